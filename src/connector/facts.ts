@@ -1,0 +1,34 @@
+/** Raw readiness facts of one site; the rules over them are pure functions in src/readiness. Null is unknown. */
+export interface ReadinessFacts {
+  readonly inRecovery: boolean | null;
+  readonly writable: boolean | null;
+  readonly replayPaused: boolean | null;
+  readonly systemId: string | null;
+  readonly timeline: string | null;
+  /** Tables that are empty after a promotion, `schema.table`. */
+  readonly unloggedTables: readonly string[] | null;
+  readonly sequences: readonly SequenceFact[] | null;
+  readonly subscriptions: readonly SubscriptionFact[] | null;
+  /** Facts that could not be read, with the reason in plain words. */
+  readonly unread: readonly { readonly fact: string; readonly reason: string }[];
+}
+
+export interface SequenceFact {
+  /** `schema.sequence`. */
+  readonly name: string;
+  readonly lastValue: bigint | null;
+  readonly increment: bigint;
+  /** The column that the sequence feeds and the largest value in it (smallest for a descending one); null: none. */
+  readonly ownedBy: string | null;
+  readonly dataExtreme: bigint | null;
+}
+
+export interface SubscriptionFact {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly workerRunning: boolean | null;
+  readonly applyErrors: bigint | null;
+  readonly skipLsn: string | null;
+  /** Tables whose initial copy is not finished, `schema.table`. */
+  readonly tablesNotReady: readonly string[];
+}

@@ -1,0 +1,48 @@
+import type { Position } from './position.ts';
+
+/** Who a site is. Strings are as the server gives them. */
+export interface Identity {
+  readonly engine: string;
+  readonly version: string;
+  /** PostgreSQL system identifier, MySQL server UUID. Clones share it. */
+  readonly systemId: string;
+  /** Differs between any two running servers: start time and address as the server sees them. */
+  readonly instance: string;
+  readonly timeline: string | null;
+  readonly role: 'primary' | 'standby' | 'subscriber';
+  readonly writable: boolean;
+  readonly database: string;
+  readonly databases: readonly string[];
+  readonly address: string | null;
+  /** The server's clock, ISO 8601 in UTC. */
+  readonly serverTime: string;
+}
+
+/** How two sites stand to each other, judged by the connector from both identities and catalogs. */
+export type Relation =
+  | { readonly kind: 'physical' | 'logical' }
+  | {
+      readonly kind: 'none';
+      readonly code: 'TP-SAME-SERVER' | 'TP-UNRELATED' | 'TP-ROLES';
+      readonly message: string;
+    };
+
+export type Severity = 'block' | 'warn' | 'info';
+
+export interface Finding {
+  readonly code: string;
+  readonly severity: Severity;
+  readonly subject: string;
+  readonly message: string;
+  readonly hint: string;
+  /** SQL that mends it, for a DBA to read and run. */
+  readonly sql?: string;
+}
+
+/** Raw lag facts; judging them is src/lag. Null is unknown, never zero. */
+export interface LagFacts {
+  readonly received: Position | null;
+  readonly applied: Position | null;
+  /** Bytes of log between two positions of one lineage. */
+  readonly receivedNotAppliedBytes: bigint | null;
+}

@@ -1,0 +1,24 @@
+/**
+ * A point in the primary's commit order. Opaque outside the connector that made it: only its comparePositions may
+ * order two of them.
+ */
+export type Position = string & { readonly position: unique symbol };
+
+export type PositionOrder = 'before' | 'equal' | 'after' | 'incomparable';
+
+/** The primary's own reading. */
+export interface HeadReading {
+  /** Where the next commit would be written. */
+  readonly head: Position;
+  /**
+   * Read after `head`: true when no transaction that may already be in the log is still invisible here (in progress
+   * with an assigned id, prepared, or waiting for a synchronous standby); null when that cannot be known.
+   */
+  readonly quiet: boolean | null;
+}
+
+/** What a candidate has applied. */
+export interface AppliedReading {
+  /** Every commit up to here is applied; more may be. Null when the candidate does not say. */
+  readonly applied: Position | null;
+}

@@ -1,0 +1,156 @@
+/**
+ * The manual of error codes. A code never changes its meaning; the exit code follows the convention of monitoring
+ * plugins (3 = unknown) and of sysexits (64 = usage, 70 = software).
+ */
+interface CodeEntry {
+  readonly message: string;
+  readonly hint: string;
+  readonly exitCode: 2 | 3 | 64 | 70;
+}
+
+export const EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3, usage: 64, bug: 70 } as const;
+
+export const CODES = {
+  'TP-USAGE': {
+    message: 'the command line is wrong',
+    hint: 'run the command with --help to see its options',
+    exitCode: 64,
+  },
+  'TP-CONFIG': {
+    message: 'the configuration is wrong',
+    hint: 'mend the line that is named and run the command again',
+    exitCode: 64,
+  },
+  'TP-SECRET': {
+    message: 'a secret could not be read',
+    hint: 'set the environment variable, or check the path and permissions of the secret file',
+    exitCode: 64,
+  },
+  'TP-URL': {
+    message: 'the connection URL is not valid',
+    hint: 'write it as postgres://user@host:5432/database; give the password in PGPASSWORD or a password file',
+    exitCode: 64,
+  },
+  'TP-OUTPUT': {
+    message: 'an output file could not be written',
+    hint: 'check the path, its permissions and the free space; nothing was left half written',
+    exitCode: 3,
+  },
+  'TP-STATE': {
+    message: 'the state file cannot be used',
+    hint: 'it belongs to other sites or another scope, or is damaged: name another file, or delete this one to start afresh',
+    exitCode: 64,
+  },
+  'TP-KEY': {
+    message: 'the signing key cannot be used',
+    hint: 'make one with `twinproof keygen`, keep it readable by its owner only (chmod 600)',
+    exitCode: 64,
+  },
+  'TP-CERTIFICATE': {
+    message: 'the certificate cannot be read',
+    hint: 'it must be the DSSE envelope that `twinproof certify --out` wrote',
+    exitCode: 64,
+  },
+  'TP-UNREACHABLE': {
+    message: 'the server cannot be reached',
+    hint: 'check host, port, firewall and that the server is running',
+    exitCode: 3,
+  },
+  'TP-AUTH': {
+    message: 'the server refused the login',
+    hint: 'check user and password (PGPASSWORD, passfile) and the server’s pg_hba.conf',
+    exitCode: 3,
+  },
+  'TP-DATABASE': {
+    message: 'the database does not exist',
+    hint: 'check the database name at the end of the URL',
+    exitCode: 3,
+  },
+  'TP-TLS': {
+    message: 'no trusted TLS connection could be made',
+    hint: 'check sslmode, sslrootcert and that the certificate names this host',
+    exitCode: 3,
+  },
+  'TP-VERSION': {
+    message: 'this server version is not supported',
+    hint: 'PostgreSQL 14 to 18 are supported',
+    exitCode: 3,
+  },
+  'TP-PERMISSION': {
+    message: 'the role may not read this',
+    hint: 'run `twinproof preflight` to see the missing grants',
+    exitCode: 3,
+  },
+  'TP-SAME-SERVER': {
+    message: 'primary and candidate are the same server',
+    hint: 'give the address of the other site; a virtual IP or DNS name may have moved',
+    exitCode: 3,
+  },
+  'TP-UNRELATED': {
+    message: 'these two servers do not replicate from one another',
+    hint: 'check that the candidate is a standby of, or subscribes to, this primary',
+    exitCode: 3,
+  },
+  'TP-ROLES': {
+    message: 'the roles of the two sites are not primary and candidate',
+    hint: 'the primary must be writable; if the sites changed roles, swap the two URLs',
+    exitCode: 3,
+  },
+  'TP-QUERY': {
+    message: 'a query failed',
+    hint: 'the server’s own message says why; run again, or with --debug for the details',
+    exitCode: 3,
+  },
+  'TP-CONNECTION-LOST': {
+    message: 'the connection was lost',
+    hint: 'the read is repeated within bounds; if it keeps happening look at the server’s log',
+    exitCode: 3,
+  },
+  'TP-CORRUPT': {
+    message: 'the server cannot read its own storage',
+    hint: 'a page of this table is damaged: do not promote; restore or rebuild this site',
+    exitCode: 2,
+  },
+  'TP-RANGE-TOO-LARGE': {
+    message: 'a range holds more rows than allowed',
+    hint: 'the range is split and read again',
+    exitCode: 3,
+  },
+  'TP-DEFINITION-CHANGED': {
+    message: 'the definition of a table changed while it was read',
+    hint: 'run again when the schema change is finished on both sites',
+    exitCode: 3,
+  },
+  'TP-EMPTY-SCOPE': {
+    message: 'no table matches the selection',
+    hint: 'check --tables and --exclude; a run that compares nothing proves nothing',
+    exitCode: 3,
+  },
+  'TP-TIMEOUT': {
+    message: 'the time allowed is over',
+    hint: 'raise --timeout; with --state the next run takes over what is proven',
+    exitCode: 3,
+  },
+  'TP-INTERRUPTED': {
+    message: 'interrupted before the end',
+    hint: 'run again; with --state the next run takes over what is proven',
+    exitCode: 3,
+  },
+  'TP-CATCH-UP': {
+    message: 'the candidate did not catch up with the primary in time',
+    hint: 'see whether replay is paused or the link is down, then run again',
+    exitCode: 3,
+  },
+  'TP-DEMO': {
+    message: 'the demo cannot run here',
+    hint: 'it needs the development dependencies: run it in a checkout after `npm ci`',
+    exitCode: 70,
+  },
+  'TP-BUG': {
+    message: 'internal error',
+    hint: 'this is a bug in twinproof: please report it with the output of --debug',
+    exitCode: 70,
+  },
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof CODES;

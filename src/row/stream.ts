@@ -1,0 +1,79 @@
+/**
+ * The row stream: the one form in which rows travel from a connector to the digest core.
+ *
+ *   message = tag (1 byte) length (4 bytes, big endian, counting itself and the body, not the tag) body
+ *   row     = a message with tag `D`; body = column count (2 bytes, big endian), then for every column its
+ *             length (4 bytes, big endian, −1 for NULL) and that many bytes
+ *
+ * Messages with another tag are the connector's own and never enter a digest. This is the framing of PostgreSQL's
+ * frontend/backend protocol (manual, "Message Formats": DataRow), chosen because rows then go from the socket into
+ * the kernel without being touched; it frames NULL apart from the empty string and counts the columns.
+ */
+export const ROW_TAG = 0x44;
+export const MESSAGE_HEADER_BYTES = 5;
+export const NULL_LENGTH = -1;
+
+/** The fields of a row body; null is NULL. The views share memory with `body`. */
+export function fieldsOf(body: Uint8Array): (Uint8Array | null)[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const count = view.getInt16(0);
+  return readFields(view, body, 2, count);
+}
+
+/** The fields of an identity: fields without a leading count, as FoundRow.key holds them. */
+export function keyFieldsOf(key: Uint8Array): (Uint8Array | null)[] {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  return readFields(view, key, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function readFields(view: DataView, bytes: Uint8Array, start: number, count: number): (Uint8Array | null)[] {
+  const fields: (Uint8Array | null)[] = [];
+  let at = start;
+  while (fields.length < count && at < bytes.length) {
+    const length = view.getInt32(at);
+    at += 4;
+    if (length === NULL_LENGTH) {
+      fields.push(null);
+    } else {
+      fields.push(bytes.subarray(at, at + length));
+      at += length;
+    }
+  }
+  return fields;
+}
+
+/** Fields, each with its length, as an identity stands in the stream. */
+export function frameFields(fields: readonly (Uint8Array | null)[]): Uint8Array {
+  let size = 0;
+  for (const field of fields) size += 4 + (field?.length ?? 0);
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const field of fields) {
+    view.setInt32(at, field === null ? NULL_LENGTH : field.length);
+    at += 4;
+    if (field !== null) {
+      bytes.set(field, at);
+      at += field.length;
+    }
+  }
+  return bytes;
+}
+
+/** A row's body: the column count, then its fields. */
+export function frameRow(fields: readonly (Uint8Array | null)[]): Uint8Array {
+  const framed = frameFields(fields);
+  const body = new Uint8Array(2 + framed.length);
+  new DataView(body.buffer).setInt16(0, fields.length);
+  body.set(framed, 2);
+  return body;
+}
+
+/** A row as a message of the stream. */
+export function frameMessage(body: Uint8Array): Uint8Array {
+  const message = new Uint8Array(MESSAGE_HEADER_BYTES + body.length);
+  message[0] = ROW_TAG;
+  new DataView(message.buffer).setInt32(1, 4 + body.length);
+  message.set(body, MESSAGE_HEADER_BYTES);
+  return message;
+}
