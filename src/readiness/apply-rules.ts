@@ -1,0 +1,191 @@
+import type { SequenceFact, SubscriptionFact } from '../connector/facts.ts';
+import type { PairKind } from '../connector/table.ts';
+import { fail, pass, readFact, unknown, type Observation, type ReadinessInput, type Rule } from './rule.ts';
+
+const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
+
+/** How PostgreSQL writes "no position": `ALTER SUBSCRIPTION … SKIP` is not set. */
+const NO_LSN = '0/0';
+
+/** Rules for pairs where rows are applied, not the log replayed: subscriptions, and sequences, which do not follow. */
+export const APPLY_RULES: readonly Rule[] = [
+  {
+    code: 'TP-R-SUBSCRIPTION-NONE',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'nothing carries the primary’s changes to this site',
+    hint: 'check that the candidate’s URL names the right database; create the subscription again if it was dropped',
+    observe: (input) => {
+      const reading = readFact(input, 'candidate', 'subscriptions');
+      if (!reading.known) return [unknown('candidate', reading.reason)];
+      if (reading.value.length === 0) return [fail('candidate', 'it has no subscription')];
+      return [pass('candidate', `its subscriptions: ${reading.value.map((one) => one.name).join(', ')}`)];
+    },
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-DISABLED',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'changes of the primary no longer arrive here',
+    hint: 'ALTER SUBSCRIPTION … ENABLE; if it disabled itself on an error, mend the cause first',
+    observe: eachSubscription((one) =>
+      one.enabled ? pass(one.name, 'it is enabled') : fail(one.name, 'the subscription is disabled'),
+    ),
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-WORKER',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'changes of the primary are not being applied',
+    hint: 'see the candidate’s log for why the apply worker ended, and max_logical_replication_workers',
+    observe: eachSubscription((one) => {
+      if (one.workerRunning === null) {
+        return unknown(one.name, 'the candidate did not tell whether the apply worker runs');
+      }
+      return one.workerRunning
+        ? pass(one.name, 'its apply worker is running')
+        : fail(one.name, 'no apply worker is running');
+    }),
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-ERRORS',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'a change that cannot be applied stops everything behind it',
+    hint: 'the candidate’s log names the row and the conflict; mend it, never skip it blindly',
+    observe: eachSubscription(observeApplyErrors),
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-RETRIED',
+    severity: 'warn',
+    pairs: APPLIED,
+    why: 'errors of the past may have been solved by skipping a transaction or by hand',
+    hint: 'look through the candidate’s log; pg_stat_reset_subscription_stats() starts the count afresh',
+    observe: eachSubscription((one) => {
+      if (one.applyErrors === null) return unknown(one.name, 'the candidate does not count apply errors');
+      return one.applyErrors === 0n
+        ? pass(one.name, 'no apply error is on record')
+        : fail(one.name, `${one.applyErrors} apply errors are on record`);
+    }),
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-SKIP',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'the transaction that ends there will be left out',
+    hint: 'ALTER SUBSCRIPTION … SKIP (lsn = NONE), unless leaving it out is what you want; then compare again',
+    observe: eachSubscription((one) => {
+      if (one.skipLsn === null) return unknown(one.name, 'the candidate did not tell whether a skip is set');
+      return one.skipLsn === NO_LSN
+        ? pass(one.name, 'no transaction is set to be skipped')
+        : fail(one.name, `it is set to skip the transaction at ${one.skipLsn}`);
+    }),
+  },
+  {
+    code: 'TP-R-SUBSCRIPTION-TABLES',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'until the first copy is finished the table holds only a part of the primary’s rows',
+    hint: 'wait for the copy to end; if it hangs, see the candidate’s log and max_sync_workers_per_subscription',
+    observe: observeTablesReady,
+  },
+  {
+    code: 'TP-R-SEQUENCE-DATA',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'the first inserts after the promotion would be given keys that are taken',
+    hint: 'after the last change is applied: SELECT setval(…) on the candidate to beyond the largest value in the column',
+    observe: observeSequencesAgainstData,
+  },
+  {
+    code: 'TP-R-SEQUENCE-PRIMARY',
+    severity: 'block',
+    pairs: APPLIED,
+    why: 'numbers that the primary has handed out already would be handed out again',
+    hint: 'sequences are not replicated with rows: set the candidate’s with setval() as part of the switchover',
+    observe: observeSequencesAgainstPrimary,
+  },
+];
+
+/** No subscription at all is the failure of a rule of its own; the others then have nothing to add. */
+function eachSubscription(
+  observe: (one: SubscriptionFact) => Observation,
+): (input: ReadinessInput) => readonly Observation[] {
+  return (input) => {
+    const reading = readFact(input, 'candidate', 'subscriptions');
+    if (!reading.known) return [unknown('candidate', reading.reason)];
+    return reading.value.map(observe);
+  };
+}
+
+/** A running worker has got past its errors, so their number (not counted before PostgreSQL 15) does not matter then. */
+function observeApplyErrors(one: SubscriptionFact): Observation {
+  if (one.workerRunning === true) return pass(one.name, 'its apply worker is running');
+  if (one.applyErrors === null) return unknown(one.name, 'the candidate does not count apply errors');
+  if (one.applyErrors === 0n) return pass(one.name, 'no apply error is on record');
+  return one.workerRunning === null
+    ? unknown(
+        one.name,
+        `${one.applyErrors} apply errors are on record, and whether the worker runs is not known`,
+      )
+    : fail(one.name, `the apply worker is down after ${one.applyErrors} apply errors`);
+}
+
+function observeTablesReady(input: ReadinessInput): readonly Observation[] {
+  const reading = readFact(input, 'candidate', 'subscriptions');
+  if (!reading.known) return [unknown('candidate', reading.reason)];
+  if (reading.value.length === 0) return [];
+  const waiting = reading.value.flatMap((one) =>
+    one.tablesNotReady.map((table) =>
+      fail(table, `subscription ${one.name} has not finished its first copy`),
+    ),
+  );
+  return waiting.length > 0 ? waiting : [pass('candidate', 'every subscribed table had its first copy')];
+}
+
+/** The next value counts, not the last: two sites may share one number range by increments of two. */
+function observeSequencesAgainstData(input: ReadinessInput): readonly Observation[] {
+  const reading = readFact(input, 'candidate', 'sequences');
+  if (!reading.known) return [unknown('candidate', reading.reason)];
+  const observations = reading.value.flatMap((sequence) => observeAgainstData(sequence));
+  return observations.length > 0
+    ? observations
+    : [pass('candidate', 'no sequence feeds a column that holds values')];
+}
+
+function observeAgainstData(sequence: SequenceFact): readonly Observation[] {
+  const { name, lastValue, increment, ownedBy, dataExtreme } = sequence;
+  if (ownedBy === null || dataExtreme === null) return [];
+  if (lastValue === null) return [unknown(name, 'the candidate did not tell its last value')];
+  const next = lastValue + increment;
+  return [
+    isAhead(sequence, next, dataExtreme)
+      ? pass(name, `its next value ${next} is beyond those in ${ownedBy}`)
+      : fail(name, `its next value is ${next}, and ${ownedBy} holds ${dataExtreme} already`),
+  ];
+}
+
+function observeSequencesAgainstPrimary(input: ReadinessInput): readonly Observation[] {
+  const primary = readFact(input, 'primary', 'sequences');
+  const candidate = readFact(input, 'candidate', 'sequences');
+  if (!primary.known) return [unknown('primary', primary.reason)];
+  if (!candidate.known) return [unknown('candidate', candidate.reason)];
+  if (primary.value.length === 0) return [pass('primary', 'it has no sequences')];
+  const byName = new Map(candidate.value.map((sequence) => [sequence.name, sequence]));
+  return primary.value.map((theirs) => compareSequences(theirs, byName.get(theirs.name)));
+}
+
+function compareSequences(theirs: SequenceFact, ours: SequenceFact | undefined): Observation {
+  const { name } = theirs;
+  if (ours === undefined) return fail(name, 'the candidate has no such sequence');
+  if (theirs.lastValue === null) return unknown(name, 'the primary did not tell its last value');
+  if (ours.lastValue === null) return unknown(name, 'the candidate did not tell its last value');
+  const seen = `it stands at ${ours.lastValue}, the primary’s at ${theirs.lastValue}`;
+  return ours.lastValue === theirs.lastValue || isAhead(theirs, ours.lastValue, theirs.lastValue)
+    ? pass(name, seen)
+    : fail(name, seen);
+}
+
+function isAhead(sequence: SequenceFact, a: bigint, b: bigint): boolean {
+  return sequence.increment < 0n ? a < b : a > b;
+}

@@ -1,0 +1,99 @@
+import type { PairKind } from '../connector/table.ts';
+
+/** Something that a promotion relies on and that no part of the evidence looks at. */
+export interface NotChecked {
+  /** Stable, `TP-N-…`. */
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+}
+
+interface Entry extends NotChecked {
+  readonly pairs: readonly PairKind[];
+}
+
+const ALL: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
+const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
+
+/**
+ * Every certificate says this under *not proven*. An entry leaves the list when a check for it exists, never because
+ * it is unlikely.
+ */
+const ENTRIES: readonly Entry[] = [
+  {
+    code: 'TP-N-INDEXES',
+    pairs: ALL,
+    subject: 'indexes',
+    message: 'rows were compared, not the indexes over them: an index may be missing, invalid or corrupt',
+  },
+  {
+    code: 'TP-N-COLLATIONS',
+    pairs: ALL,
+    subject: 'collations',
+    message:
+      'a different C library or ICU on the candidate orders text differently and silently breaks text indexes',
+  },
+  {
+    code: 'TP-N-ROLES',
+    pairs: ALL,
+    subject: 'roles and grants',
+    message: 'logins, passwords, memberships, grants, row policies and pg_hba.conf were not compared',
+  },
+  {
+    code: 'TP-N-SCHEMA-OBJECTS',
+    pairs: APPLIED,
+    subject: 'schema objects',
+    message: 'views, functions, triggers, constraints, defaults and types are not replicated with rows',
+  },
+  {
+    code: 'TP-N-LARGE-OBJECTS',
+    pairs: ALL,
+    subject: 'large objects',
+    message: 'large objects were not read; where rows are applied they are not replicated at all',
+  },
+  {
+    code: 'TP-N-OTHER-DATABASES',
+    pairs: ALL,
+    subject: 'other databases',
+    message: 'only the database that was named was compared, not the other databases of the server',
+  },
+  {
+    code: 'TP-N-MATERIALIZED-VIEWS',
+    pairs: APPLIED,
+    subject: 'materialized views',
+    message: 'they hold what the candidate last computed: refresh them after the promotion',
+  },
+  {
+    code: 'TP-N-LOCAL-WRITES',
+    pairs: APPLIED,
+    subject: 'local writes',
+    message: 'the candidate takes writes: rows written there after they were read were not seen',
+  },
+  {
+    code: 'TP-N-CONFIGURATION',
+    pairs: ALL,
+    subject: 'configuration',
+    message:
+      'server settings, extensions’ libraries, capacity, connection limits and backups were not compared',
+  },
+  {
+    code: 'TP-N-AFTERWARDS',
+    pairs: ALL,
+    subject: 'what comes after the proof',
+    message: 'bit rot, direct edits of files and faults of storage after a row was read are not seen',
+  },
+  {
+    code: 'TP-N-DEPENDENCIES',
+    pairs: ALL,
+    subject: 'other systems',
+    message: 'whether queues, caches, files and other databases stand at a matching point was not looked at',
+  },
+];
+
+export function notCheckedOn(pair: PairKind): readonly NotChecked[] {
+  return ENTRIES.filter((entry) => entry.pairs.includes(pair)).map(({ code, subject, message }) => ({
+    code,
+    subject,
+    message,
+  }));
+}

@@ -1,0 +1,100 @@
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { Identity, Severity } from '../connector/identity.ts';
+import type { PairKind } from '../connector/table.ts';
+
+/** One site as the rules see it. Null: the site was not asked, or did not answer. */
+export interface ReadinessSite {
+  readonly facts: ReadinessFacts | null;
+  readonly identity: Identity | null;
+}
+
+export interface ReadinessInput {
+  readonly pair: PairKind;
+  /** With the primary lost, what is remembered of it may stand here. */
+  readonly primary: ReadinessSite;
+  readonly candidate: ReadinessSite;
+}
+
+export type SiteName = 'primary' | 'candidate';
+
+export type ReadinessState = 'pass' | 'fail' | 'unknown';
+
+/** What one rule saw at one subject. `seen` is a clause in lower case; the rule's `why` is added to it. */
+export interface Observation {
+  readonly state: ReadinessState;
+  readonly subject: string;
+  readonly seen: string;
+}
+
+export interface Rule {
+  /** Stable, `TP-R-…`. */
+  readonly code: string;
+  /** Of a failure. An unknown blocking rule keeps the verdict from SAFE. */
+  readonly severity: Severity;
+  readonly pairs: readonly PairKind[];
+  /** Why a failure matters to whoever promotes. */
+  readonly why: string;
+  readonly hint: string;
+  /** Pure. None only where another rule fails for the same cause: a rule never passes by silence. */
+  readonly observe: (input: ReadinessInput) => readonly Observation[];
+}
+
+/** The facts that rules read, i.e. everything but the list of what could not be read. */
+export type FactName = Exclude<keyof ReadinessFacts, 'unread'>;
+
+/** Keyed by name, so that the compiler asks for a new fact to be listed. */
+const FACT_NAMES: Readonly<Record<FactName, true>> = {
+  inRecovery: true,
+  writable: true,
+  replayPaused: true,
+  systemId: true,
+  timeline: true,
+  unloggedTables: true,
+  sequences: true,
+  subscriptions: true,
+};
+
+export type Reading<T> =
+  { readonly known: true; readonly value: T } | { readonly known: false; readonly reason: string };
+
+/**
+ * A fact of one site. It is unknown when it is null, and also when it has a value but a part of it is listed as unread:
+ * a list with a hole in it proves nothing about what is missing.
+ */
+export function readFact<K extends FactName>(
+  input: ReadinessInput,
+  site: SiteName,
+  fact: K,
+): Reading<NonNullable<ReadinessFacts[K]>> {
+  const { facts } = input[site];
+  if (facts === null) return { known: false, reason: `the ${site} was not asked or did not answer` };
+  const unread = facts.unread.filter((entry) => factNamed(entry.fact) === fact);
+  if (unread.length > 0) return { known: false, reason: unread.map((entry) => entry.reason).join('; ') };
+  const value = facts[fact];
+  if (value === null || value === undefined) {
+    return { known: false, reason: `the ${site} did not tell (${fact})` };
+  }
+  return { known: true, value };
+}
+
+/** The fact that an unread entry is about: its name, alone or before a dot (`sequences.public.s`); null: none we know. */
+export function factNamed(entry: string): FactName | null {
+  const name = entry.split('.', 1)[0] ?? '';
+  return isFactName(name) ? name : null;
+}
+
+function isFactName(name: string): name is FactName {
+  return Object.hasOwn(FACT_NAMES, name);
+}
+
+export function pass(subject: string, seen: string): Observation {
+  return { state: 'pass', subject, seen };
+}
+
+export function fail(subject: string, seen: string): Observation {
+  return { state: 'fail', subject, seen };
+}
+
+export function unknown(subject: string, reason: string): Observation {
+  return { state: 'unknown', subject, seen: reason };
+}
