@@ -1,0 +1,276 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { TwinproofError } from '../errors.ts';
+import { DURATION_HINT, durationOf } from './duration.ts';
+import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
+import { checkPattern, type TablePatterns } from './selection.ts';
+import { SIZE_HINT, sizeOf } from './size.ts';
+import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
+
+/** The name by which a system's primary is called: `bank/primary`. No candidate may take it. */
+export const PRIMARY = 'primary';
+
+export interface SiteConfig {
+  /** `primary`, or the candidate's name. */
+  readonly name: string;
+  readonly address: SiteAddress;
+  /** Where it stands, in the owner's words. */
+  readonly site: string | null;
+  readonly warnings: readonly string[];
+}
+
+export interface Policy {
+  /** Loss that is acceptable, in milliseconds of commits; null: not stated. */
+  readonly rpo: number | null;
+  /** The longest unwitnessed tail that is acceptable, in milliseconds; null: not stated. */
+  readonly maxTail: number | null;
+  /** Milliseconds. */
+  readonly maxProofAge: number;
+  /** Milliseconds. */
+  readonly certificateValidFor: number;
+}
+
+export interface SystemConfig {
+  readonly name: string;
+  readonly primary: SiteConfig;
+  readonly candidates: readonly SiteConfig[];
+  readonly tables: TablePatterns;
+  readonly policy: Policy;
+  /** Rows read per second while scrubbing; null: not bounded. */
+  readonly scrub: { readonly rowsPerSecond: number | null };
+}
+
+export interface LedgerConfig {
+  /** Absolute. */
+  readonly path: string;
+  /** How much of the journal is kept, in milliseconds and in bytes; null: not bounded by this. */
+  readonly retention: { readonly time: number | null; readonly size: number | null };
+}
+
+/** What the schema makes of a file; loading adds where it came from. */
+export interface ConfigContent {
+  readonly systems: readonly SystemConfig[];
+  readonly ledger: LedgerConfig | null;
+  /** `key`: absolute path of the private key. */
+  readonly signing: { readonly key: string } | null;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  rpo: null,
+  maxTail: null,
+  maxProofAge: 86_400_000,
+  certificateValidFor: 600_000,
+};
+
+/** What values are resolved against. */
+export interface SchemaContext {
+  /** Relative paths start here: the folder of the configuration file. */
+  readonly folder: string;
+  readonly environment: Environment;
+}
+
+/** Issues of the kind `custom` carry code and hint of the error in `params`. */
+export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
+  const text = z
+    .string()
+    .transform((raw, issues) => attempt(issues, () => withVariables(raw, context.environment)));
+  const name = text.pipe(
+    z.string().refine(isName, { error: 'a name is wanted: no control characters, no slash, no colon' }),
+  );
+  const file = text
+    .pipe(z.string().min(1, { error: 'a path is wanted' }))
+    .transform((p) => path.resolve(context.folder, p));
+  const duration = text.transform((raw, issues) =>
+    read(issues, durationOf(raw), 'a duration is wanted', DURATION_HINT),
+  );
+  const size = text.transform((raw, issues) => read(issues, sizeOf(raw), 'a size is wanted', SIZE_HINT));
+  const patterns = z.array(text.pipe(z.string().transform(asPattern)));
+  const site = {
+    url: z.unknown().transform((raw, issues) => attempt(issues, () => readUrl(raw, context))),
+    password: z
+      .unknown()
+      .transform((raw, issues) => attempt(issues, () => readPassword(raw, context)))
+      .optional(),
+    site: name.optional(),
+  };
+  const system = z.strictObject({
+    primary: z.strictObject(site).transform((value, issues) => toSite(PRIMARY, value, issues)),
+    candidates: z
+      .array(
+        z.strictObject({ name, ...site }).transform((value, issues) => toSite(value.name, value, issues)),
+      )
+      .min(1, { error: 'at least one candidate is wanted' })
+      .superRefine(refuseDuplicates),
+    tables: z
+      .strictObject({
+        include: patterns
+          .min(1, { error: 'at least one pattern is wanted; "*" takes all tables' })
+          .default(['*']),
+        exclude: patterns.default([]),
+      })
+      .default({ include: ['*'], exclude: [] }),
+    policy: z
+      .strictObject({
+        rpo: duration.nullable().default(DEFAULT_POLICY.rpo),
+        maxTail: duration.nullable().default(DEFAULT_POLICY.maxTail),
+        maxProofAge: duration.default(DEFAULT_POLICY.maxProofAge),
+        certificateValidFor: duration.default(DEFAULT_POLICY.certificateValidFor),
+      })
+      .default(DEFAULT_POLICY),
+    scrub: z
+      .strictObject({ rowsPerSecond: z.int().positive().nullable().default(null) })
+      .default({ rowsPerSecond: null }),
+  });
+  return z.strictObject({
+    systems: z.record(z.string(), system).transform((systems, issues) => toSystems(systems, issues)),
+    ledger: z
+      .strictObject({
+        path: file,
+        retention: z
+          .strictObject({ time: duration.nullable().default(null), size: size.nullable().default(null) })
+          .default({ time: null, size: null }),
+      })
+      .nullable()
+      .default(null),
+    signing: z.strictObject({ key: file }).nullable().default(null),
+  });
+}
+
+type Issues = z.core.$RefinementCtx;
+
+function report(issues: Issues, error: TwinproofError, at: readonly PropertyKey[] = []): void {
+  issues.addIssue({
+    code: 'custom',
+    message: error.message,
+    path: [...at],
+    params: { code: error.code, hint: error.hint },
+  });
+}
+
+function attempt<T>(issues: Issues, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TwinproofError)) throw error;
+    report(issues, error);
+    return z.NEVER;
+  }
+}
+
+function read(issues: Issues, value: number | null, message: string, hint: string): number {
+  if (value !== null) return value;
+  report(issues, new TwinproofError('TP-CONFIG', { message, hint }));
+  return z.NEVER;
+}
+
+function asPattern(pattern: string, issues: Issues): string {
+  return attempt(issues, () => {
+    checkPattern(pattern);
+    return pattern;
+  });
+}
+
+function isName(text: string): boolean {
+  return text.trim() !== '' && !/[\p{Cc}/:]/u.test(text);
+}
+
+/** A secret as `{ file: … }` or as text with `${ENV}`; `literal` when it stands in the configuration itself. */
+function readSecretText(
+  raw: unknown,
+  context: SchemaContext,
+  write?: (value: string, offset: number, template: string) => string,
+): { value: string; literal: boolean } {
+  if (typeof raw === 'string') {
+    const value = withVariables(
+      raw,
+      context.environment,
+      (part, offset) => write?.(part, offset, raw) ?? part,
+    );
+    return { value, literal: !hasReference(raw) };
+  }
+  const reference = z.strictObject({ file: z.string().min(1) }).safeParse(raw);
+  if (!reference.success) {
+    throw new TwinproofError('TP-CONFIG', {
+      message: raw === undefined ? 'is missing' : 'text, ${ENV} or { file: path } is wanted',
+    });
+  }
+  const file = withVariables(reference.data.file, context.environment);
+  return { value: readSecretFile(path.resolve(context.folder, file)), literal: false };
+}
+
+function readUrl(raw: unknown, context: SchemaContext): ParsedUrl {
+  const { value, literal } = readSecretText(raw, context, asUrlPart);
+  // A password that is written out beside ${HOST} is as plain as one in a URL without references.
+  const source: UrlSource =
+    literal || (typeof raw === 'string' && holdsPlainPassword(raw)) ? 'file' : 'secret';
+  return parseUrl(value, source);
+}
+
+/** User and password come into a URL percent-encoded, so that a variable holds the password as it is. */
+function asUrlPart(value: string, offset: number, template: string): string {
+  const inLogin = offset > template.indexOf('://') && offset < template.lastIndexOf('@');
+  return inLogin && template.includes('://') ? encodeURIComponent(value) : value;
+}
+
+function holdsPlainPassword(template: string): boolean {
+  const password = /^[^:]+:\/\/[^@/]*?:([^@]*)@/.exec(template.replaceAll(/\$\{[^{}]*\}/g, '$'))?.[1];
+  return password !== undefined && password !== '' && !password.includes('$');
+}
+
+function readPassword(raw: unknown, context: SchemaContext): Secret {
+  const { value, literal } = readSecretText(raw, context);
+  if (literal) {
+    throw new TwinproofError('TP-CONFIG', {
+      message: 'a password is not written into the configuration',
+      hint: 'write ${NAME} for an environment variable or { file: path } for a file that only its owner can read',
+    });
+  }
+  return new Secret(value);
+}
+
+interface RawSite {
+  readonly url: ParsedUrl;
+  readonly password?: Secret | undefined;
+  readonly site?: string | undefined;
+}
+
+function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
+  const { address, warnings } = raw.url;
+  if (raw.password !== undefined && address.password !== null) {
+    report(issues, new TwinproofError('TP-CONFIG', { message: 'the password is given twice' }), ['password']);
+  }
+  return {
+    name,
+    address: { ...address, password: raw.password ?? address.password },
+    site: raw.site ?? null,
+    warnings,
+  };
+}
+
+function refuseDuplicates(candidates: readonly SiteConfig[], issues: Issues): void {
+  const seen = new Set([PRIMARY]);
+  for (const [index, { name }] of candidates.entries()) {
+    if (seen.has(name)) {
+      const message =
+        name === PRIMARY ? 'a candidate cannot be called primary' : 'another candidate has the same name';
+      report(issues, new TwinproofError('TP-CONFIG', { message }), [index, 'name']);
+    }
+    seen.add(name);
+  }
+}
+
+function toSystems(
+  systems: Readonly<Record<string, Omit<SystemConfig, 'name'>>>,
+  issues: Issues,
+): readonly SystemConfig[] {
+  const names = Object.keys(systems);
+  if (names.length === 0) {
+    report(issues, new TwinproofError('TP-CONFIG', { message: 'at least one system is wanted' }));
+  }
+  for (const name of names) {
+    if (isName(name)) continue;
+    const message = 'the name of a system is empty or holds a control character, a slash or a colon';
+    report(issues, new TwinproofError('TP-CONFIG', { message }), [name]);
+  }
+  return Object.entries(systems).map(([name, system]) => Object.assign({ name }, system));
+}
