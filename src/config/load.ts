@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument, type Document } from 'yaml';
+import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument, visit, type Document } from 'yaml';
 import type { z } from 'zod';
 import { CODES } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
@@ -52,7 +52,7 @@ export function parseConfig(text: string, file: string, environment: Environment
     );
   }
   const schema = configSchema({ folder: path.dirname(path.resolve(file)), environment });
-  const outcome = schema.safeParse(plainValue(document, file));
+  const outcome = schema.safeParse(plainValue(document, lines, file));
   if (!outcome.success) {
     throw failure(
       file,
@@ -82,14 +82,20 @@ function readConfigFile(file: string): string {
   }
 }
 
-function plainValue(document: Document.Parsed, file: string): unknown {
+function plainValue(document: Document.Parsed, lines: LineCounter, file: string): unknown {
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
+      const message = yamlProblem('BAD_ALIAS');
+      throw failure(file, [{ line, column: col, path: '', message, hint: null, secret: false }]);
+    },
+  });
   try {
     // Few aliases: a small file that expands into a huge value is an attack or an accident.
     return document.toJS({ maxAliasCount: 100 });
   } catch {
-    throw new TwinproofError('TP-CONFIG', {
-      message: `${file} cannot be read: its aliases cannot be resolved`,
-    });
+    throw new TwinproofError('TP-CONFIG', { message: `${file} cannot be read: its aliases expand too far` });
   }
 }
 

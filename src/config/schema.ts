@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TwinproofError } from '../errors.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
 import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
-import { checkPattern, type TablePatterns } from './selection.ts';
+import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
 
@@ -157,17 +157,16 @@ function attempt<T>(issues: Issues, work: () => T): T {
   }
 }
 
-function read(issues: Issues, value: number | null, message: string, hint: string): number {
+function read<T>(issues: Issues, value: T | null, message: string, hint: string): T {
   if (value !== null) return value;
   report(issues, new TwinproofError('TP-CONFIG', { message, hint }));
   return z.NEVER;
 }
 
 function asPattern(pattern: string, issues: Issues): string {
-  return attempt(issues, () => {
-    checkPattern(pattern);
-    return pattern;
-  });
+  const problem = patternProblem(pattern);
+  // The pattern is not quoted: it may have come from a variable.
+  return read(issues, problem === null ? pattern : null, `the pattern ${problem ?? ''}`, PATTERN_HINT);
 }
 
 function isName(text: string): boolean {

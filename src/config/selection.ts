@@ -34,7 +34,7 @@ interface TablePattern {
   readonly table: Glob;
 }
 
-/** Decides table after table; the patterns are read once. Throws as `checkPattern` does. */
+/** Decides table after table; the patterns are read once. @throws TwinproofError TP-USAGE on a pattern that is wrong. */
 export function compileSelection(selection: TablePatterns): (schema: string, table: string) => Decision {
   const include = selection.include.map(readPattern);
   const exclude = selection.exclude.map(readPattern);
@@ -62,9 +62,10 @@ export function unmatchedPatterns(
   });
 }
 
-/** @throws TwinproofError TP-USAGE saying what is wrong with the pattern. */
-export function checkPattern(text: string): void {
-  readPattern(text);
+/** What is wrong with a pattern, as in "the pattern …", without quoting it; null: nothing. */
+export function patternProblem(text: string): string | null {
+  const pattern = tryPattern(text);
+  return typeof pattern === 'string' ? pattern : null;
 }
 
 /** A pattern that matches exactly this table. */
@@ -73,7 +74,19 @@ export function quotedPattern(schema: string, table: string): string {
 }
 
 function readPattern(text: string): TablePattern {
-  if (text.length > PATTERN_LENGTH_MAX) throw refusal(text.slice(0, 40), 'is too long');
+  const pattern = tryPattern(text);
+  if (typeof pattern === 'string') {
+    throw new TwinproofError('TP-USAGE', {
+      message: `the table pattern ${JSON.stringify(text.slice(0, 80))} ${pattern}`,
+      hint: PATTERN_HINT,
+    });
+  }
+  return pattern;
+}
+
+/** The pattern, or what is wrong with it. */
+function tryPattern(text: string): TablePattern | string {
+  if (text.length > PATTERN_LENGTH_MAX) return 'is too long';
   const names: Glob[] = [];
   let name: (string | typeof ANY | typeof ONE)[] = [];
   let quoted = false;
@@ -105,19 +118,12 @@ function wildcard(character: string): string | typeof ANY | typeof ONE {
   return character === '?' ? ONE : character;
 }
 
-function assemble(text: string, names: readonly Glob[], quoteOpen: boolean): TablePattern {
-  if (quoteOpen) throw refusal(text, 'has a quote that is not closed');
-  if (names.some((name) => name.length === 0)) throw refusal(text, 'has an empty name');
+function assemble(text: string, names: readonly Glob[], quoteOpen: boolean): TablePattern | string {
+  if (quoteOpen) return 'has a quote that is not closed';
+  if (names.some((name) => name.length === 0)) return 'has an empty name';
   const [first, second] = names;
-  if (first === undefined || names.length > 2) throw refusal(text, 'has more than two names');
+  if (first === undefined || names.length > 2) return 'has more than two names';
   return second === undefined ? { text, schema: null, table: first } : { text, schema: first, table: second };
-}
-
-function refusal(text: string, problem: string): TwinproofError {
-  return new TwinproofError('TP-USAGE', {
-    message: `the table pattern ${JSON.stringify(text)} ${problem}`,
-    hint: PATTERN_HINT,
-  });
 }
 
 function patternMatches(pattern: TablePattern, schema: string, table: string): boolean {
