@@ -1,0 +1,118 @@
+import type { ReadinessFacts } from '../../src/connector/facts.ts';
+import type { Finding } from '../../src/connector/identity.ts';
+import type { TableDescription } from '../../src/connector/table.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import type { SiteName } from './faults.ts';
+import { HeapTable, type PlacedRow, type TableSpec } from './heap-table.ts';
+
+/** What a connector finds again in TableDescription.handle. */
+export interface TableHandle {
+  readonly site: string;
+  readonly table: string;
+}
+
+const ENCODINGS = { physical: 'pg-binary', logical: 'pg-binary', 'cross-engine': 'portable' } as const;
+
+/** One server of the simulated pair: its tables, and what it says of itself. */
+export class Site {
+  readonly name: SiteName;
+  readonly kind: 'physical' | 'logical';
+  /** Differs between any two sites of any two worlds. */
+  readonly instance: string;
+  readonly tables = new Map<string, HeapTable>();
+  /** Overrides of the facts that the site reports by itself. */
+  readiness: Partial<ReadinessFacts> = {};
+  findings: readonly Finding[] = [];
+  /** False: every call fails with TP-UNREACHABLE. */
+  reachable = true;
+  /** Range reads in progress. */
+  openReads = 0;
+  readonly #seen = new Map<string, { snapshots: number; readonly slots: Set<number> }>();
+
+  constructor(name: SiteName, kind: 'physical' | 'logical', lineage: string, tables: readonly TableSpec[]) {
+    this.name = name;
+    this.kind = kind;
+    this.instance = `${lineage} ${name}`;
+    for (const spec of tables) this.tables.set(spec.name, new HeapTable(spec));
+  }
+
+  /** Throws a RangeError when there is no such table. */
+  table(name: string): HeapTable {
+    const table = this.tables.get(name);
+    if (table === undefined) throw new RangeError(`there is no table ${name}`);
+    return table;
+  }
+
+  /** The table of a description that this site gave. Of a physical pair the sites may share one. */
+  tableOf(description: TableDescription): HeapTable {
+    const handle = description.handle;
+    if (!isHandle(handle) || (this.kind === 'logical' && handle.site !== this.instance)) {
+      throw new TwinproofError('TP-BUG', {
+        message: `the ${this.name} was given a table that it did not describe`,
+      });
+    }
+    const table = this.tables.get(handle.table);
+    if (table !== undefined) return table;
+    throw new TwinproofError('TP-DEFINITION-CHANGED', {
+      message: `table ${handle.table} does not exist any more`,
+    });
+  }
+
+  describe(table: HeapTable): TableDescription {
+    const [schema = '', ...rest] = table.name.split('.');
+    const handle: TableHandle = { site: this.instance, table: table.name };
+    const owner = this.kind === 'physical' ? '' : `${this.instance} `;
+    return {
+      name: table.name,
+      schema,
+      table: rest.join('.'),
+      columns: table.columns.map((column) => ({
+        name: column.name,
+        type: column.type,
+        baseType: column.type,
+        encodings: column.encodings ?? ENCODINGS,
+      })),
+      key: table.key,
+      keyOrder: keyTypes(table).includes('text') ? 'local' : 'portable',
+      clustered: table.clustered,
+      rowsEstimate: table.rowCount,
+      bytesEstimate: averageRowBytes(table.placedRows()) * table.rowCount,
+      fingerprint: `${owner}${table.generation} ${table.columns.map(({ name, type }) => `${name} ${type}`).join()}`,
+      obstacle: table.obstacle,
+      handle,
+    };
+  }
+
+  /** Remembers that a range read has seen these rows. */
+  recordSnapshot(table: HeapTable, rows: readonly PlacedRow[]): void {
+    const seen = this.#seen.get(table.name) ?? { snapshots: 0, slots: new Set<number>() };
+    seen.snapshots += 1;
+    for (const { slot } of rows) seen.slots.add(slot);
+    this.#seen.set(table.name, seen);
+  }
+
+  /** How many range reads of the table have taken their snapshot. */
+  snapshotsOf(table: string): number {
+    return this.#seen.get(table)?.snapshots ?? 0;
+  }
+
+  /** Has any range read yet seen a row in this slot? */
+  wasRead(table: string, slot: number): boolean {
+    return this.#seen.get(table)?.slots.has(slot) ?? false;
+  }
+}
+
+/** Mean bytes of a row with its framing; 0 for none. */
+export function averageRowBytes(rows: readonly PlacedRow[]): number {
+  let bytes = 0;
+  for (const { row } of rows) for (const field of row.fields) bytes += 4 + (field?.length ?? 0);
+  return rows.length === 0 ? 0 : Math.ceil(bytes / rows.length);
+}
+
+function keyTypes(table: HeapTable): string[] {
+  return (table.key ?? []).map((name) => table.columns[table.columnIndex(name)]?.type ?? '');
+}
+
+function isHandle(handle: unknown): handle is TableHandle {
+  return typeof handle === 'object' && handle !== null && 'site' in handle && 'table' in handle;
+}
