@@ -7,6 +7,8 @@ const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
 /** How PostgreSQL writes "no position": `ALTER SUBSCRIPTION … SKIP` is not set. */
 const NO_LSN = '0/0';
 
+const NO_SUBSCRIPTION = 'there is no subscription to look at';
+
 /** Rules for pairs where rows are applied, not the log replayed: subscriptions, and sequences, which do not follow. */
 export const APPLY_RULES: readonly Rule[] = [
   {
@@ -107,13 +109,14 @@ export const APPLY_RULES: readonly Rule[] = [
   },
 ];
 
-/** No subscription at all is the failure of a rule of its own; the others then have nothing to add. */
+/** No subscription at all is the failure of a rule of its own; the others then know nothing. */
 function eachSubscription(
   observe: (one: SubscriptionFact) => Observation,
 ): (input: ReadinessInput) => readonly Observation[] {
   return (input) => {
     const reading = readFact(input, 'candidate', 'subscriptions');
     if (!reading.known) return [unknown('candidate', reading.reason)];
+    if (reading.value.length === 0) return [unknown('candidate', NO_SUBSCRIPTION)];
     return reading.value.map(observe);
   };
 }
@@ -134,7 +137,7 @@ function observeApplyErrors(one: SubscriptionFact): Observation {
 function observeTablesReady(input: ReadinessInput): readonly Observation[] {
   const reading = readFact(input, 'candidate', 'subscriptions');
   if (!reading.known) return [unknown('candidate', reading.reason)];
-  if (reading.value.length === 0) return [];
+  if (reading.value.length === 0) return [unknown('candidate', NO_SUBSCRIPTION)];
   const waiting = reading.value.flatMap((one) =>
     one.tablesNotReady.map((table) =>
       fail(table, `subscription ${one.name} has not finished its first copy`),

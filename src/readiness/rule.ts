@@ -35,7 +35,7 @@ export interface Rule {
   /** Why a failure matters to whoever promotes. */
   readonly why: string;
   readonly hint: string;
-  /** Pure. None only where another rule fails for the same cause: a rule never passes by silence. */
+  /** Pure. At least one observation: a rule never passes by silence, and the verdict asks for every blocking one. */
   readonly observe: (input: ReadinessInput) => readonly Observation[];
 }
 
