@@ -1,0 +1,55 @@
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { access } from 'node:fs/promises';
+import { writeAtomically } from '../certificate/atomic-file.ts';
+import { fingerprintOf, publicKeyOf } from '../certificate/key.ts';
+import { EXIT } from '../error-codes.ts';
+import { TwinproofError } from '../errors.ts';
+import { printable } from '../report/printable.ts';
+import type { CommandIo } from './io.ts';
+
+export interface KeygenOptions {
+  /** Of the private key; the public key goes beside it, with `.pub` added. */
+  readonly out: string;
+  readonly force: boolean;
+}
+
+/**
+ * Makes a signing key: the private key in PKCS#8 PEM, for its owner only, and the public key in PEM.
+ * Throws TP-OUTPUT, also when either file exists and `force` is not set.
+ */
+export async function runKeygen(options: KeygenOptions, io: CommandIo): Promise<number> {
+  const { out, force } = options;
+  const publicPath = `${out}.pub`;
+  // A public key that others already trust is not replaced either. Asked first, so that no private key is left alone.
+  if (!force && (await exists(publicPath))) {
+    throw new TwinproofError('TP-OUTPUT', {
+      message: `${publicPath} exists already`,
+      hint: 'name another file, or give --force to replace it',
+    });
+  }
+  const pem = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const common = { overwrite: force, randomBytes: io.randomBytes };
+  await writeAtomically({ path: out, content: pem.privateKey, mode: 0o600, ...common });
+  await writeAtomically({ path: publicPath, content: pem.publicKey, mode: 0o644, ...common });
+  io.stdout(
+    [
+      `private key  ${printable(out)}  (keep it off both sites; whoever holds it can sign)`,
+      `public key   ${printable(publicPath)}  (give it to whoever checks certificates)`,
+      `fingerprint  ${fingerprintOf(publicKeyOf(createPrivateKey(pem.privateKey)))}`,
+      '',
+    ].join('\n'),
+  );
+  return EXIT.ok;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
