@@ -28,6 +28,7 @@ export interface InitOptions {
   readonly password?: string;
   /** WAL segment size in MB; a power of two, default 16. */
   readonly walSegmentMb?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** Makes the private folder of a server: mode 0700, owned by the server's user. */
@@ -56,7 +57,7 @@ export async function initialise(
     args.push('-A', 'scram-sha-256', '--pwfile', passwordFile);
   }
   try {
-    await run(binaries.initdb, args, paths.home, binaries.user);
+    await run(binaries.initdb, args, { cwd: paths.home, user: binaries.user, signal: options.signal });
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -70,7 +71,13 @@ function localeArguments(options: LocaleOptions): string[] {
   return args;
 }
 
-function run(program: string, args: string[], cwd: string, user: ServerUser | null): Promise<void> {
+interface RunOptions {
+  readonly cwd: string;
+  readonly user: ServerUser | null;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function run(program: string, args: string[], { cwd, user, signal }: RunOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       ...user,
@@ -78,11 +85,16 @@ function run(program: string, args: string[], cwd: string, user: ServerUser | nu
       env: serverEnvironment(),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    // SIGTERM: initdb then waits for the server it runs, so that nobody writes into the folder that is removed.
+    const interrupt = (): void => void child.kill('SIGTERM');
+    signal?.addEventListener('abort', interrupt, { once: true });
     let output = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
     child.on('error', (cause) => reject(new TwinproofError('TP-DEMO', { message: messageOf(cause), cause })));
     child.on('close', (code) => {
+      signal?.removeEventListener('abort', interrupt);
       if (code === 0) return resolve();
+      if (signal?.aborted === true) return reject(new TwinproofError('TP-INTERRUPTED'));
       const message = `${program} failed: ${output.trim().split('\n').slice(-3).join(' ')}`;
       return reject(new TwinproofError('TP-DEMO', { message }));
     });
@@ -137,5 +149,5 @@ export async function freeSharedMemory(paths: ServerPaths, user: ServerUser | nu
   const text = await readFile(join(paths.data, 'postmaster.pid'), 'utf8').catch(() => '');
   const id = text.split('\n')[6]?.trim().split(/\s+/)[1];
   if (id === undefined || !/^\d+$/.test(id)) return;
-  await run('ipcrm', ['-m', id], paths.home, user).catch(() => undefined);
+  await run('ipcrm', ['-m', id], { cwd: paths.home, user }).catch(() => undefined);
 }

@@ -23,12 +23,14 @@ export interface StandbyOptions {
 }
 
 /**
- * Copies a running primary and starts the copy as its streaming hot standby; about a second for a small primary.
+ * Copies a running primary and starts the copy as its hot standby; returns when it streams, about half a second for a
+ * small primary.
  * @throws TwinproofError TP-DEMO when it does not start, TP-INTERRUPTED. Nothing is left behind.
  */
 export async function createStandby(primary: Cluster, options: StandbyOptions = {}): Promise<Cluster> {
   const name = options.name ?? 'standby';
   if (options.slot !== undefined) await ensureSlot(primary, options.slot);
+  if (options.signal?.aborted === true) throw new TwinproofError('TP-INTERRUPTED');
   const paths = await createHome(primary.binaries.user, options.parent);
   const standby = new Cluster({
     name,
@@ -44,6 +46,8 @@ export async function createStandby(primary: Cluster, options: StandbyOptions = 
     await rm(join(paths.data, 'postgresql.auto.conf'), { force: true });
     await writeOwned(join(paths.data, 'standby.signal'), '', primary.binaries.user);
     await standby.start(options.signal);
+    // Who gives another upstream may want it unreachable.
+    if (options.settings?.['primary_conninfo'] === undefined) await waitForStreaming(standby);
     return standby;
   } catch (error) {
     await standby.destroy();
@@ -72,6 +76,26 @@ async function ensureSlot(primary: Cluster, slot: string): Promise<void> {
       WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
     [slot],
   );
+}
+
+/** Waits until the standby receives its primary's WAL as it is written. @throws TwinproofError TP-DEMO */
+export async function waitForStreaming(standby: Cluster, timeoutMs = 30_000): Promise<void> {
+  const primary = standby.upstream;
+  if (primary === null) throw new TwinproofError('TP-DEMO', { message: `"${standby.name}" has no primary` });
+  const session = await primary.connect();
+  try {
+    const done = async (): Promise<boolean> => {
+      const text = `SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'`;
+      return ((await session.query(text, [standby.name])).rowCount ?? 0) > 0;
+    };
+    await waitUntil(
+      done,
+      timeoutMs,
+      async () => `"${standby.name}" does not stream: ${await standby.log(5)}`,
+    );
+  } finally {
+    await session.end();
+  }
 }
 
 /** The end of what the primary has written to its WAL, as text; every commit that returned lies before it. */

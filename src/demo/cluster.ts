@@ -25,7 +25,6 @@ export interface ClusterOptions extends InitOptions {
   readonly settings?: Settings;
   /** Folder in which the server's folder is made; default the system's temporary directory. */
   readonly parent?: string;
-  readonly signal?: AbortSignal;
 }
 
 /** Where a server of a replicating pair takes its changes from. */
@@ -250,6 +249,7 @@ export class Cluster {
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const binaries = await findBinaries(options.version);
+  if (options.signal?.aborted === true) throw new TwinproofError('TP-INTERRUPTED');
   const paths = await createHome(binaries.user, options.parent);
   const cluster = new Cluster({
     name: options.name ?? 'primary',
