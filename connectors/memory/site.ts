@@ -29,11 +29,16 @@ export class Site {
   openReads = 0;
   readonly #seen = new Map<string, { snapshots: number; readonly slots: Set<number> }>();
 
-  constructor(name: SiteName, kind: 'physical' | 'logical', lineage: string, tables: readonly TableSpec[]) {
+  constructor(name: SiteName, kind: 'physical' | 'logical', lineage: string) {
     this.name = name;
     this.kind = kind;
     this.instance = `${lineage} ${name}`;
-    for (const spec of tables) this.tables.set(spec.name, new HeapTable(spec));
+  }
+
+  addTable(spec: TableSpec): HeapTable {
+    const table = new HeapTable(spec);
+    this.tables.set(spec.name, table);
+    return table;
   }
 
   /** Throws a RangeError when there is no such table. */

@@ -74,9 +74,9 @@ export class World {
     this.lineage = options.lineage ?? `memory-${options.seed}`;
     this.random = new Random(options.seed);
     this.onTick = options.onTick ?? null;
-    this.primary = new Site('primary', options.kind, this.lineage, options.tables);
-    this.candidate = new Site('candidate', options.kind, this.lineage, options.tables);
-    for (const spec of options.tables) this.#fill(spec);
+    this.primary = new Site('primary', options.kind, this.lineage);
+    this.candidate = new Site('candidate', options.kind, this.lineage);
+    for (const spec of options.tables) this.addTable(spec);
     this.#host = {
       random: this.random,
       locks: new Map(),
@@ -100,6 +100,21 @@ export class World {
   /** The rows that a site shows now, in physical order. */
   rows(site: SiteName, table: string): PlacedRow[] {
     return this.site(site).table(table).placedRows();
+  }
+
+  /** A table on both sites, with the same rows. */
+  addTable(spec: TableSpec): void {
+    const primary = this.primary.addTable(spec);
+    const candidate = this.candidate.addTable(spec);
+    for (const [slot, values] of (spec.rows ?? []).entries()) {
+      primary.put(slot, { fields: primary.fieldsFrom(values), version: `start ${slot}` });
+    }
+    const rows = primary.placedRows();
+    const copied = this.kind === 'physical' ? rows : this.random.shuffled(rows);
+    for (const [index, { slot, row }] of copied.entries()) {
+      if (this.kind === 'physical') candidate.put(slot, row);
+      else candidate.put(index, { fields: row.fields, version: this.#nextLocalVersion() });
+    }
   }
 
   // ---- the primary's writes
@@ -281,19 +296,5 @@ export class World {
   #nextLocalVersion(): string {
     this.#localVersion += 1;
     return `local ${this.#localVersion}`;
-  }
-
-  #fill(spec: TableSpec): void {
-    const primary = this.primary.table(spec.name);
-    const candidate = this.candidate.table(spec.name);
-    for (const [slot, values] of (spec.rows ?? []).entries()) {
-      primary.put(slot, { fields: primary.fieldsFrom(values), version: `start ${slot}` });
-    }
-    const rows = primary.placedRows();
-    const copied = this.kind === 'physical' ? rows : this.random.shuffled(rows);
-    for (const [index, { slot, row }] of copied.entries()) {
-      if (this.kind === 'physical') candidate.put(slot, row);
-      else candidate.put(index, { fields: row.fields, version: this.#nextLocalVersion() });
-    }
   }
 }
