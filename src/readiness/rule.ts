@@ -79,7 +79,7 @@ export function readFact<K extends FactName>(
 
 /** The fact that an unread entry is about: its name, alone or before a dot (`sequences.public.s`); null: none we know. */
 export function factNamed(entry: string): FactName | null {
-  const name = entry.split('.', 1)[0] ?? '';
+  const name = entry.replace(/\..*$/s, '');
   return isFactName(name) ? name : null;
 }
 
