@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { chmod, chown, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,7 +91,10 @@ function run(program: string, args: string[], { cwd, user, signal }: RunOptions)
     signal?.addEventListener('abort', interrupt, { once: true });
     let output = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
-    child.on('error', (cause) => reject(new TwinproofError('TP-DEMO', { message: messageOf(cause), cause })));
+    child.on('error', (cause) => {
+      const hint = `user ${user?.uid ?? process.getuid?.()} must be able to enter ${cwd}: set TMPDIR to such a folder`;
+      reject(new TwinproofError('TP-DEMO', { message: messageOf(cause), hint, cause }));
+    });
     child.on('close', (code) => {
       signal?.removeEventListener('abort', interrupt);
       if (code === 0) return resolve();
@@ -142,12 +146,19 @@ export async function tail(path: string, lines: number): Promise<string> {
 }
 
 /**
- * Frees the System V segment of a server that was killed: it is small, but the system has few of them. Such a server
- * leaves postmaster.pid behind, whose seventh line ends with the segment's id.
+ * Removes all files of a server that does not run, at once. Of one that was killed it also frees the System V segment,
+ * which is small, but the system has few of them: postmaster.pid then still stands and its seventh line ends with the
+ * segment's id.
  */
-export async function freeSharedMemory(paths: ServerPaths, user: ServerUser | null): Promise<void> {
-  const text = await readFile(join(paths.data, 'postmaster.pid'), 'utf8').catch(() => '');
-  const id = text.split('\n')[6]?.trim().split(/\s+/)[1];
-  if (id === undefined || !/^\d+$/.test(id)) return;
-  await run('ipcrm', ['-m', id], { cwd: paths.home, user }).catch(() => undefined);
+export function removeHome(paths: ServerPaths, user: ServerUser | null): void {
+  try {
+    const id = readFileSync(join(paths.data, 'postmaster.pid'), 'utf8')
+      .split('\n')[6]
+      ?.trim()
+      .split(/\s+/)[1];
+    if (id !== undefined && /^\d+$/.test(id)) spawnSync('ipcrm', ['-m', id], { ...user, stdio: 'ignore' });
+  } catch {
+    // The usual case: it was stopped and the file is gone.
+  }
+  rmSync(paths.home, { recursive: true, force: true, maxRetries: 3 });
 }

@@ -10,7 +10,7 @@ import { TwinproofError } from '../errors.ts';
 export interface StandbyOptions {
   /** Also its application_name at the primary; letters, digits and `_`. Default `standby`. */
   readonly name?: string;
-  /** Added to, and stronger than, the defaults; the primary's own settings are not taken over. */
+  /** Added to the defaults. Of the primary's settings those are taken over that a hot standby may not undercut. */
   readonly settings?: Settings;
   readonly hotStandbyFeedback?: boolean;
   /** Delay of replay with its unit, such as `5s`. */
@@ -31,12 +31,17 @@ export async function createStandby(primary: Cluster, options: StandbyOptions = 
   const name = options.name ?? 'standby';
   if (options.slot !== undefined) await ensureSlot(primary, options.slot);
   if (options.signal?.aborted === true) throw new TwinproofError('TP-INTERRUPTED');
+  const sizes = await sizesOf(primary);
   const paths = await createHome(primary.binaries.user, options.parent);
   const standby = new Cluster({
     name,
     binaries: primary.binaries,
     paths,
-    settings: { ...replicationSettings(primary, name, options), ...options.settings },
+    settings: {
+      ...sizes,
+      ...replicationSettings(primary, name, options),
+      ...options.settings,
+    },
     password: primary.password,
     upstream: primary,
   });
@@ -53,6 +58,15 @@ export async function createStandby(primary: Cluster, options: StandbyOptions = 
     await standby.destroy();
     throw error;
   }
+}
+
+/** Settings in which a hot standby must equal or exceed its primary, or it stops replaying. */
+async function sizesOf(primary: Cluster): Promise<Settings> {
+  const rows = await primary.sql(
+    `SELECT name, setting FROM pg_settings WHERE name IN ('max_connections', 'max_worker_processes',
+       'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction')`,
+  );
+  return Object.fromEntries(rows.map((row) => [String(row['name']), String(row['setting'])]));
 }
 
 function replicationSettings(primary: Cluster, name: string, options: StandbyOptions): Settings {

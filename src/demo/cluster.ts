@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResult, escapeIdentifier } from 'pg';
@@ -8,13 +7,14 @@ import {
   type InitOptions,
   createHome,
   freePort,
-  freeSharedMemory,
   initialise,
+  removeHome,
   tail,
   writeOwned,
 } from './cluster-files.ts';
 import { DEFAULT_SETTINGS, type Settings, settingsFile } from './cluster-settings.ts';
 import { waitUntil } from './cluster-wait.ts';
+import { type Guarded, guard, release } from './server-guard.ts';
 import { type ServerPaths, ServerProcess, type StopMode } from './server-process.ts';
 
 export interface ClusterOptions extends InitOptions {
@@ -59,6 +59,8 @@ export class Cluster {
   private server: ServerProcess | null = null;
   private listeningPort = 0;
   private readonly clients = new Set<Client>();
+  /** Files of a stopped server must not outlive this process either. */
+  private readonly files: Guarded;
 
   /** Use `createCluster` or `createStandby`. */
   constructor(parts: ClusterParts) {
@@ -69,6 +71,8 @@ export class Cluster {
     this.settings = { cluster_name: parts.name, ...parts.settings };
     this.password = parts.password;
     this.upstream = parts.upstream;
+    this.files = { endNow: () => removeHome(parts.paths, parts.binaries.user) };
+    guard(this.files);
   }
 
   /** The TCP port; fixed at the first start. */
@@ -216,8 +220,8 @@ export class Cluster {
   async destroy(): Promise<void> {
     await Promise.all([...this.clients].map((client) => this.disconnect(client)));
     await this.stop('immediate').catch(() => this.kill());
-    await freeSharedMemory(this.paths, this.binaries.user);
-    await rm(this.paths.home, { recursive: true, force: true, maxRetries: 3 });
+    release(this.files);
+    removeHome(this.paths, this.binaries.user);
   }
 
   private async launch(signal?: AbortSignal): Promise<boolean> {

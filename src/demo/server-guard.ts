@@ -23,7 +23,8 @@ export function release(thing: Guarded): void {
 }
 
 function endAll(): void {
-  for (const thing of guarded) thing.endNow();
+  // The latest first: a server ends before its folder is removed.
+  for (const thing of [...guarded].toReversed()) thing.endNow();
   guarded.clear();
 }
 
