@@ -91,8 +91,9 @@ function run(program: string, args: string[], { cwd, user, signal }: RunOptions)
     signal?.addEventListener('abort', interrupt, { once: true });
     let output = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const owner = user?.uid ?? process.getuid?.() ?? 'of this process';
+    const hint = `if permission was denied: user ${owner} must be able to enter ${cwd}; TMPDIR names another place`;
     child.on('error', (cause) => {
-      const hint = `user ${user?.uid ?? process.getuid?.()} must be able to enter ${cwd}: set TMPDIR to such a folder`;
       reject(new TwinproofError('TP-DEMO', { message: messageOf(cause), hint, cause }));
     });
     child.on('close', (code) => {
@@ -100,7 +101,7 @@ function run(program: string, args: string[], { cwd, user, signal }: RunOptions)
       if (code === 0) return resolve();
       if (signal?.aborted === true) return reject(new TwinproofError('TP-INTERRUPTED'));
       const message = `${program} failed: ${output.trim().split('\n').slice(-3).join(' ')}`;
-      return reject(new TwinproofError('TP-DEMO', { message }));
+      return reject(new TwinproofError('TP-DEMO', { message, hint }));
     });
   });
 }
