@@ -47,13 +47,15 @@ export class RowBytes {
     return frameRow(this.fields(placed));
   }
 
-  /** The identity of a row. By value it is the whole row. */
+  /** The identity of a row: its leading fields. */
   key(placed: PlacedRow): Uint8Array {
-    const fields = this.fields(placed);
-    return frameFields(this.#shape.identity === 'value' ? fields : fields.slice(0, this.#shape.keyFields));
+    return frameFields(this.fields(placed).slice(0, this.#shape.keyFields));
   }
 
-  /** The rows with these identities; `index` does not find what the index has lost. */
+  /**
+   * The rows with these identities; `index` does not find what the index has lost. Throws TP-BUG for rows told apart
+   * by nothing but their value.
+   */
   find(keys: readonly Uint8Array[], access: 'index' | 'heap'): PlacedRow[] {
     const found = new Map<number, PlacedRow>();
     for (const slot of this.#slotsOf(keys, access)) {
@@ -65,11 +67,9 @@ export class RowBytes {
 
   *#slotsOf(keys: readonly Uint8Array[], access: 'index' | 'heap'): Generator<number> {
     if (this.#shape.identity === 'value') {
-      const wanted = new Set(keys.map((key) => Buffer.from(key).toString('latin1')));
-      for (const placed of this.#table.placedRows()) {
-        if (wanted.has(nameOfKey(this.fields(placed)))) yield placed.slot;
-      }
-      return;
+      throw new TwinproofError('TP-BUG', {
+        message: `${this.#table.name} has no identity to look rows up by`,
+      });
     }
     for (const key of keys) {
       const fields = keyFieldsOf(key);

@@ -162,6 +162,11 @@ export class World {
     return this.#reported;
   }
 
+  /** What the candidate shows. */
+  get shown(): number {
+    return this.#shown;
+  }
+
   get received(): number {
     if (this.linked) this.#received = this.head;
     return this.#received;

@@ -1,0 +1,254 @@
+import type { Fault } from '../../connectors/memory/faults.ts';
+import type { TableSpec } from '../../connectors/memory/heap-table.ts';
+import { createMemoryPair, type MemoryPair } from '../../connectors/memory/pair.ts';
+import type { MemoryTransaction } from '../../connectors/memory/transaction.ts';
+import type { Value } from '../../connectors/memory/value.ts';
+import type { World, WorldOptions } from '../../connectors/memory/world.ts';
+
+export type KeyKind = 'none' | 'int8' | 'text' | 'bytea' | 'composite';
+
+/** A table as data: its rows follow from their count. */
+export interface TablePlan {
+  readonly key: KeyKind;
+  readonly rowCount: number;
+}
+
+/** A write to one row. `row` counts rows in physical order, modulo their number; `value` stands for what is written. */
+export interface RowWrite {
+  readonly kind: 'insert' | 'update' | 'rekey' | 'delete';
+  readonly row: number;
+  readonly value: number;
+}
+
+/** `table` counts the plan's tables, modulo their number; `transaction` those that are open or pending. */
+export type Action =
+  | {
+      readonly kind: 'write';
+      readonly table: number;
+      readonly writes: readonly RowWrite[];
+      readonly end: 'visible' | 'pending' | 'open';
+    }
+  | {
+      readonly kind: 'end';
+      readonly transaction: number;
+      readonly how: 'visible' | 'pending' | 'rollback' | 'release';
+    }
+  | { readonly kind: 'apply'; readonly count: number }
+  | { readonly kind: 'show' }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'stall'; readonly on: boolean }
+  | { readonly kind: 'fault'; readonly fault: Fault }
+  | {
+      readonly kind: 'tamper';
+      readonly how: 'update' | 'flip' | 'delete' | 'insert' | 'duplicate' | 'swap';
+      readonly table: number;
+      readonly row: number;
+      readonly value: number;
+    };
+
+export interface Scheduled {
+  /** 0: before anything is read. */
+  readonly tick: number;
+  readonly action: Action;
+}
+
+/** A whole run as data, so that a failing one is printed, shrunk and replayed. */
+export interface WorldPlan {
+  readonly kind: 'physical' | 'logical';
+  readonly seed: number;
+  readonly rowsPerBlock: number;
+  readonly batchRows: number;
+  readonly rowVersions: boolean;
+  readonly tables: readonly TablePlan[];
+  readonly schedule: readonly Scheduled[];
+}
+
+const NOTES = [null, '', 'a', 'ab', 'á'] as const;
+/** Keys that rows are inserted under: some taken, some freed by deletes. */
+const KEY_SPACE = 260;
+
+/**
+ * A pair that lives through a plan while somebody reads it: the actions of a tick happen at that tick. Once the
+ * schedule is over every tick ends a transaction and applies a commit, so that waiting for the candidate comes to an
+ * end.
+ */
+export class ScheduledWorld {
+  readonly pair: MemoryPair;
+  readonly world: World;
+  readonly #specs: readonly TableSpec[];
+  readonly #left: Scheduled[];
+  readonly #transactions: MemoryTransaction[] = [];
+  #changedUnread = false;
+  #droppedBefore = false;
+
+  constructor(plan: WorldPlan) {
+    this.#specs = plan.tables.map((table, index) => tableSpec(table, index));
+    this.#left = [...plan.schedule].sort((a, b) => a.tick - b.tick);
+    const options: WorldOptions = { ...plan, tables: this.#specs, onTick: ({ tick }) => this.#reach(tick) };
+    this.pair = createMemoryPair(options);
+    this.world = this.pair.world;
+    this.#reach(0);
+  }
+
+  /**
+   * To be asked at the end, when nothing is read any more; it settles the world. True: the candidate was changed, or
+   * missed a commit, before those rows were read, and differs still. Whoever says that the sites are the same is wrong.
+   */
+  mustNotBeSame(): boolean {
+    this.world.stalled = false;
+    this.world.settle();
+    // A subscriber that stopped at a conflict differs by commits that it has not reached: that is lag.
+    if (this.world.applyErrors > 0) return false;
+    return (this.#changedUnread || this.#droppedBefore) && this.world.differences().length > 0;
+  }
+
+  #reach(tick: number): void {
+    for (let next = this.#left[0]; next !== undefined && next.tick <= tick; next = this.#left[0]) {
+      this.#left.shift();
+      this.#perform(next.action, next.tick);
+    }
+    if (this.#left.length > 0 || tick === 0) return;
+    const transaction = this.#transactions.pop();
+    transaction?.release();
+    transaction?.rollback();
+    this.world.step();
+  }
+
+  #perform(action: Action, tick: number): void {
+    switch (action.kind) {
+      case 'write':
+        return this.#write(action);
+      case 'end':
+        return this.#end(action);
+      case 'apply':
+        this.world.applyNext(action.count);
+        return undefined;
+      case 'show':
+        this.world.showNext();
+        return undefined;
+      case 'drop':
+        if (this.world.shown === this.world.head) return undefined;
+        // Later drops may concern rows that were read before: they are played, not judged.
+        if (tick === 0) this.#droppedBefore = true;
+        return this.world.dropCommit();
+      case 'stall':
+        this.world.stalled = action.on;
+        return undefined;
+      case 'fault':
+        return this.world.inject(action.fault);
+      default:
+        return this.#tamper(action);
+    }
+  }
+
+  #write(action: Extract<Action, { kind: 'write' }>): void {
+    const spec = this.#spec(action.table);
+    if (spec === null) return;
+    const transaction = this.world.begin();
+    for (const { kind, row, value } of action.writes) {
+      const rows = this.world.rows('primary', spec.name);
+      const slot = rows[row % Math.max(rows.length, 1)]?.slot ?? -1;
+      if (kind === 'insert') transaction.insert(spec.name, rowValues(spec, value));
+      else if (kind === 'delete') transaction.delete(spec.name, slot);
+      else transaction.update(spec.name, slot, kind === 'rekey' ? keyValues(spec, value) : payload(value));
+    }
+    if (action.end !== 'open') transaction.commit(action.end);
+    if (transaction.state !== 'done') this.#transactions.push(transaction);
+  }
+
+  #end(action: Extract<Action, { kind: 'end' }>): void {
+    const at = action.transaction % Math.max(this.#transactions.length, 1);
+    const transaction = this.#transactions[at];
+    if (transaction === undefined) return;
+    if (action.how === 'release') transaction.release();
+    else if (action.how === 'rollback') transaction.rollback();
+    else transaction.commit(action.how);
+    if (transaction.state === 'done') this.#transactions.splice(at, 1);
+  }
+
+  #tamper(action: Extract<Action, { kind: 'tamper' }>): void {
+    const spec = this.#spec(action.table);
+    if (spec === null) return;
+    const { row, value } = action;
+    const table = spec.name;
+    const unread = this.world.candidate.snapshotsOf(table) === 0;
+    const slots = this.world.tamper(tamperingOf(action.how, spec, row, value));
+    if (slots.length === 0) return;
+    // A row that was not there before is unread if its whole table is.
+    const added = action.how === 'insert' || action.how === 'duplicate';
+    const rowsUnread = slots.every((slot) => !this.world.candidate.wasRead(table, slot));
+    if (unread || (!added && rowsUnread)) this.#changedUnread = true;
+  }
+
+  #spec(index: number): TableSpec | null {
+    return this.#specs[index % Math.max(this.#specs.length, 1)] ?? null;
+  }
+}
+
+function tamperingOf(
+  how: Extract<Action, { kind: 'tamper' }>['how'],
+  spec: TableSpec,
+  row: number,
+  value: number,
+): Parameters<World['tamper']>[0] {
+  const table = spec.name;
+  switch (how) {
+    case 'insert':
+      return { kind: 'insert', table, values: rowValues(spec, value) };
+    case 'delete':
+    case 'duplicate':
+      return { kind: how, table, row };
+    case 'swap':
+      return { kind: 'swap', table, row, other: value, column: 'amount' };
+    default: {
+      const version = how === 'flip' ? 'keep' : 'new';
+      return { kind: 'update', table, row, column: 'note', value: payload(value)['note'] ?? null, version };
+    }
+  }
+}
+
+/** The table of a plan: key columns among the others, and rows that repeat where there is no key. */
+export function tableSpec(plan: TablePlan, index: number): TableSpec {
+  const columns: TableSpec['columns'] = [
+    { name: 'note', type: 'text' },
+    ...(plan.key === 'text' || plan.key === 'composite' ? [{ name: 'code', type: 'text' } as const] : []),
+    ...(plan.key === 'int8' || plan.key === 'composite' ? [{ name: 'id', type: 'int8' } as const] : []),
+    ...(plan.key === 'bytea' ? [{ name: 'raw', type: 'bytea' } as const] : []),
+    { name: 'amount', type: 'int8' },
+  ];
+  const spec = {
+    name: `public.t${index}`,
+    columns,
+    key: plan.key === 'none' ? null : columns.slice(1, -1).map((column) => column.name),
+  };
+  return { ...spec, rows: Array.from({ length: plan.rowCount }, (_, row) => rowValues(spec, row)) };
+}
+
+function rowValues(spec: TableSpec, value: number): Value[] {
+  const values = { ...payload(spec.key === null ? value % 7 : value), ...keyValues(spec, value) };
+  return spec.columns.map((column) => values[column.name] ?? null);
+}
+
+function payload(value: number): Readonly<Record<string, Value>> {
+  return {
+    note: NOTES[value % NOTES.length] ?? null,
+    amount: value % 3 === 0 ? null : BigInt(value) - 9n,
+  };
+}
+
+/** The key that a number stands for; of a table without a key just another payload. */
+function keyValues(spec: TableSpec, value: number): Readonly<Record<string, Value>> {
+  const number = value % KEY_SPACE;
+  switch (spec.key?.join()) {
+    case undefined:
+      return payload(value % 7);
+    case 'id':
+      return { id: BigInt(number - 20) * 1_000_000_007n };
+    case 'code':
+      return { code: `k ${number}` };
+    case 'raw':
+      return { raw: Uint8Array.of(number >> 4, number & 15) };
+    default:
+      return { code: `k${number % 16}`, id: BigInt(number >> 4) };
+  }
+}
