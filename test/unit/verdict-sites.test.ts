@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from '../../src/verdict/verdict.ts';
+import { PRIMARY_IDENTITY, STANDBY_IDENTITY } from './readiness-fixture.ts';
+import {
+  before,
+  type Case,
+  FAILOVER,
+  NOW,
+  outcomeOf,
+  READINESS,
+  SWITCHOVER,
+  withLoss,
+  withReadiness,
+} from './verdict-fixture.ts';
+
+const NEVER = new Date(Number.NaN);
+
+describe('sites', () => {
+  const cases: readonly Case[] = [
+    ['primary unknown', { ...SWITCHOVER, primary: null }, 'UNKNOWN', ['IDENTITY']],
+    ['candidate unknown', { ...SWITCHOVER, candidate: null }, 'UNKNOWN', ['IDENTITY']],
+    ['both unknown', { ...SWITCHOVER, primary: null, candidate: null }, 'UNKNOWN', ['IDENTITY', 'IDENTITY']],
+    [
+      'one server twice',
+      { ...SWITCHOVER, candidate: { ...STANDBY_IDENTITY, instance: PRIMARY_IDENTITY.instance } },
+      'UNKNOWN',
+      ['SAME-SERVER'],
+    ],
+    [
+      'two writable sites',
+      { ...SWITCHOVER, candidate: { ...STANDBY_IDENTITY, writable: true } },
+      'NOT_SAFE',
+      ['TWO-WRITERS'],
+    ],
+    ['no fence', { ...FAILOVER, fence: null }, 'UNKNOWN', ['NO-FENCE']],
+    [
+      'a fence nobody answers for',
+      { ...FAILOVER, fence: { at: before(1000), by: ' ' } },
+      'UNKNOWN',
+      ['NO-FENCE'],
+    ],
+    ['fenced just now', { ...FAILOVER, fence: { at: NOW, by: 'x' } }, 'SAFE', []],
+    ['fenced in the future', { ...FAILOVER, fence: { at: before(-1), by: 'x' } }, 'UNKNOWN', ['FENCE-TIME']],
+    ['fenced at no date', { ...FAILOVER, fence: { at: NEVER, by: 'x' } }, 'UNKNOWN', ['FENCE-TIME']],
+    ['fenced when last seen', { ...FAILOVER, fence: { at: before(120_000), by: 'x' } }, 'SAFE', []],
+    [
+      'seen after the fence',
+      { ...FAILOVER, fence: { at: before(120_001), by: 'x' } },
+      'UNKNOWN',
+      ['FENCE-TIME'],
+    ],
+    ['never witnessed', withLoss(FAILOVER, { witnessedUntil: null }), 'SAFE', []],
+    ['a blocking check failed', withReadiness({ state: 'fail' }), 'NOT_SAFE', ['TP-R-RECOVERY']],
+    ['a blocking check is unknown', withReadiness({ state: 'unknown' }), 'UNKNOWN', ['TP-R-RECOVERY']],
+    ['a warning check failed', withReadiness({ state: 'fail', severity: 'warn' }), 'SAFE', ['TP-R-RECOVERY']],
+    [
+      'a warning check is unknown',
+      withReadiness({ state: 'unknown', severity: 'warn' }),
+      'SAFE',
+      ['TP-R-RECOVERY'],
+    ],
+    [
+      'a blocking check was not run',
+      { ...SWITCHOVER, readiness: READINESS.slice(1) },
+      'UNKNOWN',
+      ['NOT-CHECKED'],
+    ],
+  ];
+  it.each(cases)('%s', (_, evidence, verdict, codes) => {
+    expect(outcomeOf(evidence)).toEqual([verdict, codes]);
+  });
+
+  it.each([null, []])('no check at all (%j) is unknown, check by check', (readiness) => {
+    const judged = judge({ ...SWITCHOVER, readiness });
+    expect(judged.verdict).toBe('UNKNOWN');
+    expect(judged.reasons.map((one) => one.subject)).toEqual(
+      [...new Set(READINESS.map((result) => result.code))].filter((code) => code.startsWith('TP-R-')),
+    );
+  });
+
+  it('a writable subscriber is no second writer', () => {
+    const candidate = { ...STANDBY_IDENTITY, writable: true };
+    const codes = judge({ ...SWITCHOVER, pair: 'logical', candidate }).reasons.map((one) => one.code);
+    expect(codes).not.toContain('TP-V-TWO-WRITERS');
+  });
+});
