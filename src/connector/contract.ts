@@ -68,6 +68,8 @@ export interface FoundRow {
   readonly row: Uint8Array;
   /** Changes with every write of the row; null where the engine does not tell. Comparable on physical pairs. */
   readonly version: string | null;
+  /** The transactions that wrote or are deleting this version, for commitsPending. Absent: unknown. */
+  readonly writers?: readonly string[];
 }
 
 export interface Connector {
@@ -95,10 +97,10 @@ export interface Connector {
     signal: AbortSignal,
   ): Promise<readonly FoundRow[]>;
   /**
-   * On the primary: may a transaction that wrote one of `versions` still be in progress, or does a commit wait for a
+   * On the primary: may one of the transactions `writers` still be in progress, or does a commit wait for a
    * synchronous standby? `unknown` when the role may not see that.
    */
-  commitsPending(versions: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'>;
+  commitsPending(writers: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'>;
   /** A key as a person reads it: column name to text. */
   describeKeys(
     shape: RowShape,

@@ -1,0 +1,156 @@
+import type { FoundRow, RowShape } from '../../src/connector/contract.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { frameFields, keyFieldsOf } from '../../src/row/stream.ts';
+import { binaryArray, type BinaryParameter } from './messages.ts';
+import {
+  fromLeaf,
+  fromTable,
+  keyArray,
+  OID,
+  parameterType,
+  selectList,
+  type ShapeSql,
+  shapeSql,
+} from './shape-sql.ts';
+
+/** A query for some rows by identity. Its rows begin with VERSION_FIELDS fields that are not the row's. */
+export interface PointQuery {
+  readonly sql: string;
+  readonly parameters: readonly BinaryParameter[];
+}
+
+/** ctid, xmin and xmax lead every row of a point query. */
+const VERSION_FIELDS = 3;
+const VERSION = 't.ctid, t.xmin, t.xmax';
+
+/** The queries that find rows by identity: one, or one a leaf where the identity is an address. */
+export function pointQueries(shape: RowShape, keys: readonly Uint8Array[]): PointQuery[] {
+  const sql = shapeSql(shape);
+  switch (shape.identity) {
+    case 'key':
+      return [keyQuery(shape, sql, keys)];
+    case 'address':
+      return addressQueries(shape, sql, keys);
+    case 'value':
+      throw new TwinproofError('TP-BUG', {
+        message: `${shape.table.name} has no identity to look rows up by`,
+      });
+  }
+}
+
+function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): PointQuery {
+  const columns = sql.keys.map((): (Uint8Array | null)[] => []);
+  for (const key of keys) {
+    const fields = keyFieldsOf(key);
+    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
+  }
+  const parameters = sql.keys.map((key, index) => ({
+    typeOid: 0,
+    value: binaryArray(parameterType(key).oid, columns[index] ?? []),
+  }));
+  const list = prefixed(selectList(shape, sql));
+  const [single] = sql.keys;
+  if (single !== undefined && sql.keys.length === 1) {
+    const condition = `t.${single.column.quotedName} = any(${keyArray(single, 1)})`;
+    return { sql: `select ${list} from ${fromTable(sql.table)} as t where ${condition}`, parameters };
+  }
+  const arrays = sql.keys.map((key, index) => keyArray(key, index + 1)).join(', ');
+  const names = sql.keys.map((_, index) => wantedName(index)).join(', ');
+  const matches = sql.keys
+    .map(({ column }, index) => `t.${column.quotedName} = wanted.${wantedName(index)}`)
+    .join(' and ');
+  return {
+    sql: `select ${list} from unnest(${arrays}) as wanted(${names}) join ${fromTable(sql.table)} as t on ${matches}`,
+    parameters,
+  };
+}
+
+/** A name that no column of a table is likely to have: the list of columns stands without a prefix. */
+function wantedName(index: number): string {
+  return `"twinproof wanted ${index}"`;
+}
+
+function prefixed(list: string): string {
+  return `${VERSION}, ${list}`;
+}
+
+function addressQueries(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): PointQuery[] {
+  const byLeaf = new Map<number, Uint8Array[]>();
+  const single = sql.table.leaves[0];
+  for (const key of keys) {
+    const [address] = keyFieldsOf(key);
+    if (address === undefined || address === null) continue;
+    const oid = sql.table.partitioned ? Buffer.from(address).readUInt32BE(0) : (single?.oid ?? 0);
+    const tid = sql.table.partitioned ? address.subarray(4) : address;
+    byLeaf.set(oid, [...(byLeaf.get(oid) ?? []), tid]);
+  }
+  const queries: PointQuery[] = [];
+  for (const [oid, tids] of byLeaf) {
+    const leaf = sql.table.leaves.find((candidate) => candidate.oid === oid);
+    if (leaf === undefined) continue;
+    queries.push({
+      sql: `select ${prefixed(selectList(shape, sql))} from ${fromLeaf(leaf)} as t where t.ctid = any($1::pg_catalog.tid[])`,
+      parameters: [{ typeOid: 0, value: binaryArray(OID.tid, tids) }],
+    });
+  }
+  return queries;
+}
+
+/** Takes the version off the front of a point query's row. */
+export function foundRow(body: Uint8Array, shape: RowShape): FoundRow {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let at = 2;
+  const version: Uint8Array[] = [];
+  for (let field = 0; field < VERSION_FIELDS; field++) {
+    const length = view.getInt32(at);
+    version.push(body.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  const row = new Uint8Array(body.length - at + 2);
+  new DataView(row.buffer).setInt16(0, view.getInt16(0) - VERSION_FIELDS);
+  row.set(body.subarray(at), 2);
+  const [ctid, xmin, xmax] = version.map((bytes) => Buffer.from(bytes));
+  const writers = [xmin, xmax].map((xid) => xid?.readUInt32BE(0) ?? 0).filter((xid) => xid !== 0);
+  return {
+    key: row.slice(2, identityEnd(row, shape)),
+    row,
+    version: `${ctid?.toString('hex')}/${xmin?.toString('hex')}`,
+    writers: writers.map(String),
+  };
+}
+
+function identityEnd(row: Uint8Array, shape: RowShape): number {
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  let at = 2;
+  for (let field = 0; field < shape.keyFields; field++) at += 4 + Math.max(0, view.getInt32(at));
+  return at;
+}
+
+/** A query that gives keys as text, in the order asked: one column a key column, all text. */
+export function keyTextQuery(
+  shape: RowShape,
+  keys: readonly Uint8Array[],
+): { readonly sql: string; readonly parameters: readonly Buffer[]; readonly names: readonly string[] } {
+  const sql = shapeSql(shape);
+  const columns = sql.keys.map((): (Uint8Array | null)[] => []);
+  for (const key of keys) {
+    const fields = keyFieldsOf(key);
+    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
+  }
+  const arrays = sql.keys.map((key, index) => keyArray(key, index + 1)).join(', ');
+  const names = sql.keys.map((_, index) => `k${index}`);
+  return {
+    sql: `select ${names.map((name) => `${name}::pg_catalog.text`).join(', ')}
+      from unnest(${arrays}) with ordinality as asked(${names.join(', ')}, n) order by n`,
+    parameters: sql.keys.map((key, index) => binaryArray(parameterType(key).oid, columns[index] ?? [])),
+    names,
+  };
+}
+
+/** An address as PostgreSQL writes it: `(block,line)`. */
+export function addressText(key: Uint8Array): string {
+  const [address] = keyFieldsOf(key);
+  const bytes = Buffer.from(address ?? frameFields([]));
+  const at = bytes.length - 6;
+  return at < 0 ? '' : `(${bytes.readUInt32BE(at)},${bytes.readUInt16BE(at + 4)})`;
+}

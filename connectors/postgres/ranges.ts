@@ -1,0 +1,203 @@
+import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { fieldsOf, frameFields, keyFieldsOf } from '../../src/row/stream.ts';
+import { fromLeaf, fromTable, parameterType, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
+import type { BinaryParameter } from './messages.ts';
+import type { PostgresLeaf, PostgresTable } from './table.ts';
+
+/** A query that reads a range, and how the session has to be set for it. */
+export interface RangeQuery {
+  readonly sql: string;
+  readonly parameters: readonly BinaryParameter[];
+  readonly mode: 'scan' | 'key';
+}
+
+/** Assumed where there are no statistics: a page of small rows. */
+const ROWS_PER_BLOCK = 60;
+/** Rows sampled for each range of a key plan. */
+const SAMPLES_PER_RANGE = 30;
+
+/**
+ * Block ranges over every leaf; the last of each leaf is open, since the table may grow while it is read. `from` and
+ * `to` are `oid:block`; on a physical pair both mean the same on the other site.
+ */
+export function blockRanges(shape: RowShape, table: PostgresTable, options: PlanOptions): Range[] {
+  const ranges: Range[] = [];
+  for (const leaf of table.leaves) {
+    const step = blocksPerRange(leaf, table.blockSize, options);
+    const rowsPerBlock = leaf.blocks === 0 ? 0 : Math.max(0, leaf.rowsEstimate) / leaf.blocks;
+    for (let from = 0; from === 0 || from < leaf.blocks; from += step) {
+      const last = from + step >= leaf.blocks;
+      ranges.push({
+        table: shape.table.name,
+        kind: options.kind,
+        id: `${leaf.name}@${from}-${last ? '' : from + step}`,
+        from: `${leaf.oid}:${from}`,
+        to: last ? null : `${leaf.oid}:${from + step}`,
+        rowsEstimate: Math.round(rowsPerBlock * (Math.min(from + step, leaf.blocks) - from)),
+      });
+    }
+  }
+  return ranges;
+}
+
+/** Blocks that hold about the allowed rows and bytes, values kept out of line included. */
+export function blocksPerRange(
+  leaf: Pick<PostgresLeaf, 'blocks' | 'rowsEstimate' | 'toastBytes'>,
+  blockSize: number,
+  options: Pick<PlanOptions, 'rowsMax' | 'bytesMax'>,
+): number {
+  const blocks = Math.max(1, leaf.blocks);
+  const rowsPerBlock = leaf.rowsEstimate > 0 ? leaf.rowsEstimate / blocks : ROWS_PER_BLOCK;
+  const bytesPerBlock = blockSize + leaf.toastBytes / blocks;
+  const most = Math.min(options.rowsMax / rowsPerBlock, options.bytesMax / bytesPerBlock);
+  return Math.max(1, Math.floor(most));
+}
+
+/** Samples keys to cut the table into key ranges; the answer's rows are the bounds in key order. */
+export function keySampleQuery(
+  shape: RowShape,
+  table: PostgresTable,
+  options: PlanOptions,
+): RangeQuery | null {
+  const rows = Math.max(0, shape.table.rowsEstimate);
+  const ranges = Math.ceil(rows / options.rowsMax);
+  if (ranges <= 1) return null;
+  const sql = shapeSql(shape);
+  const keys = sql.keys.map(({ column }) => column.quotedName).join(', ');
+  const percent = Math.min(100, (ranges * SAMPLES_PER_RANGE * 100) / rows);
+  // A sample of whole pages is cheap; small tables are read in full.
+  const from =
+    percent >= 50 ? fromTable(table) : `${fromTable(table)} tablesample system (${percent.toFixed(4)})`;
+  return {
+    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as n, count(*) over () as c
+      from ${from}) as sample where n % greatest(1, c / ${ranges}) = 0 order by ${keys}`,
+    parameters: [],
+    mode: 'scan',
+  };
+}
+
+/** Key ranges between bounds (row bodies in key order); the first and the last are open. */
+export function keyRanges(shape: RowShape, bounds: readonly Uint8Array[]): Range[] {
+  const cuts: (string | null)[] = [null];
+  for (const body of bounds) {
+    const cut = Buffer.from(frameFields(fieldsOf(body))).toString('hex');
+    if (cut !== cuts.at(-1)) cuts.push(cut);
+  }
+  cuts.push(null);
+  const rowsEstimate = Math.round(Math.max(0, shape.table.rowsEstimate) / (cuts.length - 1));
+  const ranges: Range[] = [];
+  for (let i = 0; i + 1 < cuts.length; i++) {
+    const from = cuts[i] ?? null;
+    const to = cuts[i + 1] ?? null;
+    ranges.push({
+      table: shape.table.name,
+      kind: 'key',
+      id: `${from ?? ''}-${to ?? ''}`,
+      from,
+      to,
+      rowsEstimate,
+    });
+  }
+  return ranges;
+}
+
+/** The rows of a range. */
+export function rangeQuery(shape: RowShape, range: Range): RangeQuery {
+  const sql = shapeSql(shape);
+  return range.kind === 'key' ? keyQuery(shape, sql, range) : blockQuery(shape, sql, range);
+}
+
+function blockQuery(shape: RowShape, sql: ShapeSql, range: Range): RangeQuery {
+  const from = blockBound(range.from);
+  const to = blockBound(range.to);
+  const leaf = sql.table.leaves.find(({ oid }) => oid === from?.oid);
+  if (from === null || leaf === undefined) {
+    throw new TwinproofError('TP-DEFINITION-CHANGED', {
+      message: `${shape.table.name}: a partition that was to be read is not there`,
+      retryable: true,
+    });
+  }
+  // A bound at the first block is left out: then a table without statistics is not misjudged.
+  const conditions: string[] = [];
+  if (from.block > 0) conditions.push(`ctid >= '(${from.block},0)'::pg_catalog.tid`);
+  if (to !== null) conditions.push(`ctid < '(${to.block},0)'::pg_catalog.tid`);
+  const where = conditions.length > 0 ? ` where ${conditions.join(' and ')}` : '';
+  return {
+    sql: `select ${selectList(shape, sql)} from ${fromLeaf(leaf)}${where}`,
+    parameters: [],
+    mode: 'scan',
+  };
+}
+
+function blockBound(bound: string | null): { readonly oid: number; readonly block: number } | null {
+  if (bound === null) return null;
+  const [oid, block] = bound.split(':').map(Number);
+  if (
+    oid === undefined ||
+    block === undefined ||
+    !Number.isSafeInteger(oid) ||
+    !Number.isSafeInteger(block)
+  ) {
+    throw new TwinproofError('TP-BUG', { message: `"${bound}" is not a block bound` });
+  }
+  return { oid, block };
+}
+
+function keyQuery(shape: RowShape, sql: ShapeSql, range: Range): RangeQuery {
+  const { where, parameters } = keyCondition(sql, range);
+  const bounded = parameters.length > 0;
+  // Equal rows in equal order cost less to compare; the session leaves the planner only the index.
+  const order = bounded ? ` order by ${keyList(sql)}` : '';
+  return {
+    sql: `select ${selectList(shape, sql)} from ${fromTable(sql.table)}${where}${order}`,
+    parameters,
+    mode: bounded ? 'key' : 'scan',
+  };
+}
+
+function keyList(sql: ShapeSql): string {
+  return sql.keys.map(({ column }) => column.quotedName).join(', ');
+}
+
+function keyCondition(sql: ShapeSql, range: Range): { where: string; parameters: BinaryParameter[] } {
+  const parameters: BinaryParameter[] = [];
+  const conditions: string[] = [];
+  for (const [bound, operator] of [
+    [range.from, '>='],
+    [range.to, '<'],
+  ] as const) {
+    if (bound === null) continue;
+    const fields = keyFieldsOf(Buffer.from(bound, 'hex'));
+    const places = sql.keys.map((key, index) => {
+      parameters.push({ typeOid: parameterType(key).oid, value: fields[index] ?? null });
+      return `$${parameters.length}`;
+    });
+    conditions.push(`(${keyList(sql)}) ${operator} (${places.join(', ')})`);
+  }
+  return { where: conditions.length > 0 ? ` where ${conditions.join(' and ')}` : '', parameters };
+}
+
+/** The keys that cut a range into parts of `rowsMax` rows: for a range that proved too large. */
+export function splitQuery(shape: RowShape, range: Range, rowsMax: number): RangeQuery {
+  const sql = shapeSql(shape);
+  const keys = keyList(sql);
+  const { where, parameters } = keyCondition(sql, range);
+  return {
+    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as n
+      from ${fromTable(sql.table)}${where}) as numbered where n % ${rowsMax} = 0 order by ${keys}`,
+    parameters,
+    mode: 'key',
+  };
+}
+
+/** The parts of a range between the cuts that splitQuery found. */
+export function splitAt(shape: RowShape, range: Range, cuts: readonly Uint8Array[]): Range[] {
+  const parts = keyRanges(shape, cuts);
+  const first = parts[0];
+  const last = parts.at(-1);
+  if (first === undefined || last === undefined || parts.length < 2) return [];
+  parts[0] = { ...first, from: range.from, id: `${range.from ?? ''}-${first.to ?? ''}` };
+  parts[parts.length - 1] = { ...last, to: range.to, id: `${last.from ?? ''}-${range.to ?? ''}` };
+  return parts;
+}

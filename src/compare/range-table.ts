@@ -1,0 +1,141 @@
+import type { Range } from '../connector/contract.ts';
+import { TwinproofError } from '../errors.ts';
+import { sameDigest } from '../digest/digest.ts';
+import type { KernelSink } from '../digest/kernel-sink.ts';
+import { reason, reasonOfError } from './reasons.ts';
+import { withRetry } from './retry.ts';
+import { suspectsOf } from './suspects.ts';
+import type { Suspect } from './suspect.ts';
+import type { TableRun } from './table-run.ts';
+
+type Window = TableRun['still']['current'];
+
+/** Compares a table range by range: block ranges of a physical pair, key ranges of a logical one. */
+export async function compareByRanges(run: TableRun): Promise<void> {
+  const { pair, plan, signal } = run;
+  const { rangeRowsMax: rowsMax, rangeBytesMax: bytesMax } = pair.limits;
+  const kind = plan.method === 'key' ? 'key' : 'block';
+  const ranges = await withRetry(pair, signal, () =>
+    pair.primary.planRanges(plan.shapes.primary, { kind, rowsMax, bytesMax }, signal),
+  );
+  const open = ranges.filter((range) => {
+    const rows = run.checkpoint.proven(plan, range);
+    if (rows === null) return true;
+    run.tally.addRows(rows, rows);
+    return false;
+  });
+  // Each slot takes the next range when it is free: a plan of a million ranges makes no million promises.
+  const queue = open[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let next = queue.next(); next.done !== true; next = queue.next()) {
+      const range = next.value;
+      await run.throttle.admit(signal);
+      await run.slots(() => compareOne(run, range));
+    }
+  };
+  await Promise.all(Array.from({ length: pair.limits.jobs }, worker));
+}
+
+async function compareOne(run: TableRun, range: Range): Promise<void> {
+  const { pair, plan, signal } = run;
+  try {
+    const { window, suspects } = await withRetry(pair, signal, () => readBoth(run, range));
+    if (suspects.length > 0) await judgeSuspects(run, window, suspects);
+  } catch (error) {
+    if (error instanceof TwinproofError && error.code === 'TP-RANGE-TOO-LARGE')
+      await compareParts(run, range);
+    else if (signal.aborted) throw error;
+    else run.tally.unproven(reasonOfError(error, plan.name));
+  }
+}
+
+async function compareParts(run: TableRun, range: Range): Promise<void> {
+  const { pair, plan, signal } = run;
+  const parts = await withRetry(pair, signal, () =>
+    pair.primary.splitRange(plan.shapes.primary, range, signal),
+  );
+  if (parts.length < 2) {
+    const message = `range ${range.id} holds more rows than allowed and cannot be split`;
+    run.tally.unproven(reason('TP-READ-FAILED', plan.name, message));
+    return;
+  }
+  for (const part of parts) await compareOne(run, part);
+}
+
+interface RangeReading {
+  readonly window: Window;
+  readonly suspects: readonly Suspect[];
+}
+
+/** One range on both sites, the primary's snapshot after the candidate's (DESIGN.md section 6). */
+async function readBoth(run: TableRun, range: Range): Promise<RangeReading> {
+  const { plan, sinks } = run;
+  const window = run.still.current;
+  const ours = sinks.acquire(0);
+  const theirs = sinks.acquire(0);
+  try {
+    ours.begin('records', plan.shapes.primary.keyFields);
+    theirs.begin('records', plan.shapes.candidate.keyFields);
+    await readInOrder(run, range, ours, theirs);
+    const primary = ours.digest();
+    const candidate = theirs.digest();
+    const same = sameDigest(primary, candidate);
+    const suspects = same ? [] : suspectsOf(ours.records(), theirs.records());
+    if (!same && suspects.length === 0) {
+      throw new TwinproofError('TP-BUG', { message: `range ${range.id}: digests differ and no row does` });
+    }
+    run.onRows(primary.rows, ours.bytes + theirs.bytes);
+    run.throttle.spent(primary.rows);
+    run.tally.addRows(primary.rows, candidate.rows);
+    if (same) run.checkpoint.prove(plan, range, primary.rows);
+    return { window, suspects };
+  } finally {
+    sinks.release(0, ours);
+    sinks.release(0, theirs);
+  }
+}
+
+/** Starts the primary's read as soon as the candidate's snapshot stands, so that both stream at once. */
+async function readInOrder(run: TableRun, range: Range, ours: KernelSink, theirs: KernelSink): Promise<void> {
+  const { pair, plan } = run;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([run.signal, stop.signal]);
+  const failed = (error: unknown): never => {
+    // One site's failure ends the other's read too; its own error is the one to report.
+    stop.abort(error);
+    throw error;
+  };
+  let primary: Promise<void> | null = null;
+  const startPrimary = (): void => {
+    primary ??= pair.primary.readRange({ shape: plan.shapes.primary, range }, ours, signal).catch(failed);
+  };
+  const candidate = pair.candidate
+    .readRange({ shape: plan.shapes.candidate, range, onSnapshot: startPrimary }, theirs, signal)
+    .catch(failed);
+  const outcomes = await Promise.allSettled([candidate, candidate.then(() => primary)]);
+  if (primary !== null) await Promise.allSettled([primary]);
+  run.signal.throwIfAborted();
+  const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (rejected !== undefined) throw stop.signal.aborted ? stop.signal.reason : rejected.reason;
+  if (primary === null) {
+    throw new TwinproofError('TP-BUG', { message: 'the candidate was read without telling its snapshot' });
+  }
+}
+
+/** Differences at once if both sites stood still, else suspects to be settled. */
+export async function judgeSuspects(
+  run: TableRun,
+  window: Window,
+  suspects: readonly Suspect[],
+): Promise<void> {
+  const { pair, plan, signal } = run;
+  const still = await withRetry(pair, signal, () => run.still.holds(window, signal));
+  if (!still) {
+    await run.settling.push(suspects.map(({ key }) => key));
+    return;
+  }
+  const proven = suspects.map(({ kind, key }) => ({ kind, key, columns: null, count: 1 }));
+  // A scan of the table itself cannot be misled by an index; a read in key order can.
+  if (plan.method === 'key') await run.settling.confirm(proven);
+  else await run.findings.add(proven, signal);
+}

@@ -1,0 +1,31 @@
+import { TwinproofError } from '../errors.ts';
+import type { SitePair } from './site-pair.ts';
+
+/** What to do after a failed attempt. Pure, so that the bound is a test. */
+export function retryDecision(error: unknown, attempt: number, attemptsMax: number): 'retry' | 'give-up' {
+  if (!(error instanceof TwinproofError) || !error.retryable) return 'give-up';
+  return attempt < attemptsMax ? 'retry' : 'give-up';
+}
+
+/** Pause before attempt `attempt + 1`: doubling, so that a restarting server has time. */
+export function retryPauseMs(attempt: number, firstMs: number): number {
+  return Math.min(firstMs * 2 ** (attempt - 1), 5000);
+}
+
+/** Runs an operation again while it fails in a way that may pass, within bounds. The last error is thrown. */
+export async function withRetry<T>(
+  pair: Pick<SitePair, 'limits' | 'timing'>,
+  signal: AbortSignal,
+  operation: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await operation();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (retryDecision(error, attempt, pair.limits.attemptsMax) === 'give-up') throw error;
+      await pair.timing.sleep(retryPauseMs(attempt, pair.limits.retryPauseMs), signal);
+    }
+  }
+}

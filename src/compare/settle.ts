@@ -1,0 +1,158 @@
+import type { FoundRow } from '../connector/contract.ts';
+import { TwinproofError } from '../errors.ts';
+import { fieldsOf } from '../row/stream.ts';
+import { judge, type Judgement, type Round, STRIKES_NEEDED } from './judgement.ts';
+import { withRetry } from './retry.ts';
+import type { ShapePair, SitePair } from './site-pair.ts';
+import type { Proven } from './suspect.ts';
+import { nameOf } from './suspects.ts';
+
+/** What became of a batch of suspects. */
+export interface Settled {
+  readonly proven: readonly Proven[];
+  /** Rows found equal once both sites stood at one moment. */
+  readonly same: number;
+  /** Rows for which the rounds ran out, by what stood in the way last. */
+  readonly unsettled: readonly { readonly key: Uint8Array; readonly because: 'moving' | 'pending' }[];
+  readonly rounds: number;
+}
+
+interface Open {
+  readonly key: Uint8Array;
+  strikes: number;
+  because: 'moving' | 'pending';
+}
+
+/**
+ * Settles suspects by the sandwich of DESIGN.md section 6: the primary's rows, its position, the candidate once it
+ * has applied that position, the primary's rows again; in two rounds. The last read of a round is the first of the
+ * next. Throws what the connectors throw, and TP-CATCH-UP.
+ */
+export async function settle(
+  pair: SitePair,
+  shapes: ShapePair,
+  keys: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<Settled> {
+  const proven: Proven[] = [];
+  let open: Open[] = keys.map((key) => ({ key, strikes: 0, because: 'moving' }));
+  let same = 0;
+  let rounds = 0;
+  let before = await readByKey(pair, 'primary', shapes, open, signal);
+  while (open.length > 0 && rounds < pair.limits.roundsMax) {
+    rounds++;
+    await waitForCandidate(pair, signal);
+    const candidate = await readByKey(pair, 'candidate', shapes, open, signal);
+    const after = await readByKey(pair, 'primary', shapes, open, signal);
+    const writers = pair.kind === 'physical' ? [...writersOf(candidate), ...writersOf(after)] : [];
+    const commitsPending = await withRetry(pair, signal, () => pair.primary.commitsPending(writers, signal));
+    const next: Open[] = [];
+    for (const row of open) {
+      const name = nameOf(row.key);
+      const round: Round = {
+        primaryBefore: before.get(name) ?? null,
+        candidate: candidate.get(name) ?? null,
+        primaryAfter: after.get(name) ?? null,
+        commitsPending,
+        versionsComparable: pair.kind === 'physical',
+      };
+      const judgement = judge(round);
+      if (judgement === 'same') same++;
+      else if (isFinal(row, judgement)) proven.push(provenOf(row.key, round, shapes));
+      else next.push(row);
+    }
+    open = next;
+    before = after;
+    if (open.length > 0) await pair.timing.sleep(pauseMs(pair, rounds), signal);
+  }
+  return { proven, same, unsettled: open.map(({ key, because }) => ({ key, because })), rounds };
+}
+
+/** Notes the judgement on the row; true when the difference is final. */
+function isFinal(row: Open, judgement: Exclude<Judgement, 'same'>): boolean {
+  switch (judgement) {
+    case 'different':
+      return true;
+    case 'strike':
+      row.strikes++;
+      return row.strikes >= STRIKES_NEEDED;
+    case 'moving':
+      row.strikes = 0;
+      row.because = 'moving';
+      return false;
+    case 'pending':
+      row.because = 'pending';
+      return false;
+  }
+}
+
+/** Waits longer the longer rows keep moving: a hot row settles when its writer pauses. */
+function pauseMs(pair: SitePair, rounds: number): number {
+  return Math.min(pair.limits.pollMs * rounds, 500);
+}
+
+function provenOf(key: Uint8Array, round: Round, shapes: ShapePair): Proven {
+  const { candidate, primaryAfter } = round;
+  if (primaryAfter === null) return { kind: 'extra', key, columns: null, count: 1 };
+  if (candidate === null) return { kind: 'missing', key, columns: null, count: 1 };
+  return {
+    kind: 'changed',
+    key,
+    columns: columnsThatDiffer(primaryAfter.row, candidate.row, shapes),
+    count: 1,
+  };
+}
+
+/** The names of the columns in which two rows differ. An address is no column and never differs. */
+export function columnsThatDiffer(primary: Uint8Array, candidate: Uint8Array, shapes: ShapePair): string[] {
+  const ours = fieldsOf(primary);
+  const theirs = fieldsOf(candidate);
+  const skip = shapes.primary.identity === 'address' ? 1 : 0;
+  return shapes.primary.columns
+    .filter((_, index) => !sameField(ours[index + skip] ?? null, theirs[index + skip] ?? null))
+    .map(({ name }) => name);
+}
+
+function sameField(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a === null || b === null) return a === b;
+  return Buffer.compare(a, b) === 0;
+}
+
+async function readByKey(
+  pair: SitePair,
+  site: 'primary' | 'candidate',
+  shapes: ShapePair,
+  open: readonly Open[],
+  signal: AbortSignal,
+): Promise<Map<string, FoundRow>> {
+  const keys = open.map(({ key }) => key);
+  const rows = await withRetry(pair, signal, () => pair[site].readRows(shapes[site], keys, 'index', signal));
+  return new Map(rows.map((row) => [nameOf(row.key), row]));
+}
+
+function writersOf(rows: ReadonlyMap<string, FoundRow>): string[] {
+  const writers = new Set<string>();
+  for (const row of rows.values()) for (const writer of row.writers ?? []) writers.add(writer);
+  return [...writers];
+}
+
+/** Waits until the candidate has applied the primary's present head. Throws TP-CATCH-UP when the time is over. */
+export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Promise<void> {
+  const { head } = await withRetry(pair, signal, () => pair.primary.head(signal));
+  const deadline = pair.timing.now() + pair.limits.catchUpMs;
+  for (let polls = 0; ; polls++) {
+    const { applied } = await withRetry(pair, signal, () => pair.candidate.applied(signal));
+    if (applied !== null) {
+      const order = pair.candidate.comparePositions(applied, head);
+      if (order === 'equal' || order === 'after') return;
+      if (order === 'incomparable') {
+        throw new TwinproofError('TP-CATCH-UP', {
+          message: `the candidate's position ${applied} is not on the primary's lineage (${head})`,
+          hint: 'one of the sites was promoted or replaced during the run: check which server is which',
+        });
+      }
+    }
+    if (pair.timing.now() >= deadline) throw new TwinproofError('TP-CATCH-UP');
+    await pair.timing.sleep(Math.min(pair.limits.pollMs * (1 + polls / 10), 250), signal);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Connector, RowShape } from '../connector/contract.ts';
+import type { PairKind } from '../connector/table.ts';
+import type { Timing } from './timing.ts';
+
+/** Two live sites and the bounds within which they are compared. */
+export interface SitePair {
+  readonly primary: Connector;
+  readonly candidate: Connector;
+  readonly kind: PairKind;
+  readonly limits: Limits;
+  readonly timing: Timing;
+}
+
+/** The shape of one table's rows, as each site reads them: the same columns in the same order. */
+export interface ShapePair {
+  readonly primary: RowShape;
+  readonly candidate: RowShape;
+}
+
+/** Every loop has a bound; these are all of them. */
+export interface Limits {
+  /** Pairs of reads in flight, and so connections for reading on each site. */
+  readonly jobs: number;
+  readonly rangeRowsMax: number;
+  readonly rangeBytesMax: number;
+  /** Attempts at one read before its table is unproven. */
+  readonly attemptsMax: number;
+  readonly retryPauseMs: number;
+  /** Rounds of settling before a row is called unsettled. */
+  readonly roundsMax: number;
+  /** How long to wait until the candidate has applied a position. */
+  readonly catchUpMs: number;
+  readonly pollMs: number;
+  /** Keys of one point read. */
+  readonly settleBatch: number;
+  /** Suspects waiting to be settled, per table, before reading pauses. */
+  readonly suspectsMax: number;
+  readonly samplesMax: number;
+  /** Memory for joining the rows of mismatched slices. */
+  readonly joinBytesMax: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  jobs: 2,
+  rangeRowsMax: 32_768,
+  rangeBytesMax: 4 * 1024 * 1024,
+  attemptsMax: 5,
+  retryPauseMs: 200,
+  roundsMax: 40,
+  catchUpMs: 60_000,
+  pollMs: 20,
+  settleBatch: 1000,
+  suspectsMax: 100_000,
+  samplesMax: 20,
+  joinBytesMax: 128 * 1024 * 1024,
+};

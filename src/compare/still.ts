@@ -1,0 +1,47 @@
+import type { Connector } from '../connector/contract.ts';
+import type { Position } from '../connector/position.ts';
+
+/**
+ * A stretch of time in which the primary's log did not grow. Two reads that both lie within it saw one and the same
+ * state, so a row in which they differ is a difference at once, without reading it again.
+ *
+ * Proof. At the window's opening the head h was read first; then nothing was quiet-breaking: no transaction had an
+ * assigned id or waited for a synchronous standby, so every commit up to h was visible on the primary. Then the
+ * candidate had applied h. If after both reads the head is still h, no transaction wrote anything in between: the
+ * primary's read shows the state at h, and the candidate, which cannot be beyond the head, shows the state at h too.
+ */
+export class StillWindow {
+  readonly #primary: Connector;
+  readonly #candidate: Connector;
+  #head: Position | null = null;
+
+  constructor(primary: Connector, candidate: Connector) {
+    this.#primary = primary;
+    this.#candidate = candidate;
+  }
+
+  /** Names the window that a read beginning now lies in; null when the sites are moving. */
+  get current(): Position | null {
+    return this.#head;
+  }
+
+  /** Tries to open a window; on moving sites there is none. */
+  async open(signal: AbortSignal): Promise<void> {
+    this.#head = null;
+    const { head, quiet } = await this.#primary.head(signal);
+    if (quiet !== true) return;
+    const { applied } = await this.#candidate.applied(signal);
+    if (applied === null) return;
+    const order = this.#candidate.comparePositions(applied, head);
+    if (order === 'equal' || order === 'after') this.#head = head;
+  }
+
+  /** Whether reads that began in `window` and have ended by now saw one state. Opens the next window if not. */
+  async holds(window: Position | null, signal: AbortSignal): Promise<boolean> {
+    if (window === null || window !== this.#head) return false;
+    const { head } = await this.#primary.head(signal);
+    if (this.#primary.comparePositions(head, window) === 'equal') return true;
+    if (this.#head === window) await this.open(signal);
+    return false;
+  }
+}

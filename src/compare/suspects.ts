@@ -1,0 +1,132 @@
+import type { Suspect } from './suspect.ts';
+import { keyAt, type Records, sameRow } from '../digest/records.ts';
+
+/** Digests compared at a time while the sites agree: one memcmp of a kilobyte. */
+const STRIDE_ROWS = 64;
+/** How far to look for the next common row before order is given up. */
+const WINDOW_ROWS = 32;
+
+/**
+ * Where two reads of one range differ. Equal rows may stand in any order; where the order is equal, as on a physical
+ * pair or by key, the cost is that of comparing two byte arrays. Identities are unique within each read.
+ */
+export function suspectsOf(primary: Records, candidate: Records): Suspect[] {
+  const found: Suspect[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < primary.count && j < candidate.count) {
+    const equal = equalRun(primary, i, candidate, j);
+    i += equal;
+    j += equal;
+    if (i >= primary.count || j >= candidate.count) break;
+    const step = resynchronise(primary, i, candidate, j);
+    if (step === null) break;
+    if (step.primary === 0 && step.candidate === 0) {
+      found.push({ kind: 'changed', key: keyAt(primary, i).slice() });
+      i++;
+      j++;
+    } else {
+      collect(found, 'missing', primary, i, i + step.primary);
+      collect(found, 'extra', candidate, j, j + step.candidate);
+      i += step.primary;
+      j += step.candidate;
+    }
+  }
+  if (i < primary.count && j < candidate.count) {
+    pairByKey(found, primary, i, candidate, j);
+  } else {
+    collect(found, 'missing', primary, i, primary.count);
+    collect(found, 'extra', candidate, j, candidate.count);
+  }
+  return withoutMoves(found, primary, candidate);
+}
+
+/** How many rows from here on have equal digests in equal order. */
+function equalRun(a: Records, i: number, b: Records, j: number): number {
+  const most = Math.min(a.count - i, b.count - j);
+  let run = 0;
+  while (run + STRIDE_ROWS <= most && sameBytes(a.digests, (i + run) * 16, b.digests, (j + run) * 16)) {
+    run += STRIDE_ROWS;
+  }
+  while (run < most && sameRow(a, i + run, b, j + run)) run++;
+  return run;
+}
+
+function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): boolean {
+  const size = STRIDE_ROWS * 16;
+  return Buffer.compare(a.subarray(aStart, aStart + size), b.subarray(bStart, bStart + size)) === 0;
+}
+
+/** How many rows to skip on each side to meet again; both 0: same row, other bytes; null: not within the window. */
+function resynchronise(
+  a: Records,
+  i: number,
+  b: Records,
+  j: number,
+): { readonly primary: number; readonly candidate: number } | null {
+  const keyA = keyAt(a, i);
+  const keyB = keyAt(b, j);
+  for (let ahead = 0; ahead <= WINDOW_ROWS; ahead++) {
+    if (i + ahead < a.count && Buffer.compare(keyAt(a, i + ahead), keyB) === 0)
+      return { primary: ahead, candidate: 0 };
+    if (j + ahead < b.count && Buffer.compare(keyA, keyAt(b, j + ahead)) === 0)
+      return { primary: 0, candidate: ahead };
+  }
+  return null;
+}
+
+function collect(found: Suspect[], kind: Suspect['kind'], records: Records, from: number, to: number): void {
+  for (let row = from; row < to; row++) found.push({ kind, key: keyAt(records, row).slice() });
+}
+
+/** The rest by identity, for reads in different order. */
+function pairByKey(found: Suspect[], a: Records, i: number, b: Records, j: number): void {
+  const rest = new Map<string, number>();
+  for (let row = j; row < b.count; row++) rest.set(nameOf(keyAt(b, row)), row);
+  for (let row = i; row < a.count; row++) {
+    const key = keyAt(a, row);
+    const name = nameOf(key);
+    const other = rest.get(name);
+    if (other === undefined) {
+      found.push({ kind: 'missing', key: key.slice() });
+    } else {
+      rest.delete(name);
+      if (!sameRow(a, row, b, other)) found.push({ kind: 'changed', key: key.slice() });
+    }
+  }
+  for (const row of rest.values()) found.push({ kind: 'extra', key: keyAt(b, row).slice() });
+}
+
+/** A row that stands elsewhere in the other read was taken for missing and for extra: it is one row. */
+function withoutMoves(found: Suspect[], a: Records, b: Records): Suspect[] {
+  const missing = new Set<string>();
+  for (const { kind, key } of found) if (kind === 'missing') missing.add(nameOf(key));
+  const both = new Set<string>();
+  for (const { kind, key } of found) {
+    if (kind === 'extra' && missing.has(nameOf(key))) both.add(nameOf(key));
+  }
+  if (both.size === 0) return found;
+  const kept = found.filter(({ kind, key }) => kind === 'changed' || !both.has(nameOf(key)));
+  const rowsOfA = rowsNamed(a, both);
+  for (const [name, row] of rowsNamed(b, both)) {
+    const other = rowsOfA.get(name);
+    if (other !== undefined && !sameRow(a, other, b, row)) {
+      kept.push({ kind: 'changed', key: keyAt(b, row).slice() });
+    }
+  }
+  return kept;
+}
+
+function rowsNamed(records: Records, names: ReadonlySet<string>): Map<string, number> {
+  const rows = new Map<string, number>();
+  for (let row = 0; row < records.count; row++) {
+    const name = nameOf(keyAt(records, row));
+    if (names.has(name)) rows.set(name, row);
+  }
+  return rows;
+}
+
+/** Bytes as a Map key. */
+export function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+}

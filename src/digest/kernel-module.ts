@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+
+/** What the compiled kernel (src/digest/kernel) offers. Addresses and sizes are bytes in the instance's memory. */
+export interface KernelExports {
+  configure(mode: number, seed1: bigint, seed2: bigint, keyFields: number, inputCapacity: number): void;
+  placeRecords(digests: number, keyEnds: number, recordsMax: number, keys: number, keysMax: number): void;
+  placeBuckets(buckets: number, count: number, sieve: number): void;
+  reset(): void;
+  clearRecords(): void;
+  getStatus(): number;
+  getRows(): bigint;
+  getSum1(): bigint;
+  getSum2(): bigint;
+  getRecords(): number;
+  getKeyBytes(): number;
+  consume(at: number, end: number): number;
+  addRow(digest1: bigint, digest2: bigint, keyStart: number, keySize: number, bucketHash: bigint): number;
+  settleBuckets(from: number, into: number, count: number): void;
+  joinPlace(slots: number, slotsMask: number, keys: number, keysMax: number): void;
+  joinReset(): void;
+  joinAdd(digests: number, keyEnds: number, keys: number, count: number, sign: number): number;
+  joinUsed(): number;
+}
+
+export const KERNEL_STATUS = { needMore: 0, otherMessage: 1, areaFull: 2, oversized: 3 } as const;
+export const KERNEL_MODE = { sums: 0, records: 1, buckets: 2, sieve: 3 } as const;
+
+const PAGE_BYTES = 65_536;
+
+/** Below this address the kernel's own static data lies. */
+export const KERNEL_BASE_BYTES = 1024;
+
+let compiled: WebAssembly.Module | undefined;
+
+export interface KernelInstance {
+  readonly exports: KernelExports;
+  readonly memory: Uint8Array;
+}
+
+/** A new kernel with its own memory of at least `bytes`, which never grows. */
+export function instantiateKernel(bytes: number): KernelInstance {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const instance = new WebAssembly.Instance(compiled, { env: { memory, abort: failed } });
+  return {
+    exports: instance.exports as unknown as KernelExports,
+    memory: new Uint8Array(memory.buffer),
+  };
+}
+
+function failed(): never {
+  throw new Error('the digest kernel aborted');
+}

@@ -1,0 +1,26 @@
+import { KernelSink } from './kernel-sink.ts';
+
+/** Sinks are kept: each owns WebAssembly memory, which the garbage collector returns late. */
+export class SinkPool {
+  readonly #idle = new Map<number, KernelSink[]>();
+
+  /** A sink with so many buckets (0: none), for the time of `work`. */
+  async with<T>(bucketCount: number, work: (sink: KernelSink) => Promise<T>): Promise<T> {
+    const sink = this.acquire(bucketCount);
+    try {
+      return await work(sink);
+    } finally {
+      this.release(bucketCount, sink);
+    }
+  }
+
+  acquire(bucketCount: number): KernelSink {
+    return this.#idle.get(bucketCount)?.pop() ?? new KernelSink(bucketCount);
+  }
+
+  release(bucketCount: number, sink: KernelSink): void {
+    const idle = this.#idle.get(bucketCount) ?? [];
+    idle.push(sink);
+    this.#idle.set(bucketCount, idle);
+  }
+}
