@@ -1,0 +1,196 @@
+import type { SequenceFact } from '../../src/connector/facts.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import type { Session } from './session.ts';
+
+/** A fact, or a part of one (`sequences.public.s`), that could not be read. */
+export interface Unread {
+  readonly fact: string;
+  readonly reason: string;
+}
+
+/** Sequences or columns looked at in one statement: enough to be quick, few enough to parse. */
+const BATCH = 100;
+/** A column without an index of its own is read whole only in tables up to this many blocks (80 MB). */
+const SCAN_BLOCKS_MAX = 10_000;
+
+interface SequenceRow {
+  readonly oid: number;
+  readonly name: string;
+  readonly qualified: string;
+  readonly increment: string;
+  readonly start: string;
+  /** Null: never called, or the role may not see it. */
+  readonly last: string | null;
+  readonly visible: boolean;
+  readonly readable: boolean;
+  /** Of the column that it feeds; null: none of a whole-number type. */
+  readonly table: string | null;
+  readonly tableName: string | null;
+  readonly column: string | null;
+  readonly columnName: string | null;
+  /** Whether the extreme of the column is quickly found. */
+  readonly cheap: boolean;
+  readonly inRecovery: boolean;
+}
+
+/**
+ * A sequence feeds the column that owns it (identity, serial), else the first whose default calls it. On a standby
+ * sequences are replicated with everything else, so the column is not read there.
+ */
+const SEQUENCES = `
+with fed as (
+    select distinct on (sequence) sequence, relation, attnum from (
+      select d.objid as sequence, d.refobjid as relation, d.refobjsubid as attnum, 1 as rank from pg_depend d
+        where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
+          and d.deptype in ('a', 'i') and d.refobjsubid > 0
+      union all
+      select d.refobjid, f.adrelid, f.adnum, 2 from pg_depend d join pg_attrdef f on f.oid = d.objid
+        where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass
+    ) x order by sequence, rank, relation, attnum
+  )
+select c.oid::int8::float8 as oid, n.nspname || '.' || c.relname as name,
+  pg_catalog.format('%I.%I', n.nspname, c.relname) as qualified,
+  q.seqincrement::text as increment, q.seqstart::text as start,
+  case when v.visible and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery())
+    then pg_catalog.pg_sequence_last_value(q.seqrelid) end::text as last,
+  v.visible, pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT') as readable,
+  pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname) as "table", tn.nspname || '.' || t.relname as "tableName",
+  pg_catalog.quote_ident(a.attname) as "column", a.attname as "columnName",
+  t.relpages <= ${SCAN_BLOCKS_MAX} and t.relkind = 'r' or exists (select from pg_index i
+    where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null) as cheap,
+  pg_catalog.pg_is_in_recovery() as "inRecovery"
+from pg_sequence q join pg_class c on c.oid = q.seqrelid join pg_namespace n on n.oid = c.relnamespace
+cross join lateral (select pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE') as visible) v
+left join (fed f join pg_class t on t.oid = f.relation and t.relkind in ('r', 'p')
+    join pg_namespace tn on tn.oid = t.relnamespace
+    join pg_attribute a on a.attrelid = f.relation and a.attnum = f.attnum
+    join pg_type y on y.oid = a.atttypid
+      and (case y.typtype when 'd' then y.typbasetype else y.oid end)
+        in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype))
+  on f.sequence = c.oid
+where c.relpersistence <> 't' and n.nspname !~ '^pg_'
+order by 2`;
+
+export async function readSequences(
+  session: Session,
+  signal: AbortSignal,
+): Promise<{ sequences: SequenceFact[]; unread: Unread[] }> {
+  const rows = await session.rows<SequenceRow>(SEQUENCES, [], signal);
+  const unread: Unread[] = [];
+  const starts = await readStarts(session, rows, signal);
+  const extremes = await readExtremes(session, rows, unread, signal);
+  const sequences = rows.map((row): SequenceFact => {
+    if (!row.visible) {
+      unread.push({
+        fact: `sequences.${row.name}`,
+        reason: `the role may not read it: GRANT SELECT ON SEQUENCE ${row.qualified}`,
+      });
+    }
+    return {
+      name: row.name,
+      lastValue: lastValueOf(row, starts.get(row.oid)),
+      increment: BigInt(row.increment),
+      ownedBy:
+        row.tableName === null || row.columnName === null ? null : `${row.tableName}.${row.columnName}`,
+      dataExtreme: extremes.get(row.oid) ?? null,
+    };
+  });
+  return { sequences, unread };
+}
+
+/** A sequence that was never called stands one step before its first value, so that the next value is the first. */
+function lastValueOf(row: SequenceRow, first: bigint | undefined): bigint | null {
+  if (!row.visible) return null;
+  if (row.last !== null) return BigInt(row.last);
+  return (first ?? BigInt(row.start)) - BigInt(row.increment);
+}
+
+/** The first value of sequences that were never called: their start, or what setval(…, false) made of it. */
+async function readStarts(
+  session: Session,
+  rows: readonly SequenceRow[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, bigint>> {
+  const starts = new Map<number, bigint>();
+  const fresh = rows.filter(({ last, readable, inRecovery }) => last === null && readable && !inRecovery);
+  for (const batch of batchesOf(fresh)) {
+    const parts = batch.map(
+      ({ oid, qualified }) =>
+        `select ${oid} as oid, last_value::text as value, is_called as called from ${qualified}`,
+    );
+    const found = await session.rows<{ oid: number; value: string; called: boolean }>(
+      parts.join(' union all '),
+      [],
+      signal,
+    );
+    for (const { oid, value, called } of found) if (!called) starts.set(oid, BigInt(value));
+  }
+  return starts;
+}
+
+/** The largest value of each fed column, the smallest for a descending sequence; absent when there is no row. */
+async function readExtremes(
+  session: Session,
+  rows: readonly SequenceRow[],
+  unread: Unread[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, bigint>> {
+  const extremes = new Map<number, bigint>();
+  const fed = rows.filter(({ table, inRecovery }) => table !== null && !inRecovery);
+  for (const row of fed) {
+    if (!row.cheap)
+      unread.push({ fact: `sequences.${row.name}`, reason: `${row.tableName} has no index on the column` });
+  }
+  const cheap = fed.filter((row) => row.cheap);
+  for (const batch of batchesOf(cheap)) {
+    try {
+      for (const [oid, value] of await extremesOf(session, batch, signal)) extremes.set(oid, value);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // One column that cannot be read must not hide the others.
+      for (const row of batch) {
+        try {
+          for (const [oid, value] of await extremesOf(session, [row], signal)) extremes.set(oid, value);
+        } catch (single) {
+          if (!isRefusal(single)) throw single;
+          unread.push({ fact: `sequences.${row.name}`, reason: single.message });
+        }
+      }
+    }
+  }
+  return extremes;
+}
+
+async function extremesOf(
+  session: Session,
+  batch: readonly SequenceRow[],
+  signal: AbortSignal,
+): Promise<(readonly [number, bigint])[]> {
+  const parts = batch.map(({ oid, table, column, increment }) => {
+    const extreme = increment.startsWith('-') ? 'min' : 'max';
+    const whole = increment.startsWith('-') ? 'floor' : 'ceil';
+    return `select ${oid} as oid, (select pg_catalog.${whole}(pg_catalog.${extreme}(${column})::numeric) from ${table})::text as value`;
+  });
+  const rows = await session.rows<{ oid: number; value: string | null }>(
+    parts.join(' union all '),
+    [],
+    signal,
+  );
+  const found: (readonly [number, bigint])[] = [];
+  for (const { oid, value } of rows) {
+    // A numeric column may hold NaN or Infinity, which no sequence reaches.
+    if (value !== null && /^-?\d+$/.test(value)) found.push([oid, BigInt(value)]);
+  }
+  return found;
+}
+
+function isRefusal(error: unknown): error is TwinproofError {
+  return (
+    error instanceof TwinproofError &&
+    (error.code === 'TP-PERMISSION' || error.code === 'TP-QUERY' || error.code === 'TP-DEFINITION-CHANGED')
+  );
+}
+
+function* batchesOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let at = 0; at < items.length; at += BATCH) yield items.slice(at, at + BATCH);
+}
