@@ -32,7 +32,7 @@ export function writeDifferences(page: Page, tables: readonly TableResult[], all
     for (const difference of shown) writeDifference(page, difference);
     const hidden = differencesIn(table) - BigInt(shown.length);
     if (hidden > 0n)
-      page.paragraph(`${shown.length > 0 ? 'and ' : ''}${countOf(hidden, 'row')} more`, { first: '    ' });
+      page.paragraph(countOf(hidden, shown.length > 0 ? 'more row' : 'row'), { first: '    ' });
   }
 }
 

@@ -25,10 +25,10 @@ const WIDTH_MIN = 24;
 const PROSE_WIDTH_MAX = 110;
 
 const UNICODE = {
-  same: '✓',
-  different: '✗',
+  same: '✔',
+  different: '✖',
   unproven: '?',
-  block: '✗',
+  block: '✖',
   warn: '!',
   info: '·',
   next: '→',
@@ -77,9 +77,10 @@ export class Page {
   paragraph(text: string, options: ParagraphOptions = {}): void {
     const first = options.first ?? '';
     const rest = options.rest ?? ' '.repeat(widthOf(first));
-    const room = Math.max(8, Math.min(this.width, PROSE_WIDTH_MAX) - Math.max(widthOf(first), widthOf(rest)));
+    const right = Math.min(this.width, PROSE_WIDTH_MAX);
+    const room = (before: string) => Math.max(8, right - widthOf(before));
     const style = options.style;
-    for (const [index, part] of wrap(this.safe(text), room).entries()) {
+    for (const [index, part] of wrap(this.safe(text), room(rest), room(first)).entries()) {
       this.line((index === 0 ? first : rest) + (style === undefined ? part : this.paint(style, part)));
     }
   }

@@ -15,7 +15,7 @@ export const OUTCOME_STYLE: Readonly<Record<Outcome, Style>> = {
 const TABLES_LISTED_MAX = 30;
 /** Below this many columns a table of tables is a riddle; each one gets its own lines. */
 const GRID_WIDTH_MIN = 72;
-const METHOD_WIDTH_MIN = 110;
+const FULL_WIDTH_MIN = 110;
 const NAME_WIDTH_MIN = 16;
 
 /** Ordered by weight: a reader at 3 a.m. reads the first lines. */
@@ -48,24 +48,30 @@ interface Column {
   readonly cell: (table: TableResult) => string;
 }
 
-const ROW_COLUMNS: readonly Column[] = [
-  { title: 'primary rows', numeric: true, cell: ({ rows }) => countText(rows.primary) },
-  { title: 'candidate', numeric: true, cell: ({ rows }) => countText(rows.candidate) },
-];
+/** A table that was never read has no counts: zeros would look like empty tables. */
+const count = (title: string, of: (table: TableResult) => bigint): Column => ({
+  title,
+  numeric: true,
+  cell: (table) => (table.method === 'none' ? '-' : countText(of(table))),
+});
 
 const DIFFERENCE_COLUMNS: readonly Column[] = [
-  { title: 'missing', numeric: true, cell: ({ differences }) => countText(differences.missing) },
-  { title: 'extra', numeric: true, cell: ({ differences }) => countText(differences.extra) },
-  { title: 'changed', numeric: true, cell: ({ differences }) => countText(differences.changed) },
+  count('missing', ({ differences }) => differences.missing),
+  count('extra', ({ differences }) => differences.extra),
+  count('changed', ({ differences }) => differences.changed),
 ];
 
+/** The candidate's rows follow from the others, so a narrow page does without. */
 function columnsFor(page: Page): readonly Column[] {
+  const primary = (title: string) => count(title, ({ rows }) => rows.primary);
+  if (page.width < FULL_WIDTH_MIN) return [primary('rows'), ...DIFFERENCE_COLUMNS];
   const method: Column = {
     title: 'method',
     numeric: false,
-    cell: (table) => page.safe(table.method === 'none' ? 'not read' : `${table.method}, ${table.encoding}`),
+    cell: (table) => (table.method === 'none' ? 'not read' : page.safe(`${table.method}, ${table.encoding}`)),
   };
-  return [...ROW_COLUMNS, ...DIFFERENCE_COLUMNS, ...(page.width >= METHOD_WIDTH_MIN ? [method] : [])];
+  const candidate = count('candidate', ({ rows }) => rows.candidate);
+  return [primary('primary rows'), candidate, ...DIFFERENCE_COLUMNS, method];
 }
 
 function writeGrid(page: Page, tables: readonly TableResult[]): void {
@@ -126,10 +132,12 @@ function writeLines(page: Page, table: TableResult): void {
   const room = page.width - widthOf(mark);
   page.line(mark + truncateMiddle(page.safe(table.table), room, page.unicode));
   const { rows, differences } = table;
+  const equal = rows.primary === rows.candidate;
+  const candidate = equal ? '' : `, candidate ${countText(rows.candidate)}`;
   const counts =
-    rows.primary === rows.candidate
-      ? countOf(rows.primary, 'row')
-      : `primary ${countOf(rows.primary, 'row')}, candidate ${countText(rows.candidate)}`;
+    table.method === 'none'
+      ? 'not read'
+      : `${equal ? '' : 'primary '}${countOf(rows.primary, 'row')}${candidate}`;
   const found = (['missing', 'extra', 'changed'] as const)
     .filter((kind) => differences[kind] > 0n)
     .map((kind) => `${countText(differences[kind])} ${kind}`);

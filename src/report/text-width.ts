@@ -28,9 +28,9 @@ export function truncateMiddle(text: string, width: number, unicode = true): str
   const mark = unicode ? '…' : '...';
   const room = width - mark.length;
   if (room < 2) return takeStart(graphemesOf(text), width);
-  const head = Math.ceil(room / 2);
   const graphemes = graphemesOf(text);
-  return takeStart(graphemes, head) + mark + takeEnd(graphemes, room - head);
+  const head = takeStart(graphemes, Math.ceil(room / 2));
+  return head + mark + takeEnd(graphemes, room - widthOf(head));
 }
 
 function graphemesOf(text: string): readonly string[] {
@@ -59,20 +59,25 @@ function takeEnd(graphemes: readonly string[], width: number): string {
   return graphemes.slice(from).join('');
 }
 
-/** Lines of at most `width` columns, broken at spaces, or within a word that is longer than a line. */
-export function wrap(text: string, width: number): readonly string[] {
+/**
+ * Lines of at most `width` columns (the first one of at most `firstWidth`), broken at spaces, or within a word that is
+ * longer than a line.
+ */
+export function wrap(text: string, width: number, firstWidth = width): readonly string[] {
   const lines: string[] = [];
   let line = '';
   let used = 0;
   for (const word of text.split(' ')) {
     const length = widthOf(word);
-    if (line !== '' && used + 1 + length <= width) {
+    if (line !== '' && used + 1 + length <= (lines.length === 0 ? firstWidth : width)) {
       line += ` ${word}`;
       used += 1 + length;
       continue;
     }
     if (line !== '') lines.push(line);
-    const pieces = length <= width ? [word] : broken(word, Math.max(1, width));
+    const room = lines.length === 0 ? firstWidth : width;
+    // A long word is cut to the narrower of the two, so that no piece is too wide wherever it lands.
+    const pieces = length <= room ? [word] : broken(word, Math.max(1, Math.min(width, firstWidth)));
     lines.push(...pieces.slice(0, -1));
     line = pieces.at(-1) ?? '';
     used = widthOf(line);
