@@ -79,6 +79,7 @@ describe('the line of the bar', () => {
         expect(line + logLine(state, unicode)).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
         expect(line).not.toMatch(/NaN|Infinity|undefined/);
       }),
+      { numRuns: 60 },
     );
   });
 });

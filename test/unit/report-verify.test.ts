@@ -149,11 +149,10 @@ describe('a verification as text', () => {
   });
 
   it('fits from 24 columns to 200', () => {
-    for (let width = 24; width <= 200; width += 1) {
-      for (const unicode of [true, false]) {
-        const tooWide = linesOf(MIXED, width, { unicode }).filter((line) => widthOf(line) > width);
-        expect(tooWide, `${width} columns`).toEqual([]);
-      }
+    for (let width = 24; width <= 200; width += width < 120 ? 1 : 8) {
+      const unicode = width % 3 !== 0;
+      const tooWide = linesOf(MIXED, width, { unicode }).filter((line) => widthOf(line) > width);
+      expect(tooWide, `${width} columns`).toEqual([]);
     }
   });
 
@@ -196,6 +195,7 @@ describe('a verification as text', () => {
         expect(lines.join('')).not.toMatch(DANGEROUS);
         expect(lines.filter((line) => widthOf(line) > width)).toEqual([]);
       }),
+      { numRuns: 40 },
     );
   });
 });
