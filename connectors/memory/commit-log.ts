@@ -26,6 +26,8 @@ export type DefinitionChange =
 export interface LogEntry {
   /** 1 for the first commit. */
   readonly sequence: number;
+  /** The transaction; null for a change of a definition. */
+  readonly xid: number | null;
   readonly changes: readonly Change[];
   readonly definition: DefinitionChange | null;
 }

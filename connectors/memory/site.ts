@@ -3,12 +3,20 @@ import type { Finding } from '../../src/connector/identity.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { SiteName } from './faults.ts';
-import { HeapTable, type PlacedRow, type TableSpec } from './heap-table.ts';
+import { HeapTable, type HeapRow, type PlacedRow, type TableSpec } from './heap-table.ts';
 
 /** What a connector finds again in TableDescription.handle. */
 export interface TableHandle {
   readonly site: string;
   readonly table: string;
+}
+
+/** What range reads have seen of a table. */
+interface Seen {
+  snapshots: number;
+  readonly slots: Set<number>;
+  /** The rows at the first snapshot. */
+  readonly first: ReadonlyMap<number, HeapRow>;
 }
 
 const ENCODINGS = { physical: 'pg-binary', logical: 'pg-binary', 'cross-engine': 'portable' } as const;
@@ -27,7 +35,7 @@ export class Site {
   reachable = true;
   /** Range reads in progress. */
   openReads = 0;
-  readonly #seen = new Map<string, { snapshots: number; readonly slots: Set<number> }>();
+  readonly #seen = new Map<string, Seen>();
 
   constructor(name: SiteName, kind: 'physical' | 'logical', lineage: string) {
     this.name = name;
@@ -90,7 +98,11 @@ export class Site {
 
   /** Remembers that a range read has seen these rows. */
   recordSnapshot(table: HeapTable, rows: readonly PlacedRow[]): void {
-    const seen = this.#seen.get(table.name) ?? { snapshots: 0, slots: new Set<number>() };
+    const seen = this.#seen.get(table.name) ?? {
+      snapshots: 0,
+      slots: new Set(),
+      first: new Map(table.placedRows().map(({ slot, row }) => [slot, row])),
+    };
     seen.snapshots += 1;
     for (const { slot } of rows) seen.slots.add(slot);
     this.#seen.set(table.name, seen);
@@ -101,9 +113,13 @@ export class Site {
     return this.#seen.get(table)?.snapshots ?? 0;
   }
 
-  /** Has any range read yet seen a row in this slot? */
-  wasRead(table: string, slot: number): boolean {
-    return this.#seen.get(table)?.slots.has(slot) ?? false;
+  /**
+   * May a range read have passed this row already? True also for a row that came after the first read of its table:
+   * it may lie where that read has been.
+   */
+  wasRead(table: string, slot: number, row: HeapRow): boolean {
+    const seen = this.#seen.get(table);
+    return seen !== undefined && (seen.slots.has(slot) || seen.first.get(slot) !== row);
   }
 }
 

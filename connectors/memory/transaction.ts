@@ -10,7 +10,7 @@ export interface TransactionHost {
   /** Which open or pending transaction has written this slot or reserved this key. */
   readonly locks: Map<string, MemoryTransaction>;
   /** Writes the commit to the log. */
-  append(changes: readonly Change[]): void;
+  append(xid: number, changes: readonly Change[]): void;
   /** Makes the changes visible on the primary. */
   show(changes: readonly Change[]): void;
   /** The transaction neither waits nor runs any more. */
@@ -94,7 +94,7 @@ export class MemoryTransaction {
    */
   commit(visibility: 'visible' | 'pending' = 'visible'): void {
     if (this.#state !== 'open') return;
-    if (this.#changes.length > 0) this.#host.append(this.#changes);
+    if (this.#changes.length > 0) this.#host.append(this.xid, this.#changes);
     if (visibility === 'visible' || this.#changes.length === 0) this.#finish(true);
     else this.#state = 'pending';
   }

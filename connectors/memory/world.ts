@@ -48,6 +48,11 @@ export class World {
   readonly candidate: Site;
   readonly faults = new FaultBook();
   readonly log: LogEntry[] = [];
+  /**
+   * Changes that the candidate has passed over; whether the primary did not show them yet, and how many range reads
+   * the candidate's table had seen by then.
+   */
+  readonly missed: { readonly table: string; readonly pending: boolean; readonly snapshots: number }[] = [];
   onTick: ((moment: Moment) => void | Promise<void>) | null;
   /** True: the candidate applies nothing more, and never catches up. */
   stalled = false;
@@ -81,7 +86,7 @@ export class World {
       random: this.random,
       locks: new Map(),
       table: (name) => this.primary.table(name),
-      append: (changes) => this.#append(changes, null),
+      append: (xid, changes) => this.#append(xid, changes, null),
       show: (changes) => {
         for (const change of changes) applyInPlace(this.primary, change);
       },
@@ -146,7 +151,7 @@ export class World {
   alterPrimary(change: DefinitionChange): boolean {
     if (this.unseenTransactions().length > 0) return false;
     applyDefinition(this.primary, change);
-    if (this.kind === 'physical') this.#append([], change);
+    if (this.kind === 'physical') this.#append(null, [], change);
     return true;
   }
 
@@ -191,11 +196,14 @@ export class World {
     const entry = this.log[this.#shown];
     if (entry === undefined || this.stalled || entry.sequence > this.received) return false;
     const dropped = this.#dropped.get(entry.sequence);
-    const skipped = typeof dropped === 'number' ? dropped % Math.max(entry.changes.length, 1) : null;
-    if (dropped !== 'all') {
-      if (entry.definition !== null) applyDefinition(this.candidate, entry.definition);
-      const changes = entry.changes.filter((_, index) => index !== skipped);
-      if (!this.#applyAll(changes)) return false;
+    const skipped = typeof dropped === 'number' ? dropped % Math.max(entry.changes.length, 1) : dropped;
+    const isSkipped = (index: number): boolean => skipped === 'all' || skipped === index;
+    if (entry.definition !== null && skipped !== 'all') applyDefinition(this.candidate, entry.definition);
+    if (!this.#applyAll(entry.changes.filter((_, index) => !isSkipped(index)))) return false;
+    const pending = this.pendingCommits().some(({ xid }) => xid === entry.xid);
+    for (const [index, { table }] of entry.changes.entries()) {
+      if (!isSkipped(index)) continue;
+      this.missed.push({ table, pending, snapshots: this.candidate.snapshotsOf(table) });
     }
     this.#shown += 1;
     return true;
@@ -276,8 +284,8 @@ export class World {
     await this.onTick?.({ site, operation, table, tick: this.#ticks });
   }
 
-  #append(changes: readonly Change[], definition: DefinitionChange | null): void {
-    this.log.push({ sequence: this.log.length + 1, changes: [...changes], definition });
+  #append(xid: number | null, changes: readonly Change[], definition: DefinitionChange | null): void {
+    this.log.push({ sequence: this.log.length + 1, xid, changes: [...changes], definition });
     // While the link is up the candidate receives at once; after a cut it keeps what it had.
     if (this.linked) this.#received = this.head;
   }
