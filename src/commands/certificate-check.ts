@@ -3,20 +3,21 @@ import { checkCertificate, type CertificateCheck } from '../certificate/check.ts
 import { distinctKeys } from '../certificate/envelope.ts';
 import { parseEnvelope } from '../certificate/envelope-parse.ts';
 import { loadPublicKey } from '../certificate/key.ts';
+import type { CertifiedSite } from '../certificate/statement.ts';
 import { EXIT } from '../error-codes.ts';
-import { printable } from '../report/printable.ts';
+import type { Style } from '../report/colour.ts';
+import { Page, type TextOptions } from '../report/page.ts';
+import { terminalJson } from '../report/terminal-text.ts';
 import { verdictText } from '../report/verdict-text.ts';
 import type { CommandIo } from './io.ts';
 
-export interface CertificateCheckOptions {
+export interface CertificateCheckOptions extends TextOptions {
   readonly file: string;
   /** Paths of trusted public keys, at least one. */
   readonly keys: readonly string[];
   /** How many distinct keys must have signed; null: all that are given. */
   readonly threshold: number | null;
   readonly format: 'text' | 'json';
-  readonly width: number;
-  readonly colour: boolean;
 }
 
 /**
@@ -35,51 +36,48 @@ export async function runCertificateCheck(options: CertificateCheckOptions, io: 
 }
 
 function checkJson(check: CertificateCheck): string {
-  const json = {
-    schema: 'twinproof.certificate-check/v1',
-    authentic: check.authentic,
-    current: check.current,
-    signers: check.signers,
-    threshold: check.threshold,
-    payloadSha256: check.payloadSha256,
-    problems: check.problems,
-    statement: check.statement,
-  };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  const { authentic, current, signers, threshold, payloadSha256, problems, statement } = check;
+  const schema = 'twinproof.certificate-check/v1';
+  return `${terminalJson({ schema, authentic, current, signers, threshold, payloadSha256, problems, statement }, 2)}\n`;
 }
 
 function checkText(check: CertificateCheck, options: CertificateCheckOptions): string {
-  const lines = [
-    headline(check),
-    ...check.problems.map((problem) => `  ✖ ${printable(problem.message)} [${problem.code}]`),
-    ...check.signers.map((signer) => `  signed by  ${signer}`),
-    `  payload    sha256:${check.payloadSha256}`,
-  ];
-  if (check.statement === null) return `${lines.join('\n')}\n`;
+  const page = new Page(options);
+  const { icon, style, words } = headline(check);
+  page.paragraph(words, { first: `${page.paint(style, page.icons[icon])} `, style: 'bold' });
+  for (const problem of check.problems) {
+    page.paragraph(`${problem.message} (${problem.code})`, { first: `  ${page.icons.different} ` });
+  }
+  page.line();
+  for (const signer of check.signers) page.fact('signed by', signer);
+  page.fact('payload', `sha256:${check.payloadSha256}`);
+  if (check.statement === null) return page.toString();
   const { predicate } = check.statement;
-  lines.push(
-    `  previous   ${predicate.previous === null ? 'none' : `sha256:${predicate.previous.payloadSha256}`}`,
-    `  issued     ${predicate.issuedAt}, expires ${predicate.expiresAt}`,
-    `  primary    ${siteWords(predicate.primary)}`,
-    `  candidate  ${siteWords(predicate.candidate)}`,
-    '',
-    check.current ? 'The verdict it carries:' : 'The verdict it carried:',
-    '',
-  );
-  return `${lines.join('\n')}\n${verdictText(predicate.verdict, options)}`;
+  page.fact('previous', predicate.previous === null ? 'none' : `sha256:${predicate.previous.payloadSha256}`);
+  page.fact('issued', `${predicate.issuedAt}, expires ${predicate.expiresAt}`);
+  page.fact('primary', siteWords(predicate.primary));
+  page.fact('candidate', siteWords(predicate.candidate));
+  page.heading(check.current ? 'The verdict it carries' : 'The verdict it carried');
+  return `${page.toString()}\n${verdictText(predicate.verdict, options)}`;
 }
 
-function headline(check: CertificateCheck): string {
-  if (!check.authentic) return '✖ NOT AUTHENTIC: do not rely on this certificate';
-  return check.current ? '✔ authentic and in force' : '? authentic, but NOT IN FORCE';
+interface Headline {
+  readonly icon: 'same' | 'different' | 'unproven';
+  readonly style: Style;
+  readonly words: string;
 }
 
-type Site = NonNullable<CertificateCheck['statement']>['predicate']['primary'];
+function headline(check: CertificateCheck): Headline {
+  if (!check.authentic) {
+    return { icon: 'different', style: 'red', words: 'NOT AUTHENTIC: do not rely on this certificate' };
+  }
+  return check.current
+    ? { icon: 'same', style: 'green', words: 'authentic and in force' }
+    : { icon: 'unproven', style: 'yellow', words: 'authentic, but NOT IN FORCE' };
+}
 
-function siteWords({ identity, position }: Site): string {
+function siteWords({ identity, position }: CertifiedSite): string {
   if (identity === null) return 'unknown';
   const { engine, version, systemId, database, address } = identity;
-  return printable(
-    `${engine} ${version}, system ${systemId}, database ${database}, at ${address ?? 'an unknown address'}, position ${position ?? 'unknown'}`,
-  );
+  return `${engine} ${version}, system ${systemId}, database ${database}, at ${address ?? 'an unknown address'}, position ${position ?? 'unknown'}`;
 }

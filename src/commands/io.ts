@@ -1,7 +1,43 @@
+import type { Connector } from '../connector/contract.ts';
+import type { Environment } from '../config/secret.ts';
+import type { SiteAddress } from '../config/url.ts';
+import type { TerminalStream } from '../report/bar-terminal.ts';
+
 /** What a command touches beside the files and servers it is told of; injected, so that tests hold the clock. */
 export interface CommandIo {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly now: () => Date;
   readonly randomBytes: (size: number) => Uint8Array;
+}
+
+/** How hard a connector may lean on its server. */
+export interface ConnectOptions {
+  readonly jobs: number;
+  /** Milliseconds one statement may take; 0: no limit of ours. */
+  readonly statementTimeoutMs: number;
+}
+
+export type ConnectSite = (
+  address: SiteAddress,
+  options: ConnectOptions,
+  signal: AbortSignal,
+) => Promise<Connector>;
+
+/** What a command that visits sites needs besides. */
+export interface SiteIo extends CommandIo {
+  readonly connect: ConnectSite;
+  readonly environment: Environment;
+  /** Where progress goes. */
+  readonly progress: TerminalStream;
+  /** Columns and colour of standard output. */
+  readonly screen: Screen;
+  /** Aborted by Ctrl-C, with a TwinproofError as the reason. */
+  readonly signal: AbortSignal;
+}
+
+export interface Screen {
+  readonly width: number;
+  readonly colour: boolean;
+  readonly unicode: boolean;
 }

@@ -4,7 +4,7 @@ import { writeAtomically } from '../certificate/atomic-file.ts';
 import { fingerprintOf, publicKeyOf } from '../certificate/key.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
-import { printable } from '../report/printable.ts';
+import { terminalText } from '../report/terminal-text.ts';
 import type { CommandIo } from './io.ts';
 
 export interface KeygenOptions {
@@ -36,8 +36,8 @@ export async function runKeygen(options: KeygenOptions, io: CommandIo): Promise<
   await writeAtomically({ path: publicPath, content: pem.publicKey, mode: 0o644, ...common });
   io.stdout(
     [
-      `private key  ${printable(out)}  (keep it off both sites; whoever holds it can sign)`,
-      `public key   ${printable(publicPath)}  (give it to whoever checks certificates)`,
+      `private key  ${terminalText(out)}  (keep it off both sites; whoever holds it can sign)`,
+      `public key   ${terminalText(publicPath)}  (give it to whoever checks certificates)`,
       `fingerprint  ${fingerprintOf(publicKeyOf(createPrivateKey(pem.privateKey)))}`,
       '',
     ].join('\n'),

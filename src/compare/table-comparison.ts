@@ -13,7 +13,7 @@ import { compareBySlices } from './slice-table.ts';
 import { StillWindow } from './still.ts';
 import { Tally } from './tally.ts';
 import { Throttle } from './throttle.ts';
-import type { VerifyOptions } from './verify.ts';
+import type { VerifyOptions } from './verify-options.ts';
 
 const PROGRESS_EVERY_MS = 250;
 const CHECKPOINT_EVERY_MS = 2000;

@@ -1,49 +1,16 @@
-import type { Connector } from '../connector/contract.ts';
 import type { Identity } from '../connector/identity.ts';
 import type { Position } from '../connector/position.ts';
 import type { PairKind, TableDescription, TableSelection } from '../connector/table.ts';
 import { compileSelection, unmatchedPatterns } from '../config/selection.ts';
 import { TwinproofError } from '../errors.ts';
-import { Checkpoint, type CheckpointData } from './checkpoint.ts';
-import type { DifferenceListener } from './findings.ts';
+import { Checkpoint } from './checkpoint.ts';
 import { reason, reasonOfError } from './reasons.ts';
-import type { Progress, Reason, TableResult, VerifyResult } from './result.ts';
+import type { Reason, TableResult, VerifyResult } from './result.ts';
 import { planScope, type Scope, settledResult, type TablePlan } from './scope.ts';
-import type { Limits, SitePair } from './site-pair.ts';
+import type { SitePair } from './site-pair.ts';
 import { TableComparison } from './table-comparison.ts';
 import { overallOutcome } from './tally.ts';
-import type { ThrottleOptions } from './throttle.ts';
-import type { Timing } from './timing.ts';
-
-export interface VerifyOptions {
-  readonly primary: Connector;
-  readonly candidate: Connector;
-  readonly selection: TableSelection;
-  readonly limits: Limits;
-  readonly throttle: ThrottleOptions;
-  readonly timing: Timing;
-  /** Aborting ends the run early with a partial result; the reason is a TwinproofError. */
-  readonly signal: AbortSignal;
-  readonly showValues: boolean;
-  readonly onDifference: DifferenceListener | null;
-  readonly onProgress: ((progress: Progress) => void) | null;
-  /** What earlier runs proved, and where to keep what this one proves. */
-  readonly checkpoint: CheckpointStore | null;
-}
-
-export interface CheckpointStore {
-  /** Called once both sites and the scope are known. Throws TP-STATE for a state of other sites or another scope. */
-  load(subject: CheckpointSubject): Promise<CheckpointData>;
-  save(data: CheckpointData): Promise<void>;
-}
-
-/** What a state is about: it is of no use for anything else. */
-export interface CheckpointSubject {
-  readonly primary: Identity;
-  readonly candidate: Identity;
-  readonly pair: PairKind;
-  readonly selection: TableSelection;
-}
+import type { VerifyOptions } from './verify-options.ts';
 
 /** Definitions that changed while they were read are compared once more; then they are unproven. */
 const ATTEMPTS_AT_DEFINITION = 2;

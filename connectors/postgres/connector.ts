@@ -1,0 +1,203 @@
+import type {
+  Connector,
+  FoundRow,
+  PlanOptions,
+  Range,
+  RangeRead,
+  RowShape,
+  RowSink,
+} from '../../src/connector/contract.ts';
+import type { Capabilities } from '../../src/connector/capabilities.ts';
+import type { ReadinessFacts } from '../../src/connector/facts.ts';
+import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
+import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
+import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
+import { matches } from '../../src/config/selection.ts';
+import type { SiteAddress } from '../../src/config/url.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { keyFieldsOf } from '../../src/row/stream.ts';
+import { connectTarget, type ConnectTarget } from './address.ts';
+import { BodySink } from './body-sink.ts';
+import { readCommitsPending } from './commits.ts';
+import { ControlSession } from './control.ts';
+import { readFacts } from './facts.ts';
+import { readIdentity } from './identity.ts';
+import { comparePositions } from './lsn.ts';
+import { addressText, foundRow, keyTextQuery, pointQueries } from './points.ts';
+import { ReaderPool } from './pool.ts';
+import { type Lineage, readApplied, readHead, readLag } from './positions.ts';
+import { readFindings } from './preflight.ts';
+import { blockRanges, keyRanges, keySampleQuery, rangeQuery, splitAt, splitQuery } from './ranges.ts';
+import { relateSites } from './relation.ts';
+import { handleOf } from './table.ts';
+import { describeTables } from './tables.ts';
+
+const CAPABILITIES: Capabilities = {
+  ranges: true,
+  blockRanges: true,
+  changes: false,
+  totalOrder: true,
+  beforeImages: false,
+  rowVersions: true,
+};
+
+/** Bytes that the rows of one point read, or the bounds of one plan, may take together. */
+const POINT_BYTES_MAX = 256 * 1024 * 1024;
+/** Rows of a part when a range proved too large. */
+const SPLIT_ROWS = 32_768;
+const POINT_CONNECTIONS = 2;
+
+export interface PostgresOptions {
+  readonly jobs: number;
+  readonly statementTimeoutMs: number;
+}
+
+/** Opens a PostgreSQL site, 14 to 18. Throws as openSession does. */
+export async function connectPostgres(
+  address: SiteAddress,
+  options: PostgresOptions,
+  signal: AbortSignal,
+): Promise<PostgresConnector> {
+  const connector = new PostgresConnector(connectTarget(address), options);
+  try {
+    await connector.identify(signal);
+  } catch (error) {
+    await connector.close();
+    throw error;
+  }
+  return connector;
+}
+
+/** One PostgreSQL server, seen from one database. */
+export class PostgresConnector implements Connector {
+  readonly engine = 'postgres';
+  readonly capabilities = CAPABILITIES;
+  readonly #control: ControlSession;
+  readonly #readers: ReaderPool;
+  readonly #points: ReaderPool;
+  #lineage: Lineage | null = null;
+
+  constructor(target: ConnectTarget, options: PostgresOptions) {
+    this.#control = new ControlSession(target, options.statementTimeoutMs);
+    this.#readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
+    this.#points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
+  }
+
+  identify(signal: AbortSignal): Promise<Identity> {
+    return this.#control.use(signal, (session) => readIdentity(session, signal));
+  }
+
+  /** Also learns the lineage that `applied` of a logical candidate is told in. */
+  async relateTo(primary: Connector, signal: AbortSignal): Promise<Relation> {
+    if (!(primary instanceof PostgresConnector)) {
+      return {
+        kind: 'none',
+        code: 'TP-UNRELATED',
+        message: `the primary is no PostgreSQL but ${primary.engine}`,
+      };
+    }
+    const { relation, lineage } = await this.#control.use(signal, (ours) =>
+      primary.#control.use(signal, (theirs) => relateSites(ours, theirs, signal)),
+    );
+    this.#lineage = lineage;
+    return relation;
+  }
+
+  preflight(signal: AbortSignal): Promise<readonly Finding[]> {
+    return this.#control.use(signal, (session) => readFindings(session, () => true, signal));
+  }
+
+  describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
+    return this.#control.use(signal, (session) =>
+      describeTables(session, (schema, table) => matches(selection, schema, table), signal),
+    );
+  }
+
+  head(signal: AbortSignal): Promise<HeadReading> {
+    return this.#control.use(signal, (session) => readHead(session, signal));
+  }
+
+  applied(signal: AbortSignal): Promise<AppliedReading> {
+    return this.#control.use(signal, (session) => readApplied(session, this.#lineage, signal));
+  }
+
+  comparePositions(a: Position, b: Position): PositionOrder {
+    return comparePositions(a, b);
+  }
+
+  async planRanges(shape: RowShape, options: PlanOptions, signal: AbortSignal): Promise<readonly Range[]> {
+    const table = handleOf(shape.table);
+    if (options.kind !== 'key') return blockRanges(shape, table, options);
+    const sample = keySampleQuery(shape, table, options);
+    if (sample === null) return keyRanges(shape, []);
+    const bounds = new BodySink(POINT_BYTES_MAX);
+    await this.#readers.read(sample.mode, sample, bounds, signal);
+    return keyRanges(shape, bounds.bodies);
+  }
+
+  async splitRange(shape: RowShape, range: Range, signal: AbortSignal): Promise<readonly Range[]> {
+    if (range.kind !== 'key') return [];
+    const query = splitQuery(shape, range, SPLIT_ROWS);
+    const cuts = new BodySink(POINT_BYTES_MAX);
+    await this.#readers.read(query.mode, query, cuts, signal);
+    return splitAt(shape, range, cuts.bodies);
+  }
+
+  readRange(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<void> {
+    const { sql, parameters, mode } = rangeQuery(read.shape, read.range);
+    return this.#readers.read(mode, { sql, parameters, onSnapshot: read.onSnapshot }, sink, signal);
+  }
+
+  async readRows(
+    shape: RowShape,
+    keys: readonly Uint8Array[],
+    access: 'index' | 'heap',
+    signal: AbortSignal,
+  ): Promise<readonly FoundRow[]> {
+    if (keys.length === 0) return [];
+    const rows: FoundRow[] = [];
+    for (const query of pointQueries(shape, keys)) {
+      const sink = new BodySink(POINT_BYTES_MAX);
+      await this.#points.read(access === 'heap' ? 'heap' : 'points', query, sink, signal);
+      for (const body of sink.bodies) rows.push(foundRow(body, shape));
+    }
+    return rows;
+  }
+
+  commitsPending(writers: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'> {
+    return this.#control.use(signal, (session) => readCommitsPending(session, writers, signal));
+  }
+
+  async describeKeys(
+    shape: RowShape,
+    keys: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<readonly Readonly<Record<string, string>>[]> {
+    if (keys.length === 0) return [];
+    if (shape.identity === 'address') return keys.map((key) => ({ '(ctid)': addressText(key) }));
+    if (shape.identity === 'value') {
+      return keys.map((key) => ({ '(row digest)': Buffer.from(keyFieldsOf(key)[0] ?? []).toString('hex') }));
+    }
+    const { sql, parameters, names } = keyTextQuery(shape, keys);
+    const rows = await this.#control.use(signal, (session) =>
+      session.rows<Record<string, string>>(sql, parameters, signal),
+    );
+    if (rows.length !== keys.length)
+      throw new TwinproofError('TP-BUG', { message: 'keys were lost on the way' });
+    return rows.map((row) =>
+      Object.fromEntries(names.map((name, index) => [shape.columns[index]?.name ?? name, row[name] ?? ''])),
+    );
+  }
+
+  lag(signal: AbortSignal): Promise<LagFacts> {
+    return this.#control.use(signal, (session) => readLag(session, this.#lineage, signal));
+  }
+
+  readiness(signal: AbortSignal): Promise<ReadinessFacts> {
+    return this.#control.use(signal, (session) => readFacts(session, signal));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#control.close(), this.#readers.close(), this.#points.close()]);
+  }
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { randomBytes } from 'node:crypto';
+import { connectSite } from '../connectors/registry.ts';
+import { addCertificateCommand } from './commands/certificate-check.command.ts';
+import { addCertifyCommand } from './commands/certify.command.ts';
+import type { SiteIo } from './commands/io.ts';
+import { addKeygenCommand } from './commands/keygen.command.ts';
+import { addPreflightCommand } from './commands/preflight.command.ts';
+import { addVerifyCommand } from './commands/verify.command.ts';
+import { toolVersion } from './commands/version.ts';
+import { EXIT } from './error-codes.ts';
+import { messageOf, TwinproofError } from './errors.ts';
+import { colourWanted, unicodeWanted } from './report/colour.ts';
+import { terminalText } from './report/terminal-text.ts';
+
+const WIDTH_WITHOUT_TERMINAL = 100;
+
+/** Runs a command line. The answer is the exit code; nothing is thrown. */
+async function main(argv: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  const onInterrupt = (): void => {
+    // A second one means it: the connections die with the process.
+    if (stop.signal.aborted) process.exit(EXIT.unknown);
+    stop.abort(new TwinproofError('TP-INTERRUPTED'));
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  const program = buildProgram(siteIo(stop.signal));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    return report(error, argv.includes('--debug'));
+  }
+}
+
+function buildProgram(io: SiteIo): Command {
+  const program = new Command('twinproof')
+    .description('Is this DR site safe to promote, and what would be lost?')
+    .version(toolVersion())
+    .option('--debug', 'show stack traces of errors')
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  addVerifyCommand(program, io);
+  addCertifyCommand(program, io);
+  addPreflightCommand(program, io);
+  addCertificateCommand(program, io);
+  addKeygenCommand(program, io);
+  for (const command of allCommands(program)) command.exitOverride();
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+}
+
+function siteIo(signal: AbortSignal): SiteIo {
+  const { stdout, stderr, env } = process;
+  return {
+    stdout: (text) => void stdout.write(text),
+    stderr: (text) => void stderr.write(text),
+    now: () => new Date(),
+    randomBytes,
+    connect: connectSite,
+    environment: env,
+    progress: stderr,
+    screen: {
+      width: stdout.isTTY ? stdout.columns : WIDTH_WITHOUT_TERMINAL,
+      colour: colourWanted(env, stdout.isTTY),
+      unicode: unicodeWanted(env),
+    },
+    signal,
+  };
+}
+
+/** One line and a hint on standard error; a stack trace only when asked for. */
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message; help and version are no errors.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  const known =
+    error instanceof TwinproofError
+      ? error
+      : new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
+  process.stderr.write(
+    `error ${known.code}: ${terminalText(known.message)}\n  hint: ${terminalText(known.hint)}\n`,
+  );
+  if (debug) process.stderr.write(`${terminalText(stackOf(error))}\n`);
+  return known.exitCode;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : `\ncaused by ${stackOf(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+process.exitCode = await main(process.argv.slice(2));

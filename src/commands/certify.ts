@@ -1,0 +1,223 @@
+import { buildStatement, type CertifiedSite } from '../certificate/statement.ts';
+import { issueCertificate } from '../certificate/issue.ts';
+import { loadPrivateKey } from '../certificate/key.ts';
+import { previousCertificate } from '../certificate/chain.ts';
+import type { VerifyResult } from '../compare/result.ts';
+import { DEFAULT_POLICY } from '../config/schema.ts';
+import type { Connector } from '../connector/contract.ts';
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { Identity } from '../connector/identity.ts';
+import { EXIT } from '../error-codes.ts';
+import { TwinproofError } from '../errors.ts';
+import { judgeReadiness, type ReadinessResult } from '../readiness/judge.ts';
+import { notCheckedOn } from '../readiness/not-checked.ts';
+import { verdictText } from '../report/verdict-text.ts';
+import { writeOutput } from '../report/output-file.ts';
+import { verifyJson } from '../report/verify-json.ts';
+import type { Fence, HeadEvidence, Policy, VerdictMode } from '../verdict/evidence.ts';
+import { verdictJson } from '../verdict/json.ts';
+import { judge, type Verdict, type VerdictWord } from '../verdict/verdict.ts';
+import { integrityOf } from '../verdict/verify-evidence.ts';
+import type { SiteIo } from './io.ts';
+import { refusedResult } from './refused.ts';
+import { compareSites, type ComparisonOptions } from './run-verify.ts';
+import type { ChosenSites } from './sites.ts';
+import { toolVersion } from './version.ts';
+
+export interface CertifyOptions extends ComparisonOptions {
+  readonly format: 'text' | 'json';
+  /** The certificate. */
+  readonly out: string | null;
+  readonly key: string | null;
+  readonly quiesced: boolean;
+  readonly mode: VerdictMode;
+  readonly fence: Fence | null;
+}
+
+const EXIT_OF: Readonly<Record<VerdictWord, number>> = {
+  SAFE: EXIT.ok,
+  SAFE_WITH_LOSS: EXIT.warning,
+  NOT_SAFE: EXIT.critical,
+  UNKNOWN: EXIT.unknown,
+};
+
+/** `twinproof certify` on two live sites. The answer is the exit code. */
+export async function runCertify(options: CertifyOptions, io: SiteIo): Promise<number> {
+  if (options.out !== null && options.key === null && options.config === null) {
+    throw new TwinproofError('TP-USAGE', {
+      message: 'a certificate has to be signed: no key was given',
+      hint: 'make one with `twinproof keygen` and give it with --key, or name it in the configuration',
+    });
+  }
+  return compareSites(
+    options,
+    io,
+    (result, sites, primary, candidate) => certify(options, io, result, sites, primary, candidate),
+    refusedResult,
+  );
+}
+
+async function certify(
+  options: CertifyOptions,
+  io: SiteIo,
+  result: VerifyResult,
+  sites: ChosenSites,
+  primary: Connector,
+  candidate: Connector,
+): Promise<number> {
+  const policy = policyOf(sites);
+  const facts = await factsOf(result, primary, candidate, io);
+  const evidence = {
+    mode: options.mode,
+    pair: result.pair,
+    now: io.now(),
+    integrity: integrityOf(result, () => sites.selectedBy),
+    head: await headEvidence(options, result, primary, candidate, io),
+    ledger: null,
+    fence: options.fence,
+    primary: facts.primary ?? result.primary.identity,
+    candidate: facts.candidate ?? result.candidate.identity,
+    readiness: facts.readiness,
+    notChecked: notCheckedOn(result.pair, 'xxh64'),
+    policy,
+  };
+  const verdict = judge(evidence);
+  const key = options.key ?? sites.config?.signing?.key ?? null;
+  if (options.out !== null) await writeCertificate(options.out, key, verdict, policy, result, facts, io);
+  const json = verdictJson(verdict);
+  io.stdout(options.format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : verdictText(json, io.screen));
+  return EXIT_OF[verdict.verdict];
+}
+
+function policyOf({ candidate, primary }: ChosenSites): Policy {
+  const policy = candidate.system?.policy ?? primary.system?.policy ?? DEFAULT_POLICY;
+  return {
+    rpoMs: policy.rpo,
+    maxTailMs: policy.maxTail,
+    maxProofAgeMs: policy.maxProofAge,
+    certificateValidForMs: policy.certificateValidFor,
+    coverageMin: null,
+  };
+}
+
+interface CurrentFacts {
+  readonly primary: Identity | null;
+  readonly candidate: Identity | null;
+  readonly primarySkewMs: number | null;
+  readonly candidateSkewMs: number | null;
+  readonly readiness: readonly ReadinessResult[] | null;
+}
+
+/** Both sites as they are now, after the comparison; null what cannot be had. */
+async function factsOf(
+  result: VerifyResult,
+  primary: Connector,
+  candidate: Connector,
+  io: SiteIo,
+): Promise<CurrentFacts> {
+  const read = async (
+    site: Connector,
+  ): Promise<{ identity: Identity; facts: ReadinessFacts; skewMs: number } | null> => {
+    try {
+      const asked = io.now().getTime();
+      const identity = await site.identify(io.signal);
+      const middle = (asked + io.now().getTime()) / 2;
+      const facts = await site.readiness(io.signal);
+      return { identity, facts, skewMs: Math.round(Date.parse(identity.serverTime) - middle) };
+    } catch (error) {
+      if (error instanceof TwinproofError) return null;
+      throw error;
+    }
+  };
+  const [ours, theirs] = await Promise.all([read(primary), read(candidate)]);
+  return {
+    primary: ours?.identity ?? null,
+    candidate: theirs?.identity ?? null,
+    primarySkewMs: ours?.skewMs ?? null,
+    candidateSkewMs: theirs?.skewMs ?? null,
+    readiness:
+      ours === null || theirs === null
+        ? null
+        : judgeReadiness({
+            pair: result.pair,
+            primary: { identity: ours.identity, facts: ours.facts },
+            candidate: { identity: theirs.identity, facts: theirs.facts },
+          }),
+  };
+}
+
+/** Whether the primary stood still from before the first read until now, and the candidate has everything. */
+async function headEvidence(
+  options: CertifyOptions,
+  { primary: { headBefore } }: VerifyResult,
+  primary: Connector,
+  candidate: Connector,
+  io: SiteIo,
+): Promise<HeadEvidence> {
+  try {
+    const { head, quiet } = await primary.head(io.signal);
+    const { applied } = await candidate.applied(io.signal);
+    const order = headBefore === null ? 'incomparable' : primary.comparePositions(headBefore, head);
+    const reached = applied === null ? 'incomparable' : candidate.comparePositions(applied, head);
+    return {
+      quiesced: options.quiesced,
+      moved: order === 'incomparable' ? null : order !== 'equal',
+      quiet,
+      applied: reached === 'incomparable' ? null : reached !== 'before',
+    };
+  } catch (error) {
+    if (!(error instanceof TwinproofError)) throw error;
+    return { quiesced: options.quiesced, moved: null, quiet: null, applied: null };
+  }
+}
+
+async function writeCertificate(
+  out: string,
+  keyPath: string | null,
+  verdict: Verdict,
+  policy: Policy,
+  result: VerifyResult,
+  facts: CurrentFacts,
+  io: SiteIo,
+): Promise<void> {
+  if (keyPath === null) {
+    throw new TwinproofError('TP-KEY', {
+      message: 'a certificate has to be signed: the configuration names no key',
+    });
+  }
+  const key = await loadPrivateKey(keyPath);
+  const previous = await previousCertificate(out);
+  const site = (
+    identity: Identity | null,
+    position: string | null,
+    clockSkewMs: number | null,
+  ): CertifiedSite => ({
+    identity,
+    position,
+    clockSkewMs,
+  });
+  const statement = buildStatement({
+    verdict,
+    policy,
+    primary: site(result.primary.identity, result.primary.position, facts.primarySkewMs),
+    candidate: site(result.candidate.identity, result.candidate.position, facts.candidateSkewMs),
+    startedAt: result.startedAt,
+    finishedAt: result.finishedAt,
+    provenAt: result.resumed?.provenSince ?? result.startedAt,
+    pair: result.pair,
+    digest: 'xxh64',
+    tables: result.tables.map(({ table, outcome, encoding, method, rows }) => ({
+      table,
+      outcome,
+      encoding,
+      method,
+      rows: { primary: rows.primary.toString(), candidate: rows.candidate.toString() },
+    })),
+    resultJson: verifyJson(result),
+    tool: { version: toolVersion(), sha256: null },
+    previous: previous?.payloadSha256 ?? null,
+    issuedAt: io.now(),
+    randomBytes: io.randomBytes,
+  });
+  await writeOutput(out, issueCertificate(statement, key));
+}

@@ -1,0 +1,119 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { availableParallelism } from 'node:os';
+import { durationOf } from '../config/duration.ts';
+import type { ComparisonOptions } from './run-verify.ts';
+
+const JOBS_MAX = 64;
+
+/** What commander makes of the options that `verify` and `certify` share. */
+export interface ParsedComparison {
+  readonly primary?: string;
+  readonly candidate?: string;
+  readonly config?: string;
+  readonly system?: string;
+  readonly tables: readonly string[];
+  readonly exclude: readonly string[];
+  readonly jobs: number;
+  readonly differences?: string;
+  readonly timeout?: number;
+  readonly statementTimeout: number;
+  readonly maxRowsPerSecond?: number;
+  readonly maxLag?: number;
+  readonly state?: string;
+  readonly showValues: boolean;
+  readonly quiet: boolean;
+}
+
+/** Two connections per core for reading, but at least two: one waits for the network while the other computes. */
+function usualJobs(): number {
+  return Math.min(8, Math.max(2, availableParallelism()));
+}
+
+/** Adds the options to a command. */
+export function addComparisonOptions(command: Command): Command {
+  return command
+    .option('--primary <url|name>', 'the site that takes writes: a URL, or a system of the configuration')
+    .option(
+      '--candidate <url|name>',
+      'the site that could be promoted: a URL, or a candidate of the configuration',
+    )
+    .option('--config <file>', 'configuration with systems and secrets (twinproof.yaml)')
+    .option('--system <name>', 'the system of the configuration, if it has several')
+    .option('--tables <pattern...>', 'tables to compare, such as public.* (default: all)', collect, [])
+    .option('--exclude <pattern...>', 'tables to leave out; exclusion wins', collect, [])
+    .option('-j, --jobs <n>', 'reads at once on each site', count, usualJobs())
+    .option('--differences <file>', 'write every difference to a file, one JSON object a line')
+    .option(
+      '--timeout <duration>',
+      'end the run after this time, such as 30m, with what is known by then',
+      duration,
+    )
+    .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
+    .option('--max-rows-per-second <n>', 'read no faster than this', count)
+    .option(
+      '--max-lag <duration>',
+      'pause while the candidate is further behind than this, such as 10s',
+      duration,
+    )
+    .option('--state <file>', 'remember what is proven there, and take it over when run again')
+    .option('--show-values', 'print values of rows that differ, not only their keys', false)
+    .option('-q, --quiet', 'no progress display', false);
+}
+
+export function formatOption(): Option {
+  return new Option('--format <format>', 'how the result is printed')
+    .choices(['text', 'json'])
+    .default('text');
+}
+
+export function comparisonOptions(parsed: ParsedComparison): ComparisonOptions {
+  return {
+    primary: parsed.primary ?? null,
+    candidate: parsed.candidate ?? null,
+    config: parsed.config ?? null,
+    system: parsed.system ?? null,
+    tables: parsed.tables,
+    exclude: parsed.exclude,
+    jobs: Math.min(parsed.jobs, JOBS_MAX),
+    differences: parsed.differences ?? null,
+    timeoutMs: parsed.timeout ?? null,
+    statementTimeoutMs: parsed.statementTimeout,
+    rowsPerSecondMax: parsed.maxRowsPerSecond ?? null,
+    lagMaxMs: parsed.maxLag ?? null,
+    state: parsed.state ?? null,
+    showValues: parsed.showValues,
+    quiet: parsed.quiet,
+  };
+}
+
+/** Patterns may be given as several words, several options, or with commas between them. */
+function collect(value: string, earlier: readonly string[]): string[] {
+  return [...earlier, ...splitPatterns(value)];
+}
+
+/** At commas outside double quotes. */
+export function splitPatterns(text: string): string[] {
+  const parts = text.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [];
+  return parts.map((part) => part.trim()).filter((part) => part !== '');
+}
+
+export function duration(text: string): number {
+  const milliseconds = durationOf(text);
+  if (milliseconds === null) throw new InvalidArgumentError('a duration is wanted, such as 30s, 5m or 24h');
+  return milliseconds;
+}
+
+export function count(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('a whole number above 0 is wanted');
+  return number;
+}
+
+export function moment(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError('a time is wanted, such as 2025-09-26T20:15:00+09:00');
+  return time;
+}

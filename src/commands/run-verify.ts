@@ -1,0 +1,105 @@
+import type { VerifyResult } from '../compare/result.ts';
+import { DEFAULT_LIMITS } from '../compare/site-pair.ts';
+import { verify } from '../compare/verify.ts';
+import type { Connector } from '../connector/contract.ts';
+import { TwinproofError } from '../errors.ts';
+import { DifferenceWriter } from '../report/difference-file.ts';
+import { showProgress } from '../report/progress.ts';
+import type { SiteIo } from './io.ts';
+import { type ChosenSites, chooseSites, type SiteOptions, withSites } from './sites.ts';
+import { StateFile } from './state-file.ts';
+import { REAL_TIMING } from './timing.ts';
+
+/** Options that `verify` and `certify` share: everything about reading two live sites. */
+export interface ComparisonOptions extends SiteOptions {
+  readonly jobs: number;
+  readonly differences: string | null;
+  /** Milliseconds for the whole run; null: no limit. */
+  readonly timeoutMs: number | null;
+  readonly statementTimeoutMs: number;
+  readonly rowsPerSecondMax: number | null;
+  readonly lagMaxMs: number | null;
+  readonly state: string | null;
+  readonly showValues: boolean;
+  readonly quiet: boolean;
+}
+
+const PROGRESS_LINE_MS = 10_000;
+
+/** Makes a result of an error that says that the sites cannot be compared, or throws it again. */
+export type OnRefused = (
+  error: unknown,
+  primary: Connector,
+  candidate: Connector,
+  at: Date,
+  signal: AbortSignal,
+) => Promise<VerifyResult>;
+
+const rethrow: OnRefused = (error) => Promise.reject(error as Error);
+
+/** Compares two live sites and gives the result, with both connectors still open, to `then`. */
+export async function compareSites<T>(
+  options: ComparisonOptions,
+  io: SiteIo,
+  then: (result: VerifyResult, sites: ChosenSites, primary: Connector, candidate: Connector) => Promise<T>,
+  refused: OnRefused = rethrow,
+): Promise<T> {
+  const sites = chooseSites(options, io);
+  const timer = new AbortController();
+  const timeout =
+    options.timeoutMs === null
+      ? null
+      : setTimeout(() => timer.abort(new TwinproofError('TP-TIMEOUT')), options.timeoutMs);
+  const signal = AbortSignal.any([io.signal, timer.signal]);
+  try {
+    return await withSites(sites, options, io, signal, async (primary, candidate) => {
+      const startedAt = io.now();
+      const result = await runVerify(options, sites, primary, candidate, io, signal).catch((error: unknown) =>
+        refused(error, primary, candidate, startedAt, signal),
+      );
+      return await then(result, sites, primary, candidate);
+    });
+  } finally {
+    if (timeout !== null) clearTimeout(timeout);
+  }
+}
+
+async function runVerify(
+  options: ComparisonOptions,
+  sites: ChosenSites,
+  primary: Connector,
+  candidate: Connector,
+  io: SiteIo,
+  signal: AbortSignal,
+): Promise<VerifyResult> {
+  const display = showProgress({
+    stream: io.progress,
+    quiet: options.quiet,
+    unicode: io.screen.unicode,
+    intervalMs: PROGRESS_LINE_MS,
+    now: () => performance.now(),
+  });
+  const writer = options.differences === null ? null : await DifferenceWriter.create(options.differences);
+  try {
+    const result = await verify({
+      primary,
+      candidate,
+      selection: sites.selection,
+      limits: { ...DEFAULT_LIMITS, jobs: options.jobs },
+      throttle: { rowsPerSecondMax: options.rowsPerSecondMax, lagMaxMs: options.lagMaxMs },
+      timing: REAL_TIMING,
+      signal,
+      showValues: options.showValues,
+      onDifference: writer === null ? null : (difference) => writer.write(difference),
+      onProgress: (progress) => display.update(progress),
+      checkpoint: options.state === null ? null : new StateFile(options.state),
+    });
+    await writer?.close();
+    return result;
+  } catch (error) {
+    await writer?.discard();
+    throw error;
+  } finally {
+    display.stop();
+  }
+}

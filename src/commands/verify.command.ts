@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { SiteIo } from './io.ts';
+import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
+import { runVerifyCommand } from './verify.ts';
+
+interface Parsed extends ParsedComparison {
+  readonly format: 'text' | 'json';
+  readonly out?: string;
+  readonly all: boolean;
+}
+
+const HELP = `
+Exit codes: 0 same, 2 different, 3 unproven (also when a site cannot be reached), 64 wrong usage, 70 a bug.
+
+Example:
+  twinproof verify --primary postgres://verifier@db1:5432/bank --candidate postgres://verifier@db2:5432/bank`;
+
+export function addVerifyCommand(program: Command, io: SiteIo): void {
+  addComparisonOptions(program.command('verify'))
+    .description('compare two live sites row by row: same, different or unproven')
+    .addOption(formatOption())
+    .option('--out <file>', 'write the result there as JSON as well')
+    .option('--all', 'list every table and sample, however many', false)
+    .addHelpText('after', HELP)
+    .action(async (parsed: Parsed) => {
+      process.exitCode = await runVerifyCommand(
+        { ...comparisonOptions(parsed), format: parsed.format, out: parsed.out ?? null, all: parsed.all },
+        io,
+      );
+    });
+}

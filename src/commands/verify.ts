@@ -1,0 +1,32 @@
+import type { Outcome } from '../compare/result.ts';
+import { EXIT } from '../error-codes.ts';
+import { writeOutput } from '../report/output-file.ts';
+import { verifyJson } from '../report/verify-json.ts';
+import { verifyText } from '../report/verify-text.ts';
+import type { SiteIo } from './io.ts';
+import { compareSites, type ComparisonOptions } from './run-verify.ts';
+
+export interface VerifyCommandOptions extends ComparisonOptions {
+  readonly format: 'text' | 'json';
+  /** Where the result goes besides standard output: as JSON, whatever the format on the screen. */
+  readonly out: string | null;
+  readonly all: boolean;
+}
+
+const EXIT_OF: Readonly<Record<Outcome, number>> = {
+  same: EXIT.ok,
+  different: EXIT.critical,
+  unproven: EXIT.unknown,
+};
+
+/** `twinproof verify`. The answer is the exit code. */
+export function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Promise<number> {
+  return compareSites(options, io, async (result) => {
+    const json = verifyJson(result);
+    if (options.out !== null) await writeOutput(options.out, json);
+    io.stdout(
+      options.format === 'json' ? json : verifyText(result, { ...io.screen, showAllTables: options.all }),
+    );
+    return EXIT_OF[result.outcome];
+  });
+}

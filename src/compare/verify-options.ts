@@ -1,0 +1,39 @@
+import type { Connector } from '../connector/contract.ts';
+import type { Identity } from '../connector/identity.ts';
+import type { PairKind, TableSelection } from '../connector/table.ts';
+import type { CheckpointData } from './checkpoint.ts';
+import type { DifferenceListener } from './findings.ts';
+import type { Progress } from './result.ts';
+import type { Limits } from './site-pair.ts';
+import type { ThrottleOptions } from './throttle.ts';
+import type { Timing } from './timing.ts';
+
+export interface VerifyOptions {
+  readonly primary: Connector;
+  readonly candidate: Connector;
+  readonly selection: TableSelection;
+  readonly limits: Limits;
+  readonly throttle: ThrottleOptions;
+  readonly timing: Timing;
+  /** Aborting ends the run early with a partial result; the reason is a TwinproofError. */
+  readonly signal: AbortSignal;
+  readonly showValues: boolean;
+  readonly onDifference: DifferenceListener | null;
+  readonly onProgress: ((progress: Progress) => void) | null;
+  /** What earlier runs proved, and where to keep what this one proves. */
+  readonly checkpoint: CheckpointStore | null;
+}
+
+export interface CheckpointStore {
+  /** Called once both sites and the scope are known. Throws TP-STATE for a state of other sites or another scope. */
+  load(subject: CheckpointSubject): Promise<CheckpointData>;
+  save(data: CheckpointData): Promise<void>;
+}
+
+/** What a state is about: it is of no use for anything else. */
+export interface CheckpointSubject {
+  readonly primary: Identity;
+  readonly candidate: Identity;
+  readonly pair: PairKind;
+  readonly selection: TableSelection;
+}
