@@ -49,11 +49,14 @@ function checkText(check: CertificateCheck, options: CertificateCheckOptions): s
     page.paragraph(`${problem.message} (${problem.code})`, { first: `  ${page.icons.different} ` });
   }
   page.line();
-  for (const signer of check.signers) page.fact('signed by', signer);
-  page.fact('payload', `sha256:${check.payloadSha256}`);
+  // Not wrapped: a digest is there to be copied.
+  for (const signer of check.signers) page.line(`signed by  ${signer}`);
+  page.line(`payload    sha256:${check.payloadSha256}`);
   if (check.statement === null) return page.toString();
   const { predicate } = check.statement;
-  page.fact('previous', predicate.previous === null ? 'none' : `sha256:${predicate.previous.payloadSha256}`);
+  page.line(
+    `previous   ${predicate.previous === null ? 'none' : `sha256:${predicate.previous.payloadSha256}`}`,
+  );
   page.fact('issued', `${predicate.issuedAt}, expires ${predicate.expiresAt}`);
   page.fact('primary', siteWords(predicate.primary));
   page.fact('candidate', siteWords(predicate.candidate));

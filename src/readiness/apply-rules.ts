@@ -1,6 +1,16 @@
 import type { SequenceFact, SubscriptionFact } from '../connector/facts.ts';
 import type { PairKind } from '../connector/table.ts';
-import { fail, pass, readFact, unknown, type Observation, type ReadinessInput, type Rule } from './rule.ts';
+import {
+  fail,
+  pass,
+  readFact,
+  readListed,
+  unknown,
+  unreadParts,
+  type Observation,
+  type ReadinessInput,
+  type Rule,
+} from './rule.ts';
 
 const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
 
@@ -146,11 +156,19 @@ function observeTablesReady(input: ReadinessInput): readonly Observation[] {
   return waiting.length > 0 ? waiting : [pass('candidate', 'every subscribed table had its first copy')];
 }
 
-/** The next value counts, not the last: two sites may share one number range by increments of two. */
+/**
+ * Sequences are judged one by one, so that one that may not be read does not hide another that is behind. The next
+ * value counts, not the last: two sites may share one number range by increments of two.
+ */
 function observeSequencesAgainstData(input: ReadinessInput): readonly Observation[] {
-  const reading = readFact(input, 'candidate', 'sequences');
+  const reading = readListed(input, 'candidate', 'sequences');
   if (!reading.known) return [unknown('candidate', reading.reason)];
-  const observations = reading.value.flatMap((sequence) => observeAgainstData(sequence));
+  const holes = unreadParts(input, 'candidate', 'sequences');
+  const unread = new Set(holes.map(({ name }) => name));
+  const observations = [
+    ...holes.map(({ name, reason }) => unknown(name, reason)),
+    ...reading.value.filter(({ name }) => !unread.has(name)).flatMap(observeAgainstData),
+  ];
   return observations.length > 0
     ? observations
     : [pass('candidate', 'no sequence feeds a column that holds values')];
@@ -168,14 +186,26 @@ function observeAgainstData(sequence: SequenceFact): readonly Observation[] {
   ];
 }
 
+/** A part that was not read and is in the list has a last value, or null for it; only one that is absent is a hole. */
 function observeSequencesAgainstPrimary(input: ReadinessInput): readonly Observation[] {
-  const primary = readFact(input, 'primary', 'sequences');
-  const candidate = readFact(input, 'candidate', 'sequences');
+  const primary = readListed(input, 'primary', 'sequences');
+  const candidate = readListed(input, 'candidate', 'sequences');
   if (!primary.known) return [unknown('primary', primary.reason)];
   if (!candidate.known) return [unknown('candidate', candidate.reason)];
-  if (primary.value.length === 0) return [pass('primary', 'it has no sequences')];
-  const byName = new Map(candidate.value.map((sequence) => [sequence.name, sequence]));
-  return primary.value.map((theirs) => compareSequences(theirs, byName.get(theirs.name)));
+  const theirs = new Map(primary.value.map((sequence) => [sequence.name, sequence]));
+  const ours = new Map(candidate.value.map((sequence) => [sequence.name, sequence]));
+  const holes = [
+    ...unreadParts(input, 'primary', 'sequences').filter(({ name }) => !theirs.has(name)),
+    ...unreadParts(input, 'candidate', 'sequences').filter(({ name }) => !ours.has(name)),
+  ];
+  const unread = new Set(holes.map(({ name }) => name));
+  const observations = [
+    ...holes.map(({ name, reason }) => unknown(name, reason)),
+    ...primary.value
+      .filter(({ name }) => !unread.has(name))
+      .map((sequence) => compareSequences(sequence, ours.get(sequence.name))),
+  ];
+  return observations.length > 0 ? observations : [pass('primary', 'it has no sequences')];
 }
 
 function compareSequences(theirs: SequenceFact, ours: SequenceFact | undefined): Observation {

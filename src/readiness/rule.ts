@@ -58,23 +58,47 @@ export type Reading<T> =
   { readonly known: true; readonly value: T } | { readonly known: false; readonly reason: string };
 
 /**
- * A fact of one site. It is unknown when it is null, and also when it has a value but a part of it is listed as unread:
- * a list with a hole in it proves nothing about what is missing.
+ * A fact of one site. It is unknown when it is null or listed as unread, and also when a part of it is: a list with a
+ * hole in it proves nothing about what is missing. A rule that judges the parts one by one takes `readListed`.
  */
 export function readFact<K extends FactName>(
   input: ReadinessInput,
   site: SiteName,
   fact: K,
 ): Reading<NonNullable<ReadinessFacts[K]>> {
+  const holes = unreadParts(input, site, fact);
+  if (holes.length > 0) return { known: false, reason: holes.map(({ reason }) => reason).join('; ') };
+  return readListed(input, site, fact);
+}
+
+/** A fact whose parts may be missing: see `unreadParts` for those. */
+export function readListed<K extends FactName>(
+  input: ReadinessInput,
+  site: SiteName,
+  fact: K,
+): Reading<NonNullable<ReadinessFacts[K]>> {
   const { facts } = input[site];
   if (facts === null) return { known: false, reason: `the ${site} was not asked or did not answer` };
-  const unread = facts.unread.filter((entry) => factNamed(entry.fact) === fact);
+  const unread = facts.unread.filter((entry) => entry.fact === fact);
   if (unread.length > 0) return { known: false, reason: unread.map((entry) => entry.reason).join('; ') };
   const value = facts[fact];
   if (value === null || value === undefined) {
     return { known: false, reason: `the ${site} did not tell (${fact})` };
   }
   return { known: true, value };
+}
+
+export interface UnreadPart {
+  /** `public.s` for the entry `sequences.public.s`. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+export function unreadParts(input: ReadinessInput, site: SiteName, fact: FactName): readonly UnreadPart[] {
+  const prefix = `${fact}.`;
+  return (input[site].facts?.unread ?? [])
+    .filter((entry) => entry.fact.startsWith(prefix))
+    .map((entry) => ({ name: entry.fact.slice(prefix.length), reason: entry.reason }));
 }
 
 /** The fact that an unread entry is about: its name, alone or before a dot (`sequences.public.s`); null: none we know. */

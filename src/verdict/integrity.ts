@@ -1,5 +1,4 @@
 import type { Outcome, Reason } from '../compare/result.ts';
-import { CODES } from '../error-codes.ts';
 import type { Evidence, IntegrityEvidence, TableEvidence } from './evidence.ts';
 import { note, notSafe, unproven, type VerdictReason } from './reason.ts';
 
@@ -11,42 +10,71 @@ export interface JudgedIntegrity {
 /** Is every row in scope proven equal, and recently enough? The outcome handed in is never believed against its parts. */
 export function judgeIntegrity(evidence: Evidence): JudgedIntegrity {
   const { integrity } = evidence;
-  const differences = differenceReasons(integrity);
-  const gaps = [...scopeReasons(integrity), ...unprovenReasons(integrity)];
-  let outcome: Outcome = 'same';
-  if (gaps.length > 0) outcome = 'unproven';
-  if (differences.length > 0) outcome = 'different';
-  const found = [...integrity.reasons, ...integrity.tables.flatMap((table) => table.reasons)];
+  const found = foundReasons(integrity);
+  const different = integrity.outcome === 'different' || integrity.tables.some(differs);
+  const gaps = scopeReasons(integrity);
+  const same =
+    gaps.length === 0 &&
+    integrity.outcome === 'same' &&
+    integrity.tables.every(({ outcome }) => outcome === 'same') &&
+    found.every(({ effect }) => effect === 'none');
+  let outcome: Outcome = same ? 'same' : 'unproven';
+  if (different) outcome = 'different';
   return {
     outcome,
     reasons: [
-      ...differences,
+      ...outcomeReasons(integrity, found),
+      ...found,
       ...gaps,
       ...coverageReasons(evidence),
       ...ageReasons(evidence),
-      ...found.map(weigh),
     ],
   };
 }
 
-function differenceReasons(integrity: IntegrityEvidence): readonly VerdictReason[] {
-  const reasons = integrity.tables.filter(differs).map(({ table, differences }) =>
-    notSafe({
-      code: 'TP-V-DIFFERENT',
-      subject: table,
-      message: `the candidate’s rows differ: ${differences.missing} missing, ${differences.extra} extra, ${differences.changed} changed`,
-      hint: 'do not promote; `twinproof verify` lists the keys. Mend or rebuild the table on the candidate',
-    }),
-  );
-  if (reasons.length > 0 || integrity.outcome !== 'different') return reasons;
-  return [
-    notSafe({
-      code: 'TP-V-DIFFERENT',
-      subject: 'integrity',
-      message: 'the comparison found the sites different',
-      hint: 'do not promote; `twinproof verify` lists the keys',
-    }),
-  ];
+/** An outcome is a reason by itself wherever the comparison gave none for it. */
+function outcomeReasons(
+  { outcome, tables }: IntegrityEvidence,
+  found: readonly VerdictReason[],
+): readonly VerdictReason[] {
+  const reasons = tables.flatMap((table) => tableReasons(table));
+  const effects = [...found, ...reasons].map(({ effect }) => effect);
+  if (outcome === 'different' && !effects.includes('not-safe')) {
+    return [...reasons, differentReason('integrity', 'the comparison found the sites different')];
+  }
+  if (outcome === 'unproven' && effects.every((effect) => effect === 'none')) {
+    return [...reasons, unprovenReason('integrity', 'the comparison did not prove the sites equal')];
+  }
+  return reasons;
+}
+
+function tableReasons(evidence: TableEvidence): readonly VerdictReason[] {
+  const { table, outcome, differences, reasons } = evidence;
+  if (differs(evidence)) {
+    if (reasons.some(({ severity }) => severity === 'block')) return [];
+    const { missing, extra, changed } = differences;
+    return [differentReason(table, `rows differ: ${missing} missing, ${extra} extra, ${changed} changed`)];
+  }
+  if (outcome === 'same' || reasons.some(({ severity }) => severity !== 'info')) return [];
+  return [unprovenReason(table, 'not all rows are proven equal')];
+}
+
+function differentReason(subject: string, message: string): VerdictReason {
+  return notSafe({
+    code: 'TP-V-DIFFERENT',
+    subject,
+    message,
+    hint: 'do not promote; `twinproof verify` lists the keys. Mend or rebuild the candidate',
+  });
+}
+
+function unprovenReason(subject: string, message: string): VerdictReason {
+  return unproven({
+    code: 'TP-V-UNPROVEN',
+    subject,
+    message,
+    hint: 'see the other reasons and run again',
+  });
 }
 
 function differs({ outcome, differences }: TableEvidence): boolean {
@@ -56,28 +84,6 @@ function differs({ outcome, differences }: TableEvidence): boolean {
     differences.extra !== 0n ||
     differences.changed !== 0n
   );
-}
-
-function unprovenReasons(integrity: IntegrityEvidence): readonly VerdictReason[] {
-  const reasons = integrity.tables
-    .filter((table) => table.outcome === 'unproven')
-    .map(({ table }) =>
-      unproven({
-        code: 'TP-V-UNPROVEN',
-        subject: table,
-        message: 'not all of its rows are proven equal',
-        hint: 'see the reasons given for this table and run again',
-      }),
-    );
-  if (reasons.length > 0 || integrity.outcome !== 'unproven') return reasons;
-  return [
-    unproven({
-      code: 'TP-V-UNPROVEN',
-      subject: 'integrity',
-      message: 'the comparison did not prove the sites equal',
-      hint: 'see the other reasons and run again',
-    }),
-  ];
 }
 
 /** Everything in scope must have been looked at, and the tool may not narrow the scope by itself. */
@@ -94,7 +100,9 @@ function scopeReasons(integrity: IntegrityEvidence): readonly VerdictReason[] {
       }),
     );
   }
-  if (coverage.compared !== coverage.tables || tables.length !== coverage.tables) {
+  // A table that is not same has its own reason, and may not count as compared.
+  const allSame = tables.every(({ outcome }) => outcome === 'same');
+  if (tables.length !== coverage.tables || (allSame && coverage.compared !== coverage.tables)) {
     reasons.push(
       unproven({
         code: 'TP-V-NOT-COMPARED',
@@ -172,17 +180,17 @@ function showDate(date: Date): string {
   return Number.isNaN(date.getTime()) ? 'an unknown time' : date.toISOString();
 }
 
-/**
- * What the comparison found on its way. A code whose exit status in the manual is critical (storage that cannot be
- * read) is a finding about the site; any other blocking reason says that the evidence is unsound, which proves nothing.
- */
-function weigh(reason: Reason): VerdictReason {
-  const { code, severity, subject, message, hint } = reason;
-  const text = { code, subject, message, hint };
-  if (isCritical(code)) return notSafe(text);
-  return severity === 'block' ? unproven(text) : note(text, severity);
+/** What the comparison says of the run as a whole, and of each table. */
+function foundReasons({ reasons, tables }: IntegrityEvidence): readonly VerdictReason[] {
+  return [
+    ...reasons.map((reason) => weigh(reason, false)),
+    ...tables.flatMap((table) => table.reasons.map((reason) => weigh(reason, table.outcome === 'same'))),
+  ];
 }
 
-function isCritical(code: string): boolean {
-  return Object.entries(CODES).some(([name, entry]) => name === code && entry.exitCode === 2);
+/** A blocking finding is about the site. A warning says why something is not proven, unless all of it was. */
+function weigh({ code, severity, subject, message, hint }: Reason, proven: boolean): VerdictReason {
+  const text = { code, subject, message, hint };
+  if (severity === 'block') return notSafe(text);
+  return severity === 'warn' && !proven ? unproven(text) : note(text, severity);
 }

@@ -118,6 +118,24 @@ describe('sequences', () => {
     ]);
   });
 
+  it('one that may not be read is unknown, and hides no other that is behind', () => {
+    const other = { ...SEQUENCE, name: 'public.other', lastValue: 1n };
+    const unread = [{ fact: 'sequences.public.orders_id_seq', reason: 'no index on the column' }];
+    const candidate = { sequences: [SEQUENCE, other], unread };
+    expect(trouble(readinessInput('logical', { candidate }))).toEqual([
+      'TP-R-SEQUENCE-DATA unknown public.orders_id_seq',
+      'TP-R-SEQUENCE-DATA fail public.other',
+    ]);
+    expect(trouble(readinessInput('logical', { candidate: { sequences: [], unread } }))).toEqual([
+      'TP-R-SEQUENCE-DATA unknown public.orders_id_seq',
+      'TP-R-SEQUENCE-PRIMARY unknown public.orders_id_seq',
+    ]);
+    expect(trouble(readinessInput('logical', { primary: { sequences: [], unread } }))).toEqual([
+      'TP-R-SEQUENCE-PRIMARY unknown public.orders_id_seq',
+    ]);
+    expect(trouble(readinessInput('logical', { primary: { unread } }))).toEqual([]);
+  });
+
   it('none on the primary leaves nothing to be behind of', () => {
     expect(trouble(readinessInput('logical', { primary: { sequences: [] } }))).toEqual([]);
   });

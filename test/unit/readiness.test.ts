@@ -101,11 +101,11 @@ describe('unknown facts', () => {
   }
 
   it('a part of a list that was not read makes the list unknown', () => {
-    const unread = [{ fact: 'sequences.public.s', reason: 'permission denied for sequence s' }];
+    const unread = [{ fact: 'subscriptions.dr', reason: 'permission denied for subscription dr' }];
     const results = judgeReadiness(readinessInput('logical', { candidate: { unread } }));
     const hit = results.filter((result) => result.state === 'unknown');
-    expect(hit.map((result) => result.code)).toEqual(['TP-R-SEQUENCE-DATA', 'TP-R-SEQUENCE-PRIMARY']);
-    expect(hit[0]?.message).toContain('permission denied for sequence s');
+    expect(hit.map((result) => result.code)).toEqual(needing('logical', 'candidate', 'subscriptions'));
+    expect(hit[0]?.message).toContain('permission denied for subscription dr');
     expect(hit[0]?.hint).toContain('preflight');
   });
 

@@ -58,6 +58,13 @@ const table = mostly<TableEvidence>(
   { ...TABLE, outcome: 'different' },
   { ...TABLE, outcome: 'unproven' },
   { ...TABLE, differences: { missing: 0n, extra: 1n, changed: 0n } },
+  { ...TABLE, reasons: [{ code: 'TP-X', severity: 'block', subject: 't', message: 'm', hint: 'h' }] },
+  { ...TABLE, reasons: [{ code: 'TP-X', severity: 'warn', subject: 't', message: 'm', hint: 'h' }] },
+  {
+    ...TABLE,
+    outcome: 'unproven',
+    reasons: [{ code: 'TP-X', severity: 'warn', subject: 't', message: 'm', hint: 'h' }],
+  },
 );
 
 const integrity = fc.record({
@@ -75,8 +82,9 @@ const integrity = fc.record({
   ),
   reasons: mostly<Evidence['integrity']['reasons']>(
     [],
-    [{ code: 'TP-CORRUPT', severity: 'block', subject: 's', message: 'm', hint: 'h' }],
-    [{ code: 'TP-QUERY', severity: 'block', subject: 's', message: 'm', hint: 'h' }],
+    [{ code: 'TP-UNREADABLE', severity: 'block', subject: 's', message: 'm', hint: 'h' }],
+    [{ code: 'TP-QUERY', severity: 'warn', subject: 's', message: 'm', hint: 'h' }],
+    [{ code: 'TP-BY-VALUE', severity: 'info', subject: 's', message: 'm', hint: 'h' }],
   ),
   provenAt: mostly<Date | null>(before(1000), null, before(-1), before(4_000_000)),
   resumedSince: mostly<Date | null>(null, before(1000)),
@@ -133,7 +141,10 @@ function unmet(given: Evidence): readonly string[] {
     'the tool left nothing out': coverage.excluded.every((one) => one.decidedBy !== 'twinproof'),
     'coverage is enough':
       coverage.compared / (coverage.tables + coverage.excluded.length) >= (given.policy.coverageMin ?? 0),
-    'no blocking reason': reasons.every((one) => one.severity !== 'block'),
+    'nothing but remarks': reasons.every((one) => one.severity === 'info'),
+    'no finding against a table': tables.every(({ reasons: own }) =>
+      own.every((one) => one.severity !== 'block'),
+    ),
     'proven lately': provenAt !== null && provenAt <= NOW && NOW.getTime() - provenAt.getTime() <= 3_600_000,
     'proven in one piece': given.integrity.resumedSince === null || given.ledger !== null,
     'the sites are known': given.primary !== null && given.candidate !== null,
