@@ -158,6 +158,17 @@ describe('tables', () => {
     });
   });
 
+  test('take no column for NOT NULL whose rows were not checked', async ({ skip }) => {
+    skip(session.versionNumber < 180_000, 'NOT NULL … NOT VALID came with PostgreSQL 18');
+    await cluster.sql(
+      `CREATE TABLE unchecked (a int UNIQUE); INSERT INTO unchecked VALUES (NULL), (NULL);
+       ALTER TABLE unchecked ADD CONSTRAINT given NOT NULL a NOT VALID`,
+    );
+    expect((await describeAll(session)).get('public.unchecked')?.key).toBe(null);
+    await cluster.sql('DELETE FROM unchecked; ALTER TABLE unchecked VALIDATE CONSTRAINT given');
+    expect((await describeAll(session)).get('public.unchecked')?.key).toEqual(['a']);
+  });
+
   test('say why they cannot be compared', async () => {
     expect(obstacles(tables)).toEqual({ 'public.hollow': 'TP-T-UNPOPULATED' });
     const reader = await describeAll(await servers.open(cluster, 'reader'));

@@ -142,6 +142,34 @@ describe('a physical pair', () => {
   });
 });
 
+describe('a standby that follows a promotion', () => {
+  test('is on the new timeline, comparable with the new primary and not with the old one', async () => {
+    const old = await servers.cluster();
+    await old.sql('CREATE TABLE t (id int)');
+    const promoted = servers.add(await createStandby(old, { name: 'promoted' }));
+    const follower = servers.add(await createStandby(old, { name: 'follower' }));
+    expect(await promoted.promote()).toBe(2);
+    await follower.configure({ primary_conninfo: `host=127.0.0.1 port=${promoted.port} user=postgres` });
+    await follower.reload();
+    const onFollower = await servers.open(follower);
+    const onPromoted = await servers.open(promoted);
+    const onOld = await servers.open(old);
+    const follows = async (): Promise<boolean> =>
+      (await readIdentity(onFollower, forever())).timeline === '2';
+    await eventually(follows, 'the follower on timeline 2');
+    await promoted.sql('INSERT INTO t VALUES (1)');
+    const reached = async (): Promise<boolean> => {
+      const { applied } = await readApplied(onFollower, null, forever());
+      const { head } = await readHead(onPromoted, forever());
+      return applied !== null && comparePositions(applied, head) === 'equal';
+    };
+    await eventually(reached, 'the follower at the head of the new primary');
+    expect(await relate(onFollower, onPromoted)).toBe('physical');
+    expect(await relate(onFollower, onOld)).toBe('TP-UNRELATED');
+    expect(await relate(onPromoted, onOld)).toBe('TP-ROLES');
+  });
+});
+
 describe('a logical pair', () => {
   let publisher: Cluster;
   let subscriber: Cluster;
