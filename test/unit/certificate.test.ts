@@ -6,6 +6,7 @@ import {
   addSignature,
   PAYLOAD_TYPE,
   preAuthEncoding,
+  signersOf,
   signPayload,
   writeEnvelope,
 } from '../../src/certificate/envelope.ts';
@@ -167,6 +168,7 @@ describe('check', () => {
     expect(check(writeEnvelope(addSignature(envelope, BOB)), both).authentic).toBe(true);
     expect(check(CERTIFICATE, { keys: [ALICE_PUB, BOB_PUB], threshold: 1 }).authentic).toBe(true);
     const again = createPublicKey(ALICE);
+    expect(signersOf(envelope, [ALICE_PUB, again])).toHaveLength(1);
     expect(codeOf(() => check(twice, { keys: [ALICE_PUB, again], threshold: 2 }))).toBe('TP-USAGE');
   });
 
