@@ -41,8 +41,8 @@ const CAPABILITIES: Capabilities = {
   rowVersions: true,
 };
 
-/** Bytes that the rows of one point read, or the bounds of one plan, may take together. */
-const POINT_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes that the rows of one point read, or the bounds of one plan, may take together; one row is never too large. */
+const POINT_BYTES_MAX = 64 * 1024 * 1024;
 /** Rows of a part when a range proved too large. */
 const SPLIT_ROWS = 32_768;
 const POINT_CONNECTIONS = 2;
@@ -157,7 +157,7 @@ export class PostgresConnector implements Connector {
     if (keys.length === 0) return [];
     const rows: FoundRow[] = [];
     for (const query of pointQueries(shape, keys)) {
-      const sink = new BodySink(POINT_BYTES_MAX);
+      const sink = new BodySink(keys.length === 1 ? Infinity : POINT_BYTES_MAX);
       await this.#points.read(access === 'heap' ? 'heap' : 'points', query, sink, signal);
       for (const body of sink.bodies) rows.push(foundRow(body, shape));
     }

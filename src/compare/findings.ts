@@ -1,7 +1,7 @@
 import type { FoundRow, RowShape } from '../connector/contract.ts';
 import { fieldsOf } from '../row/stream.ts';
 import type { Difference } from './result.ts';
-import { withRetry } from './retry.ts';
+import { isTooLarge, withRetry } from './retry.ts';
 import { columnsThatDiffer } from './settle.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
 import type { Proven } from './suspect.ts';
@@ -41,7 +41,20 @@ export class Findings {
     for (const { kind, count } of proven) this.#tally.count(kind, count);
     const shown = this.#options.onDifference === null ? proven.slice(0, this.#tally.samplesWanted) : proven;
     const size = this.#pair.limits.settleBatch;
-    for (let at = 0; at < shown.length; at += size) await this.#describe(shown.slice(at, at + size), signal);
+    for (let at = 0; at < shown.length; at += size)
+      await this.#describeAll(shown.slice(at, at + size), signal);
+  }
+
+  /** Wide rows are read in smaller batches. Rows are read before any is told, so that none is told twice. */
+  async #describeAll(proven: readonly Proven[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#describe(proven, signal);
+    } catch (error) {
+      if (!isTooLarge(error) || proven.length < 2) throw error;
+      const middle = proven.length >> 1;
+      await this.#describeAll(proven.slice(0, middle), signal);
+      await this.#describeAll(proven.slice(middle), signal);
+    }
   }
 
   async #describe(proven: readonly Proven[], signal: AbortSignal): Promise<void> {

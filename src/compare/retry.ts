@@ -7,6 +7,11 @@ export function retryDecision(error: unknown, attempt: number, attemptsMax: numb
   return attempt < attemptsMax ? 'retry' : 'give-up';
 }
 
+/** Whether a read failed only because too much was asked for at once. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof TwinproofError && error.code === 'TP-RANGE-TOO-LARGE';
+}
+
 /** Pause before attempt `attempt + 1`: doubling, so that a restarting server has time. */
 export function retryPauseMs(attempt: number, firstMs: number): number {
   return Math.min(firstMs * 2 ** (attempt - 1), 5000);

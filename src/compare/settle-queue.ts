@@ -1,6 +1,7 @@
 import type { Findings } from './findings.ts';
 import { checkHeap } from './heap-check.ts';
 import { reason, reasonOfError } from './reasons.ts';
+import { isTooLarge } from './retry.ts';
 import { settle } from './settle.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
 import type { Proven } from './suspect.ts';
@@ -97,10 +98,19 @@ export class SettleQueue {
         if (rows.length > 0) await this.#noteUnsettled(because, rows);
       }
     } catch (error) {
-      this.#tally.unproven(reasonOfError(error, this.#table));
+      if (isTooLarge(error) && batch.length > 1) await this.#settleHalves(batch);
+      else this.#tally.unproven(reasonOfError(error, this.#table));
     } finally {
       this.#queued -= batch.length;
     }
+  }
+
+  /** Wide rows: as many as were asked for do not fit into memory. */
+  async #settleHalves(batch: readonly Uint8Array[]): Promise<void> {
+    const middle = batch.length >> 1;
+    this.#queued += batch.length;
+    await this.#settle(batch.slice(0, middle));
+    await this.#settle(batch.slice(middle));
   }
 
   async #noteUnsettled(

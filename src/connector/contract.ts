@@ -89,7 +89,10 @@ export interface Connector {
   /** Splits a range that proved too large; an empty answer means that it cannot be split. */
   splitRange(shape: RowShape, range: Range, signal: AbortSignal): Promise<readonly Range[]>;
   readRange(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<void>;
-  /** Point reads by identity, in no order; keys that do not exist are absent. `heap`: not through any index. */
+  /**
+   * Point reads by identity, in no order; keys that do not exist are absent. `heap`: not through any index. Throws
+   * TP-RANGE-TOO-LARGE when the rows of more than one key take too much memory together: ask for fewer.
+   */
   readRows(
     shape: RowShape,
     keys: readonly Uint8Array[],
