@@ -1,0 +1,58 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+
+const REPOSITORY = join(import.meta.dirname, '..', '..', '..');
+const KERNEL = join('src', 'digest', 'kernel.wasm');
+
+let program: string | null = null;
+
+/**
+ * Path of the program as it runs: `dist` when it was built after every change, else a translation of the sources into
+ * a folder of our own, made once and removed with this process. A test never runs yesterday's program by accident.
+ */
+export function builtProgram(): string {
+  program ??= isFresh() ? join(REPOSITORY, 'dist', 'src', 'cli.js') : translateAll();
+  return program;
+}
+
+function sources(): string[] {
+  const list = (folder: string): string[] =>
+    readdirSync(join(REPOSITORY, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return path === join('src', 'digest', 'kernel') ? [] : list(path);
+      return path.endsWith('.ts') && !path.endsWith('.d.ts') ? [path] : [];
+    });
+  return [...list('src'), ...list('connectors')];
+}
+
+function isFresh(): boolean {
+  return [...sources(), KERNEL].every((path) => {
+    const target = join(REPOSITORY, 'dist', path.replace(/\.ts$/, '.js'));
+    return existsSync(target) && statSync(target).mtimeMs >= statSync(join(REPOSITORY, path)).mtimeMs;
+  });
+}
+
+function translateAll(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'twinproof-cli-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
+  copyFileSync(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
+  for (const source of sources()) {
+    const target = join(folder, 'dist', source.replace(/\.ts$/, '.js'));
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, translate(readFileSync(join(REPOSITORY, source), 'utf8')));
+  }
+  copyFileSync(join(REPOSITORY, KERNEL), join(folder, 'dist', KERNEL));
+  return join(folder, 'dist', 'src', 'cli.js');
+}
+
+function translate(text: string): string {
+  return ts.transpile(text, {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    rewriteRelativeImportExtensions: true,
+  });
+}
