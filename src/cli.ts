@@ -42,6 +42,8 @@ function buildProgram(io: SiteIo): Command {
     .option('--debug', 'show stack traces of errors')
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
+    // Errors are printed below, all in one form.
+    .configureOutput({ outputError: () => undefined })
     .exitOverride();
   addVerifyCommand(program, io);
   addCertifyCommand(program, io);
@@ -77,19 +79,21 @@ function siteIo(signal: AbortSignal): SiteIo {
 
 /** One line and a hint on standard error; a stack trace only when asked for. */
 function report(error: unknown, debug: boolean): number {
-  if (error instanceof CommanderError) {
-    // Commander has printed its message; help and version are no errors.
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  }
-  const known =
-    error instanceof TwinproofError
-      ? error
-      : new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
+  // Help and version are no errors; help is also what a command line without a command gets.
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
+  const known = knownError(error);
   process.stderr.write(
     `error ${known.code}: ${terminalText(known.message)}\n  hint: ${terminalText(known.hint)}\n`,
   );
   if (debug) process.stderr.write(`${terminalText(stackOf(error))}\n`);
   return known.exitCode;
+}
+
+function knownError(error: unknown): TwinproofError {
+  if (error instanceof TwinproofError) return error;
+  const code = error instanceof CommanderError ? 'TP-USAGE' : 'TP-BUG';
+  return new TwinproofError(code, { message: messageOf(error).replace(/^error: /, ''), cause: error });
 }
 
 function stackOf(error: unknown): string {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { availableParallelism } from 'node:os';
 import { durationOf } from '../config/duration.ts';
+import { PATTERN_HINT, patternProblem } from '../config/selection.ts';
 import type { ComparisonOptions } from './run-verify.ts';
 
 const JOBS_MAX = 64;
@@ -89,12 +90,17 @@ export function comparisonOptions(parsed: ParsedComparison): ComparisonOptions {
 
 /** Patterns may be given as several words, several options, or with commas between them. */
 function collect(value: string, earlier: readonly string[]): string[] {
-  return [...earlier, ...splitPatterns(value)];
+  const patterns = splitPatterns(value);
+  for (const pattern of patterns) {
+    const problem = patternProblem(pattern);
+    if (problem !== null) throw new InvalidArgumentError(`the pattern ${problem}; ${PATTERN_HINT}`);
+  }
+  return [...earlier, ...patterns];
 }
 
-/** At commas outside double quotes. */
+/** At commas outside double quotes. A quote without its partner stays, for the pattern to be refused. */
 export function splitPatterns(text: string): string[] {
-  const parts = text.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [];
+  const parts = text.match(/(?:"(?:[^"]|"")*"|[^,])+/g) ?? [];
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
