@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runCertificateCheck } from './certificate-check.ts';
 import type { SiteIo } from './io.ts';
 import { count, formatOption } from './options.ts';
 
@@ -25,6 +24,7 @@ export function addCertificateCommand(program: Command, io: SiteIo): void {
     .addHelpText('after', HELP)
     .action(async (file: string, parsed: Parsed) => {
       const { width, colour } = io.screen;
+      const { runCertificateCheck } = await import('./certificate-check.ts');
       process.exitCode = await runCertificateCheck(
         { file, keys: parsed.key, threshold: parsed.threshold ?? null, format: parsed.format, width, colour },
         io,

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runCertify } from './certify.ts';
 import type { SiteIo } from './io.ts';
 import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
 
@@ -25,6 +24,7 @@ export function addCertifyCommand(program: Command, io: SiteIo): void {
     .option('--quiesced', 'the writers of the primary are stopped', false)
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
+      const { runCertify } = await import('./certify.ts');
       process.exitCode = await runCertify(
         {
           ...comparisonOptions(parsed),

@@ -3,7 +3,7 @@ import { issueCertificate } from '../certificate/issue.ts';
 import { loadPrivateKey } from '../certificate/key.ts';
 import { previousCertificate } from '../certificate/chain.ts';
 import type { VerifyResult } from '../compare/result.ts';
-import { DEFAULT_POLICY } from '../config/schema.ts';
+import { DEFAULT_POLICY } from '../config/policy.ts';
 import type { Connector } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { CommandIo } from './io.ts';
-import { runKeygen } from './keygen.ts';
 
 export function addKeygenCommand(program: Command, io: CommandIo): void {
   program
@@ -9,6 +8,7 @@ export function addKeygenCommand(program: Command, io: CommandIo): void {
     .option('--out <file>', 'the private key; the public key goes beside it with .pub', 'twinproof.key')
     .option('--force', 'replace existing files', false)
     .action(async (parsed: { readonly out: string; readonly force: boolean }) => {
+      const { runKeygen } = await import('./keygen.ts');
       process.exitCode = await runKeygen(parsed, io);
     });
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../config/load.ts';
 import { findSite } from '../config/site.ts';
 import type { Finding } from '../connector/identity.ts';
 import { EXIT } from '../error-codes.ts';
 import { terminalText } from '../report/terminal-text.ts';
 import type { SiteIo } from './io.ts';
 import { formatOption } from './options.ts';
+import { readConfig } from './sites.ts';
 
 interface Parsed {
   readonly config?: string;
@@ -28,7 +28,7 @@ export function addPreflightCommand(program: Command, io: SiteIo): void {
 }
 
 async function runPreflight(typed: string, parsed: Parsed, io: SiteIo): Promise<number> {
-  const config = parsed.config === undefined ? null : loadConfig(parsed.config, io.environment);
+  const config = parsed.config === undefined ? null : await readConfig(parsed.config, io);
   const { address, label, warnings } = findSite(config, typed, 'candidate');
   for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
   const connector = await io.connect(address, { jobs: 1, statementTimeoutMs: 60_000 }, io.signal);

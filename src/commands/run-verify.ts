@@ -1,13 +1,13 @@
 import type { VerifyResult } from '../compare/result.ts';
 import { DEFAULT_LIMITS } from '../compare/site-pair.ts';
+import type { CheckpointStore } from '../compare/verify-options.ts';
 import { verify } from '../compare/verify.ts';
 import type { Connector } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { DifferenceWriter } from '../report/difference-file.ts';
-import { showProgress } from '../report/progress.ts';
+import type { ProgressDisplay } from '../report/progress.ts';
 import type { SiteIo } from './io.ts';
 import { type ChosenSites, chooseSites, type SiteOptions, withSites } from './sites.ts';
-import { StateFile } from './state-file.ts';
 import { REAL_TIMING } from './timing.ts';
 
 /** Options that `verify` and `certify` share: everything about reading two live sites. */
@@ -44,7 +44,7 @@ export async function compareSites<T>(
   then: (result: VerifyResult, sites: ChosenSites, primary: Connector, candidate: Connector) => Promise<T>,
   refused: OnRefused = rethrow,
 ): Promise<T> {
-  const sites = chooseSites(options, io);
+  const sites = await chooseSites(options, io);
   const timer = new AbortController();
   const timeout =
     options.timeoutMs === null
@@ -72,13 +72,8 @@ async function runVerify(
   io: SiteIo,
   signal: AbortSignal,
 ): Promise<VerifyResult> {
-  const display = showProgress({
-    stream: io.progress,
-    quiet: options.quiet,
-    unicode: io.screen.unicode,
-    intervalMs: PROGRESS_LINE_MS,
-    now: () => performance.now(),
-  });
+  const display = await progressDisplay(options, io);
+  const checkpoint = options.state === null ? null : await stateFile(options.state);
   const writer = options.differences === null ? null : await DifferenceWriter.create(options.differences);
   try {
     const result = await verify({
@@ -91,8 +86,8 @@ async function runVerify(
       signal,
       showValues: options.showValues,
       onDifference: writer === null ? null : (difference) => writer.write(difference),
-      onProgress: (progress) => display.update(progress),
-      checkpoint: options.state === null ? null : new StateFile(options.state),
+      onProgress: display === null ? null : (progress) => display.update(progress),
+      checkpoint,
     });
     await writer?.close();
     return result;
@@ -100,6 +95,24 @@ async function runVerify(
     await writer?.discard();
     throw error;
   } finally {
-    display.stop();
+    display?.stop();
   }
+}
+
+/** Null when quiet: then nothing that draws is loaded either. */
+async function progressDisplay(options: ComparisonOptions, io: SiteIo): Promise<ProgressDisplay | null> {
+  if (options.quiet) return null;
+  const { showProgress } = await import('../report/progress.ts');
+  return showProgress({
+    stream: io.progress,
+    quiet: false,
+    unicode: io.screen.unicode,
+    intervalMs: PROGRESS_LINE_MS,
+    now: () => performance.now(),
+  });
+}
+
+async function stateFile(path: string): Promise<CheckpointStore> {
+  const { StateFile } = await import('./state-file.ts');
+  return new StateFile(path);
 }

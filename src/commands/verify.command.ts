@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { SiteIo } from './io.ts';
 import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
-import { runVerifyCommand } from './verify.ts';
 
 interface Parsed extends ParsedComparison {
   readonly format: 'text' | 'json';
@@ -23,6 +22,7 @@ export function addVerifyCommand(program: Command, io: SiteIo): void {
     .option('--all', 'list every table and sample, however many', false)
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
+      const { runVerifyCommand } = await import('./verify.ts');
       process.exitCode = await runVerifyCommand(
         { ...comparisonOptions(parsed), format: parsed.format, out: parsed.out ?? null, all: parsed.all },
         io,

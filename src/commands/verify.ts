@@ -2,7 +2,6 @@ import type { Outcome } from '../compare/result.ts';
 import { EXIT } from '../error-codes.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { verifyJson } from '../report/verify-json.ts';
-import { verifyText } from '../report/verify-text.ts';
 import type { SiteIo } from './io.ts';
 import { compareSites, type ComparisonOptions } from './run-verify.ts';
 
@@ -24,9 +23,12 @@ export function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Pro
   return compareSites(options, io, async (result) => {
     const json = verifyJson(result);
     if (options.out !== null) await writeOutput(options.out, json);
-    io.stdout(
-      options.format === 'json' ? json : verifyText(result, { ...io.screen, showAllTables: options.all }),
-    );
+    if (options.format === 'json') {
+      io.stdout(json);
+    } else {
+      const { verifyText } = await import('../report/verify-text.ts');
+      io.stdout(verifyText(result, { ...io.screen, showAllTables: options.all }));
+    }
     return EXIT_OF[result.outcome];
   });
 }

@@ -1,14 +1,12 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { TwinproofError } from '../errors.ts';
+import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
 import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
-
-/** The name by which a system's primary is called: `bank/primary`. No candidate may take it. */
-export const PRIMARY = 'primary';
 
 export interface SiteConfig {
   /** `primary`, or the candidate's name. */
@@ -17,17 +15,6 @@ export interface SiteConfig {
   /** Where it stands, in the owner's words. */
   readonly site: string | null;
   readonly warnings: readonly string[];
-}
-
-export interface Policy {
-  /** Loss that is acceptable, in milliseconds of commits; null: not stated. */
-  readonly rpo: number | null;
-  /** The longest unwitnessed tail that is acceptable, in milliseconds; null: not stated. */
-  readonly maxTail: number | null;
-  /** Milliseconds. */
-  readonly maxProofAge: number;
-  /** Milliseconds. */
-  readonly certificateValidFor: number;
 }
 
 export interface SystemConfig {
@@ -54,13 +41,6 @@ export interface ConfigContent {
   /** `key`: absolute path of the private key. */
   readonly signing: { readonly key: string } | null;
 }
-
-export const DEFAULT_POLICY: Policy = {
-  rpo: null,
-  maxTail: null,
-  maxProofAge: 86_400_000,
-  certificateValidFor: 600_000,
-};
 
 /** What values are resolved against. */
 export interface SchemaContext {

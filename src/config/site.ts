@@ -1,6 +1,7 @@
 import { TwinproofError } from '../errors.ts';
 import type { Config } from './load.ts';
-import { PRIMARY, type SiteConfig, type SystemConfig } from './schema.ts';
+import { PRIMARY } from './policy.ts';
+import type { SiteConfig, SystemConfig } from './schema.ts';
 import { looksLikeUrl, parseUrl, redactAddress, type SiteAddress } from './url.ts';
 
 export interface FoundSite {
