@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Outcome } from '../compare/result.ts';
-import type { Identity } from '../connector/identity.ts';
+import { type Identity, publicIdentity } from '../connector/identity.ts';
 import type { PairKind } from '../connector/table.ts';
 import type { Policy } from '../verdict/evidence.ts';
 import { verdictJson, type VerdictJson } from '../verdict/json.ts';
@@ -85,7 +85,9 @@ export interface StatementInput {
 
 /** The subjects are the comparison's result and both sites: a certificate about other sites has other digests. */
 export function buildStatement(input: StatementInput): Statement {
-  const { verdict, primary, candidate } = input;
+  const { verdict } = input;
+  const primary = publicSite(input.primary);
+  const candidate = publicSite(input.candidate);
   return {
     _type: STATEMENT_TYPE,
     subject: [
@@ -118,6 +120,10 @@ export function buildStatement(input: StatementInput): Statement {
       previous: input.previous === null ? null : { payloadSha256: input.previous },
     },
   };
+}
+
+function publicSite({ identity, position, clockSkewMs }: CertifiedSite): CertifiedSite {
+  return { identity: identity === null ? null : publicIdentity(identity), position, clockSkewMs };
 }
 
 export function statementPayload(statement: Statement): Buffer {

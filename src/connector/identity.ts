@@ -18,6 +18,25 @@ export interface Identity {
   readonly serverTime: string;
 }
 
+/** The fields above and no others: a connector may know more of a site than belongs in a report or certificate. */
+export function publicIdentity(identity: Identity): Identity {
+  const { engine, version, systemId, instance, timeline, role, writable } = identity;
+  const { database, databases, address, serverTime } = identity;
+  return {
+    engine,
+    version,
+    systemId,
+    instance,
+    timeline,
+    role,
+    writable,
+    database,
+    databases,
+    address,
+    serverTime,
+  };
+}
+
 /** How two sites stand to each other, judged by the connector from both identities and catalogs. */
 export type Relation =
   | { readonly kind: 'physical' | 'logical' }

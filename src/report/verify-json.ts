@@ -6,7 +6,7 @@ import type {
   TableResult,
   VerifyResult,
 } from '../compare/result.ts';
-import type { Identity } from '../connector/identity.ts';
+import { type Identity, publicIdentity } from '../connector/identity.ts';
 import type { PairKind } from '../connector/table.ts';
 import { terminalJson } from './terminal-text.ts';
 
@@ -102,25 +102,7 @@ export function differenceDocument({ kind, key, columns, values }: Difference): 
 }
 
 function siteDocument({ engine, identity, position }: SiteResult): SiteDocument {
-  return { engine, identity: identity === null ? null : identityDocument(identity), position };
-}
-
-function identityDocument(identity: Identity): Identity {
-  const { engine, version, systemId, instance, timeline, role, writable } = identity;
-  const { database, databases, address, serverTime } = identity;
-  return {
-    engine,
-    version,
-    systemId,
-    instance,
-    timeline,
-    role,
-    writable,
-    database,
-    databases,
-    address,
-    serverTime,
-  };
+  return { engine, identity: identity === null ? null : publicIdentity(identity), position };
 }
 
 function tableDocument(table: TableResult): TableDocument {

@@ -24,6 +24,7 @@ import {
   MALLORY_PUB,
   STATEMENT,
 } from './certificate-fixture.ts';
+import { PRIMARY_IDENTITY } from './readiness-fixture.ts';
 import { NOW, POLICY } from './verdict-fixture.ts';
 
 const EXPIRY = Date.parse(STATEMENT.predicate.expiresAt);
@@ -125,6 +126,11 @@ describe('statement', () => {
       nonce: '000102030405060708090a0b0c0d0e0f',
       previous: null,
     });
+  });
+
+  it('names of a site what the contract names, whatever else a connector knows of it', () => {
+    const site = { ...INPUT.primary, identity: { ...PRIMARY_IDENTITY, segmentBytes: 16_777_216n } };
+    expect(buildStatement({ ...INPUT, primary: site })).toEqual(STATEMENT);
   });
 
   it('says when the digest resists forgery, and names its predecessor', () => {
