@@ -150,7 +150,7 @@ function writeNextSteps(page: Page, result: VerifyResult): void {
 
 const NEXT_STEPS: Readonly<Record<Outcome, readonly string[]>> = {
   same: [
-    'this says that the rows are the same, not that the site can take over: run `twinproof readiness` and `twinproof certify` before you promote',
+    'this says that the rows are the same, not that the site can take over: run `twinproof certify` before you promote',
   ],
   different: [
     'do not promote the candidate before you know why its rows differ',

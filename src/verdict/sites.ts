@@ -88,7 +88,7 @@ function readinessReasons({ readiness, pair }: Evidence): readonly VerdictReason
       code: 'TP-V-NOT-CHECKED',
       subject: rule.code,
       message: 'this check was not run',
-      hint: 'run `twinproof readiness` to see why',
+      hint: 'run `twinproof preflight` on both sites to see why',
     }),
   );
   return [...results.flatMap(weighReadiness), ...missing];
