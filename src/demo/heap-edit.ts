@@ -80,14 +80,16 @@ export async function editStandby(
   try {
     await edit(target);
     // Read again: a later edit may have changed an earlier one's bytes.
-    final = await Promise.all(target.edits.map((done) => readBytes(done)));
+    final = await readBack(target.edits);
   } finally {
     await standby.start();
   }
   if (target.edits.length === 0) throw new Error('no place was edited');
   await restartPoint(primary, standby);
+  const now = await readBack(target.edits);
   for (const [index, place] of target.edits.entries()) {
-    if (final[index]?.equals(await readBytes(place)) === true) continue;
+    const bytes = now[index];
+    if (bytes !== undefined && final[index]?.equals(bytes) === true) continue;
     throw new Error(`replay undid the edit at ${place.path}:${place.offset}`);
   }
   return target.edits;
@@ -157,12 +159,24 @@ async function readPage(file: FileHandle, start: number): Promise<Buffer> {
   return buffer;
 }
 
-async function readBytes(place: Edit): Promise<Buffer> {
-  const file = await open(place.path, 'r');
+/** The bytes that stand now where each edit was made. One file after the other is open, however many the edits. */
+async function readBack(edits: readonly Edit[]): Promise<Buffer[]> {
+  const found: Buffer[] = [];
+  let file: FileHandle | null = null;
+  let path = '';
   try {
-    const length = place.bytes.length;
-    return (await file.read(Buffer.alloc(length), 0, length, place.offset)).buffer;
+    for (const edit of edits) {
+      if (file === null || edit.path !== path) {
+        await file?.close();
+        file = await open(edit.path, 'r');
+        path = edit.path;
+      }
+      const bytes = Buffer.alloc(edit.bytes.length);
+      await file.read(bytes, 0, bytes.length, edit.offset);
+      found.push(bytes);
+    }
   } finally {
-    await file.close();
+    await file?.close();
   }
+  return found;
 }
