@@ -3,7 +3,7 @@ import { TwinproofError } from '../errors.ts';
 import { sameDigest } from '../digest/digest.ts';
 import type { KernelSink } from '../digest/kernel-sink.ts';
 import { reason, reasonOfError } from './reasons.ts';
-import { withRetry } from './retry.ts';
+import { isTableLost, withRetry } from './retry.ts';
 import { suspectsOf } from './suspects.ts';
 import type { Suspect } from './suspect.ts';
 import type { TableRun } from './table-run.ts';
@@ -26,14 +26,22 @@ export async function compareByRanges(run: TableRun): Promise<void> {
   });
   // Each slot takes the next range when it is free: a plan of a million ranges makes no million promises.
   const queue = open[Symbol.iterator]();
+  const failure = new AbortController();
   const worker = async (): Promise<void> => {
-    for (let next = queue.next(); next.done !== true; next = queue.next()) {
+    for (let next = queue.next(); next.done !== true && !failure.signal.aborted; next = queue.next()) {
       const range = next.value;
       await run.throttle.admit(signal);
       await run.slots(() => compareOne(run, range));
     }
   };
-  await Promise.all(Array.from({ length: pair.limits.jobs }, worker));
+  // The first failure ends the others' work too, and nothing is left running when it is thrown.
+  const fail = (error: unknown): never => {
+    failure.abort();
+    throw error;
+  };
+  const workers = Array.from({ length: pair.limits.jobs }, () => worker().catch(fail));
+  const failed = (await Promise.allSettled(workers)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function compareOne(run: TableRun, range: Range): Promise<void> {
@@ -44,7 +52,7 @@ async function compareOne(run: TableRun, range: Range): Promise<void> {
   } catch (error) {
     if (error instanceof TwinproofError && error.code === 'TP-RANGE-TOO-LARGE')
       await compareParts(run, range);
-    else if (signal.aborted) throw error;
+    else if (signal.aborted || isTableLost(error)) throw error;
     else run.tally.unproven(reasonOfError(error, plan.name));
   }
 }
@@ -128,8 +136,8 @@ export async function judgeSuspects(
   window: Window,
   suspects: readonly Suspect[],
 ): Promise<void> {
-  const { pair, plan, signal } = run;
-  const still = await withRetry(pair, signal, () => run.still.holds(window, signal));
+  const { plan, signal } = run;
+  const still = await run.still.holds(window, signal);
   if (!still) {
     await run.settling.push(suspects.map(({ key }) => key));
     return;

@@ -1,9 +1,30 @@
+import type { ErrorCode } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import type { SitePair } from './site-pair.ts';
+
+/** The site does not answer, or not to us: no other read would fare better. */
+const SITE_LOST: ReadonlySet<ErrorCode> = new Set(['TP-UNREACHABLE', 'TP-AUTH', 'TP-TLS', 'TP-DATABASE']);
+/** Every other read of the table would meet the same. */
+const TABLE_LOST: ReadonlySet<ErrorCode> = new Set([
+  'TP-CONNECTION-LOST',
+  'TP-DEFINITION-CHANGED',
+  'TP-PERMISSION',
+]);
+
+export function isSiteLost(error: unknown): error is TwinproofError {
+  return error instanceof TwinproofError && SITE_LOST.has(error.code);
+}
+
+/** Whether an error that outlasted its retries ends the comparison of its table: the bound on a run that gets nowhere. */
+export function isTableLost(error: unknown): boolean {
+  return isSiteLost(error) || (error instanceof TwinproofError && TABLE_LOST.has(error.code));
+}
 
 /** What to do after a failed attempt. Pure, so that the bound is a test. */
 export function retryDecision(error: unknown, attempt: number, attemptsMax: number): 'retry' | 'give-up' {
   if (!(error instanceof TwinproofError) || !error.retryable) return 'give-up';
+  // It passes, but not for a read that was planned before it: the table has to be planned again.
+  if (error.code === 'TP-DEFINITION-CHANGED') return 'give-up';
   return attempt < attemptsMax ? 'retry' : 'give-up';
 }
 

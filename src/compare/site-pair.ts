@@ -44,7 +44,8 @@ export const DEFAULT_LIMITS: Limits = {
   jobs: 2,
   rangeRowsMax: 32_768,
   rangeBytesMax: 4 * 1024 * 1024,
-  attemptsMax: 5,
+  // With the pauses between them 16 seconds: a server that restarts is back by then.
+  attemptsMax: 8,
   retryPauseMs: 200,
   roundsMax: 40,
   catchUpMs: 60_000,

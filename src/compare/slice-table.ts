@@ -2,6 +2,7 @@ import { lane, SEED_1 } from '../digest/digest.ts';
 import { Joiner, type Leftover } from '../digest/joiner.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import { judgeSuspects } from './range-table.ts';
+import { isTableLost } from './retry.ts';
 import { bucketCountFor, readBuckets, readSieved, type Site } from './slice-pass.ts';
 import { bitmapOf, groupBuckets, mismatchedBuckets, rowsOf } from './buckets.ts';
 import type { Suspect } from './suspect.ts';
@@ -29,7 +30,7 @@ export async function compareBySlices(run: TableRun): Promise<void> {
     );
     for (const group of groups) await compareBuckets(run, bucketCount, group);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || isTableLost(error)) throw error;
     run.tally.unproven(reasonOfError(error, plan.name));
   }
 }

@@ -1,5 +1,6 @@
-import type { Connector } from '../connector/contract.ts';
-import type { Position } from '../connector/position.ts';
+import type { AppliedReading, HeadReading, Position } from '../connector/position.ts';
+import { withRetry } from './retry.ts';
+import type { SitePair } from './site-pair.ts';
 
 /**
  * A stretch of time in which the primary's log did not grow. Two reads that both lie within it saw one and the same
@@ -11,13 +12,11 @@ import type { Position } from '../connector/position.ts';
  * primary's read shows the state at h, and the candidate, which cannot be beyond the head, shows the state at h too.
  */
 export class StillWindow {
-  readonly #primary: Connector;
-  readonly #candidate: Connector;
+  readonly #pair: SitePair;
   #head: Position | null = null;
 
-  constructor(primary: Connector, candidate: Connector) {
-    this.#primary = primary;
-    this.#candidate = candidate;
+  constructor(pair: SitePair) {
+    this.#pair = pair;
   }
 
   /** Names the window that a read beginning now lies in; null when the sites are moving. */
@@ -28,20 +27,28 @@ export class StillWindow {
   /** Tries to open a window; on moving sites there is none. */
   async open(signal: AbortSignal): Promise<void> {
     this.#head = null;
-    const { head, quiet } = await this.#primary.head(signal);
+    const { head, quiet } = await this.#readHead(signal);
     if (quiet !== true) return;
-    const { applied } = await this.#candidate.applied(signal);
+    const { applied } = await this.#readApplied(signal);
     if (applied === null) return;
-    const order = this.#candidate.comparePositions(applied, head);
+    const order = this.#pair.candidate.comparePositions(applied, head);
     if (order === 'equal' || order === 'after') this.#head = head;
   }
 
   /** Whether reads that began in `window` and have ended by now saw one state. Opens the next window if not. */
   async holds(window: Position | null, signal: AbortSignal): Promise<boolean> {
     if (window === null || window !== this.#head) return false;
-    const { head } = await this.#primary.head(signal);
-    if (this.#primary.comparePositions(head, window) === 'equal') return true;
+    const { head } = await this.#readHead(signal);
+    if (this.#pair.primary.comparePositions(head, window) === 'equal') return true;
     if (this.#head === window) await this.open(signal);
     return false;
+  }
+
+  #readHead(signal: AbortSignal): Promise<HeadReading> {
+    return withRetry(this.#pair, signal, () => this.#pair.primary.head(signal));
+  }
+
+  #readApplied(signal: AbortSignal): Promise<AppliedReading> {
+    return withRetry(this.#pair, signal, () => this.#pair.candidate.applied(signal));
   }
 }

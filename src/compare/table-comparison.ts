@@ -5,6 +5,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { Findings } from './findings.ts';
 import { compareByRanges } from './range-table.ts';
 import { reasonOfError } from './reasons.ts';
+import { isSiteLost } from './retry.ts';
 import type { Progress, TableResult } from './result.ts';
 import type { TablePlan } from './scope.ts';
 import { SettleQueue } from './settle-queue.ts';
@@ -38,6 +39,7 @@ export class TableComparison {
   #progressAtMs = -Infinity;
   #savedAtMs: number;
   #table: string | null = null;
+  #lost: TwinproofError | null = null;
   bytesRead = 0n;
 
   constructor(pair: SitePair, plans: readonly TablePlan[], checkpoint: Checkpoint, options: VerifyOptions) {
@@ -45,15 +47,15 @@ export class TableComparison {
     this.#options = options;
     this.#checkpoint = checkpoint;
     this.#slots = pLimit(pair.limits.jobs);
-    this.#still = new StillWindow(pair.primary, pair.candidate);
-    this.#throttle = new Throttle(options.throttle, pair.primary, pair.candidate, pair.timing);
+    this.#still = new StillWindow(pair);
+    this.#throttle = new Throttle(options.throttle, pair);
     this.#startedAtMs = pair.timing.now();
     this.#savedAtMs = this.#startedAtMs;
     this.#rowsEstimate = plans.reduce((sum, { rowsEstimate }) => sum + BigInt(Math.round(rowsEstimate)), 0n);
     this.#tablesTotal = plans.length;
   }
 
-  /** Compares tables, several at a time. Throws only when interrupted. */
+  /** Compares tables, several at a time. Throws only when interrupted or when a site is lost. */
   async run(plans: readonly TablePlan[]): Promise<TableResult[]> {
     const { signal } = this.#options;
     await this.#still.open(signal);
@@ -87,6 +89,7 @@ export class TableComparison {
   async #compareTable(plan: TablePlan): Promise<TableResult> {
     const { signal, onDifference, showValues } = this.#options;
     signal.throwIfAborted();
+    if (this.#lost !== null) throw this.#lost;
     const pair = this.#pair;
     const tally = new Tally(plan, pair.limits.samplesMax);
     const findings = new Findings(pair, plan.name, plan.shapes, tally, { onDifference, showValues });
@@ -115,6 +118,8 @@ export class TableComparison {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof TwinproofError) || error.code === 'TP-OUTPUT') throw error;
+      // The tables that are left would each wait for the site in vain.
+      if (isSiteLost(error)) throw (this.#lost ??= error);
       tally.unproven(reasonOfError(error, plan.name));
     }
     signal.throwIfAborted();

@@ -1,6 +1,6 @@
-import type { Connector } from '../connector/contract.ts';
 import type { Position } from '../connector/position.ts';
-import type { Timing } from './timing.ts';
+import { withRetry } from './retry.ts';
+import type { SitePair } from './site-pair.ts';
 
 /** How hard a run may work. Null: no bound. */
 export interface ThrottleOptions {
@@ -26,9 +26,7 @@ const MARKS_MAX = 256;
 /** Holds readers back, by rate and by the candidate's apply lag. */
 export class Throttle {
   readonly #options: ThrottleOptions;
-  readonly #primary: Connector;
-  readonly #candidate: Connector;
-  readonly #timing: Timing;
+  readonly #pair: SitePair;
   readonly #startedAtMs: number;
   #rows = 0;
   #marks: Mark[] = [];
@@ -36,12 +34,10 @@ export class Throttle {
   #lagMs = 0;
   #checking: Promise<void> | null = null;
 
-  constructor(options: ThrottleOptions, primary: Connector, candidate: Connector, timing: Timing) {
+  constructor(options: ThrottleOptions, pair: SitePair) {
     this.#options = options;
-    this.#primary = primary;
-    this.#candidate = candidate;
-    this.#timing = timing;
-    this.#startedAtMs = timing.now();
+    this.#pair = pair;
+    this.#startedAtMs = pair.timing.now();
   }
 
   /** Why readers wait at the moment, for the progress display. */
@@ -56,8 +52,8 @@ export class Throttle {
   async admit(signal: AbortSignal): Promise<void> {
     const { rowsPerSecondMax, lagMaxMs } = this.#options;
     if (rowsPerSecondMax !== null) {
-      const pause = pauseForRate(this.#rows, this.#timing.now() - this.#startedAtMs, rowsPerSecondMax);
-      if (pause > 0) await this.#timing.sleep(pause, signal);
+      const pause = pauseForRate(this.#rows, this.#pair.timing.now() - this.#startedAtMs, rowsPerSecondMax);
+      if (pause > 0) await this.#pair.timing.sleep(pause, signal);
     }
     if (lagMaxMs === null) return;
     for (;;) {
@@ -65,7 +61,7 @@ export class Throttle {
       await this.#checking;
       if (this.#lagMs <= lagMaxMs) break;
       this.paused = `the candidate is ${Math.round(this.#lagMs / 1000)} s behind`;
-      await this.#timing.sleep(LAG_POLL_MS, signal);
+      await this.#pair.timing.sleep(LAG_POLL_MS, signal);
     }
     this.paused = null;
   }
@@ -75,15 +71,15 @@ export class Throttle {
    * It needs no clock of the servers, and a receiver that stands still shows as growing lag, never as none.
    */
   async #measure(signal: AbortSignal): Promise<void> {
-    const now = this.#timing.now();
+    const now = this.#pair.timing.now();
     if (now - this.#checkedAtMs < LAG_POLL_MS) return;
-    const { head } = await this.#primary.head(signal);
-    const { applied } = await this.#candidate.applied(signal);
+    const { head } = await withRetry(this.#pair, signal, () => this.#pair.primary.head(signal));
+    const { applied } = await withRetry(this.#pair, signal, () => this.#pair.candidate.applied(signal));
     this.#checkedAtMs = now;
     this.#marks.push({ head, seenAtMs: now });
     if (applied !== null) {
       this.#marks = this.#marks.filter((mark) => {
-        const order = this.#candidate.comparePositions(applied, mark.head);
+        const order = this.#pair.candidate.comparePositions(applied, mark.head);
         return order !== 'equal' && order !== 'after';
       });
     }

@@ -4,6 +4,7 @@ import type { Records } from '../digest/records.ts';
 import { frameFields } from '../row/stream.ts';
 import { bitmapOf } from './buckets.ts';
 import { reason } from './reasons.ts';
+import { withRetry } from './retry.ts';
 import { waitForCandidate } from './settle.ts';
 import { STRIKES_NEEDED } from './judgement.ts';
 import { readSieved, type Site } from './slice-pass.ts';
@@ -72,7 +73,7 @@ async function settleValues(
     await waitForCandidate(pair, signal);
     const candidate = await countValues(run, 'candidate', bucketCount, suspects);
     const after = await countValues(run, 'primary', bucketCount, suspects);
-    const pending = await pair.primary.commitsPending([], signal);
+    const pending = await withRetry(pair, signal, () => pair.primary.commitsPending([], signal));
     const proven: Proven[] = [];
     for (const name of [...suspects.keys()]) {
       const [was, has, is] = [before.get(name) ?? 0, candidate.get(name) ?? 0, after.get(name) ?? 0];

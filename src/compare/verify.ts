@@ -7,6 +7,7 @@ import { Checkpoint } from './checkpoint.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import type { Reason, TableResult, VerifyResult } from './result.ts';
 import { planScope, type Scope, settledResult, type TablePlan } from './scope.ts';
+import { withRetry } from './retry.ts';
 import type { SitePair } from './site-pair.ts';
 import { TableComparison } from './table-comparison.ts';
 import { overallOutcome } from './tally.ts';
@@ -42,7 +43,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const checkpoint = new Checkpoint(data ?? { tables: {} }, () => options.timing.now());
   const comparison = new TableComparison(pair, opening.scope.plans, checkpoint, options);
   const compared = await compareAll(options, opening, comparison);
-  const closing = await close(options);
+  const closing = await close(options, compared.reasons.length > 0 ? 1 : options.limits.attemptsMax);
   const tables = [...opening.scope.settled, ...compared.tables].sort((a, b) =>
     compareNames(a.table, b.table),
   );
@@ -155,7 +156,6 @@ async function compareAll(
       for (const result of await comparison.run(plans)) results.set(result.table, result);
       const again: TablePlan[] = [];
       for (const { name, renewed } of await changedPlans(options, opening.pair, plans)) {
-        if (results.get(name)?.outcome === 'different') continue;
         comparison.forget(name);
         if (renewed === null || attempt === ATTEMPTS_AT_DEFINITION) voidResult(results, name);
         else again.push(renewed);
@@ -187,10 +187,9 @@ async function changedPlans(
   pair: PairKind,
   plans: readonly TablePlan[],
 ): Promise<ChangedPlan[]> {
-  const [primary, candidate] = await Promise.all([
-    options.primary.describeTables(options.selection, options.signal),
-    options.candidate.describeTables(options.selection, options.signal),
-  ]);
+  const describe = (site: 'primary' | 'candidate'): Promise<readonly TableDescription[]> =>
+    withRetry(options, options.signal, () => options[site].describeTables(options.selection, options.signal));
+  const [primary, candidate] = await Promise.all([describe('primary'), describe('candidate')]);
   const now = new Map(planScope(pair, primary, candidate).plans.map((plan) => [plan.name, plan]));
   return plans
     .filter(({ name, fingerprints }) => {
@@ -200,16 +199,17 @@ async function changedPlans(
     .map(({ name }) => ({ name, renewed: now.get(name) ?? null }));
 }
 
-/** A result that no longer holds; a proven difference stays one. */
+/**
+ * A result that no longer holds. That goes for differences too: bytes of a column whose type changed on one site first
+ * differ where no value does.
+ */
 function voidResult(results: Map<string, TableResult>, name: string): void {
-  const result = results.get(name);
-  if (result === undefined || result.outcome === 'different') return;
   const why = reason(
     'TP-DEFINITION-CHANGED',
     name,
     'the definition of the table changed while it was compared',
   );
-  results.set(name, { ...result, outcome: 'unproven', reasons: [...result.reasons, why] });
+  results.set(name, settledResult(name, 'unproven', [why]));
 }
 
 interface Closing {
@@ -219,11 +219,12 @@ interface Closing {
 }
 
 /** Where both sites stand at the end; also of an interrupted run, if they still answer. */
-async function close(options: VerifyOptions): Promise<Closing> {
+async function close(options: VerifyOptions, attemptsMax: number): Promise<Closing> {
+  const bounds = { ...options, limits: { ...options.limits, attemptsMax } };
   const signal = options.signal.aborted ? AbortSignal.timeout(2000) : options.signal;
   try {
-    const { head } = await options.primary.head(signal);
-    const { applied } = await options.candidate.applied(signal);
+    const { head } = await withRetry(bounds, signal, () => options.primary.head(signal));
+    const { applied } = await withRetry(bounds, signal, () => options.candidate.applied(signal));
     return { head, applied, reasons: [] };
   } catch (error) {
     const reasons = error instanceof TwinproofError ? [reasonOfError(error, 'run')] : [];
