@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { connectSite } from '../connectors/registry.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
+import { addDemoCommand } from './commands/demo.command.ts';
 import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
@@ -50,6 +51,7 @@ function buildProgram(io: SiteIo): Command {
   addPreflightCommand(program, io);
   addCertificateCommand(program, io);
   addKeygenCommand(program, io);
+  addDemoCommand(program, io);
   for (const command of allCommands(program)) command.exitOverride();
   return program;
 }
@@ -66,6 +68,7 @@ function siteIo(signal: AbortSignal): SiteIo {
     now: () => new Date(),
     randomBytes,
     connect: connectSite,
+    registry: new URL('../connectors/registry.js', import.meta.url).href,
     environment: env,
     progress: stderr,
     screen: {

@@ -27,6 +27,8 @@ export type ConnectSite = (
 /** What a command that visits sites needs besides. */
 export interface SiteIo extends CommandIo {
   readonly connect: ConnectSite;
+  /** URL of the module that `connect` comes from, for worker threads, which get no functions. */
+  readonly registry: string;
   readonly environment: Environment;
   /** Where progress goes. */
   readonly progress: TerminalStream;

@@ -16,6 +16,7 @@ export interface ParsedComparison {
   readonly tables: readonly string[];
   readonly exclude: readonly string[];
   readonly jobs: number;
+  readonly workers: number;
   readonly differences?: string;
   readonly timeout?: number;
   readonly statementTimeout: number;
@@ -31,6 +32,12 @@ function usualJobs(): number {
   return Math.min(8, Math.max(2, availableParallelism()));
 }
 
+/** On two cores the servers' own work leaves none for a thread more, measured; with more, one of four. */
+function usualWorkers(): number {
+  const cores = availableParallelism();
+  return cores <= 4 ? 0 : Math.min(4, Math.floor(cores / 4));
+}
+
 /** Adds the options to a command. */
 export function addComparisonOptions(command: Command): Command {
   return command
@@ -44,6 +51,7 @@ export function addComparisonOptions(command: Command): Command {
     .option('--tables <pattern...>', 'tables to compare, such as public.* (default: all)', collect, [])
     .option('--exclude <pattern...>', 'tables to leave out; exclusion wins', collect, [])
     .option('-j, --jobs <n>', 'reads at once on each site', count, usualJobs())
+    .option('--workers <n>', 'threads that read and hash (default: by cores)', countOrNone, usualWorkers())
     .option('--differences <file>', 'write every difference to a file, one JSON object a line')
     .option(
       '--timeout <duration>',
@@ -77,6 +85,7 @@ export function comparisonOptions(parsed: ParsedComparison): ComparisonOptions {
     tables: parsed.tables,
     exclude: parsed.exclude,
     jobs: Math.min(parsed.jobs, JOBS_MAX),
+    workers: Math.min(parsed.workers, parsed.jobs, JOBS_MAX),
     differences: parsed.differences ?? null,
     timeoutMs: parsed.timeout ?? null,
     statementTimeoutMs: parsed.statementTimeout,
@@ -122,4 +131,8 @@ export function moment(text: string): Date {
   if (Number.isNaN(time.getTime()))
     throw new InvalidArgumentError('a time is wanted, such as 2025-09-26T20:15:00+09:00');
   return time;
+}
+
+export function countOrNone(text: string): number {
+  return text === '0' ? 0 : count(text);
 }

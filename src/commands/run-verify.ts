@@ -1,7 +1,10 @@
 import type { VerifyResult } from '../compare/result.ts';
 import { DEFAULT_LIMITS } from '../compare/site-pair.ts';
+import type { RangeReader } from '../compare/range-reader.ts';
+import type { SentAddress } from '../compare/range-worker-messages.ts';
 import type { CheckpointStore } from '../compare/verify-options.ts';
 import { verify } from '../compare/verify.ts';
+import type { FoundSite } from '../config/site.ts';
 import type { Connector } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { DifferenceWriter } from '../report/difference-file.ts';
@@ -13,6 +16,8 @@ import { REAL_TIMING } from './timing.ts';
 /** Options that `verify` and `certify` share: everything about reading two live sites. */
 export interface ComparisonOptions extends SiteOptions {
   readonly jobs: number;
+  /** Threads that read; 0: the main one. */
+  readonly workers: number;
   readonly differences: string | null;
   /** Milliseconds for the whole run; null: no limit. */
   readonly timeoutMs: number | null;
@@ -74,6 +79,7 @@ async function runVerify(
 ): Promise<VerifyResult> {
   const display = await progressDisplay(options, io);
   const checkpoint = options.state === null ? null : await stateFile(options.state);
+  const reader = await rangeReader(options, sites, io);
   const writer = options.differences === null ? null : await DifferenceWriter.create(options.differences);
   try {
     const result = await verify({
@@ -88,6 +94,7 @@ async function runVerify(
       onDifference: writer === null ? null : (difference) => writer.write(difference),
       onProgress: display === null ? null : (progress) => display.update(progress),
       checkpoint,
+      ...(reader === null ? {} : { reader }),
     });
     await writer?.close();
     return result;
@@ -96,6 +103,7 @@ async function runVerify(
     throw error;
   } finally {
     display?.stop();
+    await reader?.close();
   }
 }
 
@@ -115,4 +123,27 @@ async function progressDisplay(options: ComparisonOptions, io: SiteIo): Promise<
 async function stateFile(path: string): Promise<CheckpointStore> {
   const { StateFile } = await import('./state-file.ts');
   return new StateFile(path);
+}
+
+/** Threads that own their connections, where there are cores for them; null: everything in this thread. */
+async function rangeReader(
+  options: ComparisonOptions,
+  { primary, candidate }: ChosenSites,
+  io: SiteIo,
+): Promise<RangeReader | null> {
+  if (options.workers === 0) return null;
+  const { WorkerRangeReader } = await import('../compare/worker-range-reader.ts');
+  const sent = ({ address }: FoundSite): SentAddress => ({
+    ...address,
+    password: address.password?.reveal() ?? null,
+  });
+  return new WorkerRangeReader(options.workers, {
+    registry: io.registry,
+    primary: sent(primary),
+    candidate: sent(candidate),
+    options: {
+      jobs: Math.ceil(options.jobs / options.workers),
+      statementTimeoutMs: options.statementTimeoutMs,
+    },
+  });
 }

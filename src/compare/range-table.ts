@@ -1,10 +1,7 @@
 import type { Range } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
-import { sameDigest } from '../digest/digest.ts';
-import type { KernelSink } from '../digest/kernel-sink.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import { isTableLost, withRetry } from './retry.ts';
-import { suspectsOf } from './suspects.ts';
 import type { Suspect } from './suspect.ts';
 import type { TableRun } from './table-run.ts';
 
@@ -70,64 +67,20 @@ async function compareParts(run: TableRun, range: Range): Promise<void> {
   for (const part of parts) await compareOne(run, part);
 }
 
-interface RangeReading {
+interface WindowedReading {
   readonly window: Window;
   readonly suspects: readonly Suspect[];
 }
 
-/** One range on both sites, the primary's snapshot after the candidate's (DESIGN.md section 6). */
-async function readBoth(run: TableRun, range: Range): Promise<RangeReading> {
-  const { plan, sinks } = run;
+async function readBoth(run: TableRun, range: Range): Promise<WindowedReading> {
+  const { plan } = run;
   const window = run.still.current;
-  const ours = sinks.acquire(0);
-  const theirs = sinks.acquire(0);
-  try {
-    ours.begin('records', plan.shapes.primary.keyFields);
-    theirs.begin('records', plan.shapes.candidate.keyFields);
-    await readInOrder(run, range, ours, theirs);
-    const primary = ours.digest();
-    const candidate = theirs.digest();
-    const same = sameDigest(primary, candidate);
-    const suspects = same ? [] : suspectsOf(ours.records(), theirs.records());
-    if (!same && suspects.length === 0) {
-      throw new TwinproofError('TP-BUG', { message: `range ${range.id}: digests differ and no row does` });
-    }
-    run.onRows(primary.rows, ours.bytes + theirs.bytes);
-    run.throttle.spent(primary.rows);
-    run.tally.addRows(primary.rows, candidate.rows);
-    if (same) run.checkpoint.prove(plan, range, primary.rows);
-    return { window, suspects };
-  } finally {
-    sinks.release(0, ours);
-    sinks.release(0, theirs);
-  }
-}
-
-/** Starts the primary's read as soon as the candidate's snapshot stands, so that both stream at once. */
-async function readInOrder(run: TableRun, range: Range, ours: KernelSink, theirs: KernelSink): Promise<void> {
-  const { pair, plan } = run;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([run.signal, stop.signal]);
-  const failed = (error: unknown): never => {
-    // One site's failure ends the other's read too; its own error is the one to report.
-    stop.abort(error);
-    throw error;
-  };
-  let primary: Promise<void> | null = null;
-  const startPrimary = (): void => {
-    primary ??= pair.primary.readRange({ shape: plan.shapes.primary, range }, ours, signal).catch(failed);
-  };
-  const candidate = pair.candidate
-    .readRange({ shape: plan.shapes.candidate, range, onSnapshot: startPrimary }, theirs, signal)
-    .catch(failed);
-  const outcomes = await Promise.allSettled([candidate, candidate.then(() => primary)]);
-  if (primary !== null) await Promise.allSettled([primary]);
-  run.signal.throwIfAborted();
-  const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (rejected !== undefined) throw stop.signal.aborted ? stop.signal.reason : rejected.reason;
-  if (primary === null) {
-    throw new TwinproofError('TP-BUG', { message: 'the candidate was read without telling its snapshot' });
-  }
+  const { primary, candidate, suspects, bytes } = await run.reader.read(plan.shapes, range, run.signal);
+  run.onRows(primary.rows, bytes);
+  run.throttle.spent(primary.rows);
+  run.tally.addRows(primary.rows, candidate.rows);
+  if (suspects.length === 0) run.checkpoint.prove(plan, range, primary.rows);
+  return { window, suspects };
 }
 
 /** Differences at once if both sites stood still, else suspects to be settled. */

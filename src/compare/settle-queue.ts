@@ -58,7 +58,7 @@ export class SettleQueue {
   /** Takes differences that are proven but for the question whether an index hid the row. */
   async confirm(proven: readonly Proven[]): Promise<void> {
     const byIndex = this.#shapes.primary.identity === 'key';
-    const mayBeHidden = (row: Proven): boolean => byIndex && row.kind !== 'changed';
+    const mayBeHidden = (row: Proven): boolean => byIndex && row.kind !== 'changed' && row.columns === null;
     await this.#findings.add(
       proven.filter((row) => !mayBeHidden(row)),
       this.#signal,

@@ -1,7 +1,7 @@
 import type { FoundRow } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { fieldsOf } from '../row/stream.ts';
-import { judge, type Judgement, type Round, STRIKES_NEEDED } from './judgement.ts';
+import { judge, type Judgement, type Round, type Sighting, STRIKES_NEEDED } from './judgement.ts';
 import { withRetry } from './retry.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
 import type { Proven } from './suspect.ts';
@@ -35,7 +35,9 @@ export async function settle(
   signal: AbortSignal,
 ): Promise<Settled> {
   const proven: Proven[] = [];
-  let open: Open[] = keys.map((key) => ({ key, strikes: 0, because: 'moving' }));
+  // A row that moved from one range to another while they were read is suspected twice and judged once.
+  const once = new Map(keys.map((key) => [nameOf(key), key]));
+  let open: Open[] = [...once.values()].map((key) => ({ key, strikes: 0, because: 'moving' }));
   let same = 0;
   let rounds = 0;
   let before = await readByKey(pair, 'primary', shapes, open, signal);
@@ -49,16 +51,17 @@ export async function settle(
     const next: Open[] = [];
     for (const row of open) {
       const name = nameOf(row.key);
+      const [theirs, ours] = [candidate.get(name) ?? [], after.get(name) ?? []];
       const round: Round = {
-        primaryBefore: before.get(name) ?? null,
-        candidate: candidate.get(name) ?? null,
-        primaryAfter: after.get(name) ?? null,
+        primaryBefore: sighting(before.get(name) ?? []),
+        candidate: sighting(theirs),
+        primaryAfter: sighting(ours),
         commitsPending,
         versionsComparable: pair.kind === 'physical',
       };
       const judgement = judge(round);
       if (judgement === 'same') same++;
-      else if (isFinal(row, judgement)) proven.push(provenOf(row.key, round, shapes));
+      else if (isFinal(row, judgement)) proven.push(provenOf(row.key, ours, theirs, shapes));
       else next.push(row);
     }
     open = next;
@@ -80,7 +83,7 @@ function isFinal(row: Open, judgement: Exclude<Judgement, 'same'>): boolean {
       row.strikes = 0;
       row.because = 'moving';
       return false;
-    case 'pending':
+    default:
       row.because = 'pending';
       return false;
   }
@@ -91,16 +94,32 @@ function pauseMs(pair: SitePair, rounds: number): number {
   return Math.min(pair.limits.pollMs * rounds, 500);
 }
 
-function provenOf(key: Uint8Array, round: Round, shapes: ShapePair): Proven {
-  const { candidate, primaryAfter } = round;
-  if (primaryAfter === null) return { kind: 'extra', key, columns: null, count: 1 };
-  if (candidate === null) return { kind: 'missing', key, columns: null, count: 1 };
+/** What a site shows under one identity: one row, or where a unique index has failed several, told as one. */
+function sighting(rows: readonly FoundRow[]): Sighting | null {
+  const [only, ...more] = rows;
+  if (only === undefined || more.length === 0) return only ?? null;
   return {
-    kind: 'changed',
-    key,
-    columns: columnsThatDiffer(primaryAfter.row, candidate.row, shapes),
-    count: 1,
+    row: Buffer.concat(rows.map(({ row }) => row)),
+    version: rows.every(({ version }) => version !== null)
+      ? rows.map(({ version }) => version).join(' ')
+      : null,
   };
+}
+
+function provenOf(
+  key: Uint8Array,
+  primary: readonly FoundRow[],
+  candidate: readonly FoundRow[],
+  shapes: ShapePair,
+): Proven {
+  const [ours, theirs] = [primary[0], candidate[0]];
+  if (ours === undefined) return { kind: 'extra', key, columns: null, count: candidate.length };
+  if (theirs === undefined) return { kind: 'missing', key, columns: null, count: primary.length };
+  const excess = candidate.length - primary.length;
+  // No index hides a row whose twin it shows: there are no columns left to ask for.
+  if (excess !== 0)
+    return { kind: excess > 0 ? 'extra' : 'missing', key, columns: [], count: Math.abs(excess) };
+  return { kind: 'changed', key, columns: columnsThatDiffer(ours.row, theirs.row, shapes), count: 1 };
 }
 
 /** The names of the columns in which two rows differ. An address is no column and never differs. */
@@ -124,15 +143,24 @@ async function readByKey(
   shapes: ShapePair,
   open: readonly Open[],
   signal: AbortSignal,
-): Promise<Map<string, FoundRow>> {
+): Promise<Map<string, FoundRow[]>> {
   const keys = open.map(({ key }) => key);
   const rows = await withRetry(pair, signal, () => pair[site].readRows(shapes[site], keys, 'index', signal));
-  return new Map(rows.map((row) => [nameOf(row.key), row]));
+  const found = new Map<string, FoundRow[]>();
+  for (const row of rows) {
+    const name = nameOf(row.key);
+    const others = found.get(name);
+    if (others === undefined) found.set(name, [row]);
+    else others.push(row);
+  }
+  for (const group of found.values()) group.sort((a, b) => Buffer.compare(a.row, b.row));
+  return found;
 }
 
-function writersOf(rows: ReadonlyMap<string, FoundRow>): string[] {
+function writersOf(found: ReadonlyMap<string, readonly FoundRow[]>): string[] {
   const writers = new Set<string>();
-  for (const row of rows.values()) for (const writer of row.writers ?? []) writers.add(writer);
+  for (const rows of found.values())
+    for (const row of rows) for (const writer of row.writers ?? []) writers.add(writer);
   return [...writers];
 }
 

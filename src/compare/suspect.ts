@@ -11,6 +11,6 @@ export interface Proven {
   readonly kind: DifferenceKind;
   readonly key: Uint8Array;
   readonly columns: readonly string[] | null;
-  /** Equal rows counted together, where a table has no key. */
+  /** Rows counted together: equal ones where a table has no key, or those that a unique index let in twice. */
   readonly count: number;
 }

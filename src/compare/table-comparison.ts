@@ -3,6 +3,7 @@ import { SinkPool } from '../digest/sink-pool.ts';
 import { TwinproofError } from '../errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { Findings } from './findings.ts';
+import { LocalRangeReader, type RangeReader } from './range-reader.ts';
 import { compareByRanges } from './range-table.ts';
 import { reasonOfError } from './reasons.ts';
 import { isSiteLost } from './retry.ts';
@@ -25,6 +26,7 @@ export class TableComparison {
   readonly #options: VerifyOptions;
   readonly #checkpoint: Checkpoint;
   readonly #slots: ReturnType<typeof pLimit>;
+  readonly #reader: RangeReader;
   readonly #sinks = new SinkPool();
   readonly #still: StillWindow;
   readonly #throttle: Throttle;
@@ -46,6 +48,7 @@ export class TableComparison {
     this.#pair = pair;
     this.#options = options;
     this.#checkpoint = checkpoint;
+    this.#reader = options.reader ?? new LocalRangeReader(pair.primary, pair.candidate);
     this.#slots = pLimit(pair.limits.jobs);
     this.#still = new StillWindow(pair);
     this.#throttle = new Throttle(options.throttle, pair);
@@ -104,6 +107,7 @@ export class TableComparison {
       findings,
       settling,
       still: this.#still,
+      reader: this.#reader,
       sinks: this.#sinks,
       slots: this.#slots,
       throttle: this.#throttle,

@@ -1,6 +1,7 @@
 import type { SinkPool } from '../digest/sink-pool.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Findings } from './findings.ts';
+import type { RangeReader } from './range-reader.ts';
 import type { TablePlan } from './scope.ts';
 import type { SettleQueue } from './settle-queue.ts';
 import type { SitePair } from './site-pair.ts';
@@ -19,6 +20,7 @@ export interface TableRun {
   readonly findings: Findings;
   readonly settling: SettleQueue;
   readonly still: StillWindow;
+  readonly reader: RangeReader;
   readonly sinks: SinkPool;
   /** Pairs of reads in flight, over all tables. */
   readonly slots: Slots;

@@ -4,6 +4,7 @@ import type { PairKind, TableSelection } from '../connector/table.ts';
 import type { CheckpointData } from './checkpoint.ts';
 import type { DifferenceListener } from './findings.ts';
 import type { Progress } from './result.ts';
+import type { RangeReader } from './range-reader.ts';
 import type { Limits } from './site-pair.ts';
 import type { ThrottleOptions } from './throttle.ts';
 import type { Timing } from './timing.ts';
@@ -20,6 +21,8 @@ export interface VerifyOptions {
   readonly showValues: boolean;
   readonly onDifference: DifferenceListener | null;
   readonly onProgress: ((progress: Progress) => void) | null;
+  /** Reads ranges; absent: in this thread, over the two connectors. */
+  readonly reader?: RangeReader;
   /** What earlier runs proved, and where to keep what this one proves. */
   readonly checkpoint: CheckpointStore | null;
 }
