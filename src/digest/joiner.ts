@@ -6,6 +6,11 @@ const STAGE_ROWS = 16_384;
 const STAGE_KEY_BYTES = 1_048_576;
 /** The table is filled to three quarters at most (joinAdd). */
 const LOAD = 0.75;
+const STAGE_BYTES = STAGE_ROWS * 20 + STAGE_KEY_BYTES;
+/** Room for slots and keys below which a joiner is of no use. */
+const USABLE_BYTES_MIN = 1_048_576;
+/** The share of the room that slots get; identities get the rest. */
+const SLOT_SHARE = 0.65;
 
 /** What is left of a row after cancelling: how many more of it one side has. */
 export interface Leftover {
@@ -30,9 +35,8 @@ export class Joiner {
   readonly #stageKeys: number;
 
   constructor(bytesMax: number) {
-    const stage = STAGE_ROWS * 20 + STAGE_KEY_BYTES;
-    const usable = Math.max(bytesMax - stage, 1_048_576);
-    this.#slotCount = 2 ** Math.floor(Math.log2((usable * 0.65) / SLOT_BYTES));
+    const usable = usableBytes(bytesMax);
+    this.#slotCount = slotsIn(usable);
     this.#stageDigests = KERNEL_BASE_BYTES;
     this.#stageEnds = this.#stageDigests + STAGE_ROWS * 16;
     this.#stageKeys = this.#stageEnds + STAGE_ROWS * 4;
@@ -45,7 +49,7 @@ export class Joiner {
 
   /** How many different rows fit, if their identities are short. */
   static capacity(bytesMax: number): number {
-    return Math.floor((2 ** Math.floor(Math.log2((bytesMax * 0.65) / SLOT_BYTES)) * LOAD) / 1.05);
+    return Math.floor((slotsIn(usableBytes(bytesMax)) * LOAD) / 1.05);
   }
 
   reset(): void {
@@ -105,4 +109,13 @@ export class Joiner {
     memory.set(records.keys.subarray(keyStart, records.keyEnds[row + staged - 1]), this.#stageKeys);
     return staged;
   }
+}
+
+function usableBytes(bytesMax: number): number {
+  return Math.max(bytesMax - STAGE_BYTES, USABLE_BYTES_MIN);
+}
+
+/** A power of two. */
+function slotsIn(usable: number): number {
+  return 2 ** Math.floor(Math.log2((usable * SLOT_SHARE) / SLOT_BYTES));
 }

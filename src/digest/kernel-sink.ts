@@ -116,8 +116,11 @@ export class KernelSink implements RowSink {
       });
     }
     const { exports } = this.#kernel;
-    const wrap = (value: bigint): bigint => BigInt.asUintN(64, value);
-    return { rows: wrap(exports.getRows()), sum1: wrap(exports.getSum1()), sum2: wrap(exports.getSum2()) };
+    return {
+      rows: BigInt.asUintN(64, exports.getRows()),
+      sum1: BigInt.asUintN(64, exports.getSum1()),
+      sum2: BigInt.asUintN(64, exports.getSum2()),
+    };
   }
 
   /** What was kept of each row. Valid until the next `begin`. */
@@ -201,8 +204,8 @@ export class KernelSink implements RowSink {
     const bodyBytes = view.getUint32(1) - 4;
     let at = MESSAGE_HEADER_BYTES + 2;
     for (let field = 0; field < this.#keyFields; field++) {
-      if (at + 4 > INPUT_BYTES) break;
-      at += 4 + Math.max(0, view.getInt32(at));
+      at += 4;
+      if (at <= INPUT_BYTES) at += Math.max(0, view.getInt32(at - 4));
     }
     if (at > INPUT_BYTES)
       throw new TwinproofError('TP-QUERY', { message: 'the key of a row is longer than allowed' });
