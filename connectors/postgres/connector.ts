@@ -25,7 +25,7 @@ import { readIdentity } from './identity.ts';
 import { comparePositions } from './lsn.ts';
 import { addressText, foundRow, keyTextQuery, pointQueries } from './points.ts';
 import { ReaderPool } from './pool.ts';
-import { type Lineage, readApplied, readHead, readLag } from './positions.ts';
+import { type HeadMemory, type Lineage, readApplied, readHead, readLag } from './positions.ts';
 import { readFindings } from './preflight.ts';
 import { blockRanges, keyRanges, keySampleQuery, rangeQuery, splitAt, splitQuery } from './ranges.ts';
 import { relateSites } from './relation.ts';
@@ -75,6 +75,7 @@ export class PostgresConnector implements Connector {
   readonly #control: ControlSession;
   readonly #readers: ReaderPool;
   readonly #points: ReaderPool;
+  readonly #headMemory: HeadMemory = { still: null };
   #lineage: Lineage | null = null;
 
   constructor(target: ConnectTarget, options: PostgresOptions) {
@@ -114,7 +115,7 @@ export class PostgresConnector implements Connector {
   }
 
   head(signal: AbortSignal): Promise<HeadReading> {
-    return this.#control.use(signal, (session) => readHead(session, signal));
+    return this.#control.use(signal, (session) => readHead(session, signal, this.#headMemory));
   }
 
   applied(signal: AbortSignal): Promise<AppliedReading> {

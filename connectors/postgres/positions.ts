@@ -27,24 +27,50 @@ const QUIET = `
 select not exists (select from pg_locks l where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock'
   and l.granted and l.pid is distinct from pg_catalog.pg_backend_pid()) as quiet`;
 
-/** The primary's head, then, in a later statement, whether all before it is visible. Throws TP-ROLES on a standby. */
-export async function readHead(session: Session, signal: AbortSignal): Promise<HeadReading> {
+/** A head that was read while nothing with an identifier was in progress, and by what it is known again. */
+interface StillHead {
+  readonly head: Position;
+  /** Server, lineage and the identifier after the newest completed transaction. */
+  readonly recognisedBy: string;
+}
+
+/** What a connector remembers between two readings of a head. */
+export interface HeadMemory {
+  still: StillHead | null;
+}
+
+/**
+ * The log grows without any commit: reading prunes pages, checkpoints and snapshots of running transactions are
+ * written, and what follows a switchover must not wait for an hour without those. Nothing was committed between two
+ * readings exactly if at both no identifier below the newest completed one was in progress, and that is the same.
+ */
+const HEAD = `
+select pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_snapshot_xmax(s.now)::text as xmax,
+  pg_catalog.pg_snapshot_xmin(s.now) = pg_catalog.pg_snapshot_xmax(s.now) as still
+from (select pg_catalog.pg_current_snapshot() as now) s`;
+
+/**
+ * The primary's head, then, in a later statement, whether all before it is visible. With a memory the head stays where
+ * it was for as long as nothing was committed. Throws TP-ROLES on a standby.
+ */
+export async function readHead(
+  session: Session,
+  signal: AbortSignal,
+  memory: HeadMemory = { still: null },
+): Promise<HeadReading> {
   const identity = await readIdentity(session, signal);
   if (identity.inRecovery) {
     throw new TwinproofError('TP-ROLES', {
       message: `${session.target.label} is in recovery: it has no head`,
     });
   }
-  const [insert] = await session.rows<{ lsn: string }>(
-    'select pg_catalog.pg_current_wal_insert_lsn()::text as lsn',
-    [],
-    signal,
-  );
+  const [row] = await session.rows<{ lsn: string; xmax: string; still: boolean }>(HEAD, [], signal);
   const [now] = await session.rows<{ quiet: boolean }>(QUIET, [], signal);
-  return {
-    head: place(identity, parseLsn(insert?.lsn ?? '')),
-    quiet: now?.quiet ?? null,
-  };
+  const recognisedBy = `${identity.instance}/${identity.timeline}/${row?.xmax}`;
+  const known = row?.still === true && memory.still?.recognisedBy === recognisedBy ? memory.still : null;
+  const head = known?.head ?? place(identity, parseLsn(row?.lsn ?? ''));
+  memory.still = row?.still === true ? { head, recognisedBy } : null;
+  return { head, quiet: now?.quiet ?? null };
 }
 
 /** What the candidate has applied. A standby needs no lineage: its log is the primary's. */

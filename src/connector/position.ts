@@ -8,7 +8,7 @@ export type PositionOrder = 'before' | 'equal' | 'after' | 'incomparable';
 
 /** The primary's own reading. */
 export interface HeadReading {
-  /** Where the next commit would be written. */
+  /** No commit so far lies behind it. Two equal readings: nothing was committed in between. */
   readonly head: Position;
   /**
    * Read after `head`: true when no transaction that may already be in the log is still invisible here (in progress

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFacts } from '../../connectors/postgres/facts.ts';
 import { readIdentity } from '../../connectors/postgres/identity.ts';
 import { comparePositions } from '../../connectors/postgres/lsn.ts';
-import { readApplied, readHead, readLag } from '../../connectors/postgres/positions.ts';
+import { type HeadMemory, readApplied, readHead, readLag } from '../../connectors/postgres/positions.ts';
 import { relateSites } from '../../connectors/postgres/relation.ts';
 import type { Session } from '../../connectors/postgres/session.ts';
 import type { Position } from '../../src/connector/position.ts';
@@ -125,6 +125,36 @@ describe('a physical pair', () => {
     await committing;
     expect(await isQuiet(onPrimary)).toBe(true);
     await writer.end();
+  });
+
+  test('keeps its head while the log grows without a commit, and moves it with every commit', async () => {
+    const memory: HeadMemory = { still: null };
+    const head = async (): Promise<Position> => (await readHead(onPrimary, forever(), memory)).head;
+    const written = async (): Promise<unknown> =>
+      (await primary.sql('SELECT pg_current_wal_insert_lsn()::text AS lsn'))[0]?.['lsn'];
+    await primary.sql(`UPDATE t SET v = 'y' WHERE id % 2 = 0`);
+    const [before, log] = [await head(), await written()];
+    // A checkpoint, a log switch and the pruning of dead rows write to the log; they commit nothing.
+    await primary.sql('CHECKPOINT');
+    await primary.sql('SELECT pg_switch_wal(), count(v) FROM t');
+    expect(await written()).not.toBe(log);
+    expect(comparePositions(before, await head())).toBe('equal');
+    await eventually(async () => comparePositions(await applied(), before) !== 'before', 'the standby there');
+
+    const older = await primary.connect();
+    await older.query(`BEGIN; UPDATE t SET v = 'older' WHERE id = 1`);
+    await primary.sql(`UPDATE t SET v = 'z' WHERE id = 3`);
+    const between = await head();
+    expect(comparePositions(before, between)).toBe('before');
+    // The newest identifier is the same after this commit.
+    await older.query('COMMIT');
+    expect(comparePositions(between, await head())).toBe('before');
+    await older.end();
+
+    const last = await head();
+    expect(comparePositions(last, await head())).toBe('equal');
+    await primary.sql(`SELECT nextval('t_id_seq')`);
+    expect(comparePositions(last, await head())).toBe('before');
   });
 
   test('has no head on a standby, and is none any more after a promotion', async () => {
