@@ -70,7 +70,7 @@ function headReasons(head: HeadEvidence): readonly VerdictReason[] {
       'TP-V-HEAD-MOVED',
       head.moved === null
         ? 'whether the primary wrote anything while the rows were read is not known'
-        : 'the primary wrote to its log while the rows were read',
+        : 'transactions were committed on the primary while the rows were read',
       'stop every writer, scheduled jobs too, and run again',
     );
   }

@@ -6,12 +6,7 @@ import {
   PD_LOWER,
 } from '../../../src/demo/heap-edit.ts';
 
-export {
-  editStandby,
-  eraseTuple,
-  type HeapTarget,
-  relationPath,
-} from '../../../src/demo/heap-edit.ts';
+export { editStandby, eraseTuple, type HeapTarget, relationPath } from '../../../src/demo/heap-edit.ts';
 
 export interface ReplaceOptions {
   /** At most so many places; default all. */
