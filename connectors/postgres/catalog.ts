@@ -115,6 +115,8 @@ export interface TypeRow {
   readonly sends: boolean;
   readonly array: boolean;
   readonly parts: readonly number[];
+  /** The operator that the type's own btree indexes take for equality; null: it has none, or borrows another type's. */
+  readonly equals: string | null;
 }
 
 /** 16384 is FirstNormalObjectId: objects below it are made by initdb. */
@@ -135,7 +137,13 @@ with recursive part(whole, part) as (
 select t.oid::int8::float8 as oid, pg_catalog.format_type(t.oid, null) as name, t.typtype as kind,
   t.oid < 16384 and t.typnamespace = 'pg_catalog'::regnamespace as builtin, t.typsend <> 0 as sends,
   t.typelem <> 0 and t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc as array,
-  coalesce((select array_agg(p.part::int8::float8) from part p where p.whole = t.oid), '{}') as parts
+  coalesce((select array_agg(p.part::int8::float8) from part p where p.whole = t.oid), '{}') as parts,
+  (select pg_catalog.format('operator(%I.%s)', n.nspname, x.oprname)
+    from pg_opclass o join pg_am m on m.oid = o.opcmethod and m.amname = 'btree'
+    join pg_amop a on a.amopfamily = o.opcfamily and a.amopstrategy = 3
+      and a.amoplefttype = o.opcintype and a.amoprighttype = o.opcintype
+    join pg_operator x on x.oid = a.amopopr join pg_namespace n on n.oid = x.oprnamespace
+    where o.opcintype = t.oid and o.opcdefault and t.oid >= 16384) as equals
 from used u join pg_type t on t.oid = u.oid`;
 
 /** Every type that a column of these tables has, and every type within those. */

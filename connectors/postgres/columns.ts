@@ -24,7 +24,10 @@ export type ColumnEncodings = Readonly<Record<PairKind, ColumnEncoding | null>>;
 const NONE: ColumnEncodings = { physical: null, logical: null, 'cross-engine': null };
 
 /** The type below all domains; null when the table of types lacks it (the type was made since). */
-export function baseTypeOf(oid: number, types: TypeTable): TypeFacts | null {
+export function baseTypeOf<Facts extends TypeFacts>(
+  oid: number,
+  types: ReadonlyMap<number, Facts>,
+): Facts | null {
   let type = types.get(oid);
   while (type?.kind === 'd') type = types.get(type.parts[0] ?? 0);
   return type ?? null;
@@ -37,6 +40,17 @@ export function encodingsOf(oid: number, types: TypeTable): ColumnEncodings {
   const physical = sendsAll(base.oid, types) ? 'pg-binary' : 'pg-text';
   const logical = physical === 'pg-binary' && isBinaryOnLogical(base, types) ? 'pg-binary' : 'pg-text';
   return { physical, logical, 'cross-engine': null };
+}
+
+/**
+ * The same for a column of the key, by whose value rows are looked up, many at once: there is no array whose elements
+ * are arrays, and unnest takes composites apart, so these two go as text.
+ */
+export function keyEncodingsOf(oid: number, types: TypeTable): ColumnEncodings {
+  const encodings = encodingsOf(oid, types);
+  const base = baseTypeOf(oid, types);
+  if (encodings.physical === null || base === null || !(base.array || base.kind === 'c')) return encodings;
+  return { ...encodings, physical: 'pg-text' };
 }
 
 /** Whether the type and all within it have a send function; a composite with one that has none fails at run time. */

@@ -6,8 +6,9 @@ import {
   fromLeaf,
   fromTable,
   keyArray,
+  keyEquals,
   OID,
-  parameterType,
+  parameterOid,
   selectList,
   type ShapeSql,
   shapeSql,
@@ -25,17 +26,13 @@ const VERSION = 't.ctid, t.xmin, t.xmax';
 
 /** The queries that find rows by identity: one, or one a leaf where the identity is an address. */
 export function pointQueries(shape: RowShape, keys: readonly Uint8Array[]): PointQuery[] {
-  const sql = shapeSql(shape);
-  switch (shape.identity) {
-    case 'key':
-      return [keyQuery(shape, sql, keys)];
-    case 'address':
-      return addressQueries(shape, sql, keys);
-    case 'value':
-      throw new TwinproofError('TP-BUG', {
-        message: `${shape.table.name} has no identity to look rows up by`,
-      });
+  if (shape.identity === 'value') {
+    throw new TwinproofError('TP-BUG', {
+      message: `${shape.table.name} has no identity to look rows up by`,
+    });
   }
+  const sql = shapeSql(shape);
+  return shape.identity === 'key' ? [keyQuery(shape, sql, keys)] : addressQueries(shape, sql, keys);
 }
 
 function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): PointQuery {
@@ -46,19 +43,17 @@ function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): 
   }
   const parameters = sql.keys.map((key, index) => ({
     typeOid: 0,
-    value: binaryArray(parameterType(key).oid, columns[index] ?? []),
+    value: binaryArray(parameterOid(key), columns[index] ?? []),
   }));
   const list = prefixed(selectList(shape, sql));
   const [single] = sql.keys;
-  if (single !== undefined && sql.keys.length === 1) {
-    const condition = `t.${single.column.quotedName} = any(${keyArray(single, 1)})`;
+  if (single !== undefined && sql.keys.length === 1 && !single.text) {
+    const condition = keyEquals(single, `any(${keyArray(single, 1)})`);
     return { sql: `select ${list} from ${fromTable(sql.table)} as t where ${condition}`, parameters };
   }
   const arrays = sql.keys.map((key, index) => keyArray(key, index + 1)).join(', ');
   const names = sql.keys.map((_, index) => wantedName(index)).join(', ');
-  const matches = sql.keys
-    .map(({ column }, index) => `t.${column.quotedName} = wanted.${wantedName(index)}`)
-    .join(' and ');
+  const matches = sql.keys.map((key, index) => keyEquals(key, `wanted.${wantedName(index)}`)).join(' and ');
   return {
     sql: `select ${list} from unnest(${arrays}) as wanted(${names}) join ${fromTable(sql.table)} as t on ${matches}`,
     parameters,
@@ -142,7 +137,7 @@ export function keyTextQuery(
   return {
     sql: `select ${names.map((name) => `${name}::pg_catalog.text`).join(', ')}
       from unnest(${arrays}) with ordinality as asked(${names.join(', ')}, n) order by n`,
-    parameters: sql.keys.map((key, index) => binaryArray(parameterType(key).oid, columns[index] ?? [])),
+    parameters: sql.keys.map((key, index) => binaryArray(parameterOid(key), columns[index] ?? [])),
     names,
   };
 }

@@ -1,7 +1,7 @@
 import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { fieldsOf, frameFields, keyFieldsOf } from '../../src/row/stream.ts';
-import { fromLeaf, fromTable, parameterType, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
+import { fromLeaf, fromTable, parameterOid, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
 import type { BinaryParameter } from './messages.ts';
 import type { PostgresLeaf, PostgresTable } from './table.ts';
 
@@ -170,7 +170,7 @@ function keyCondition(sql: ShapeSql, range: Range): { where: string; parameters:
     if (bound === null) continue;
     const fields = keyFieldsOf(Buffer.from(bound, 'hex'));
     const places = sql.keys.map((key, index) => {
-      parameters.push({ typeOid: parameterType(key).oid, value: fields[index] ?? null });
+      parameters.push({ typeOid: parameterOid(key), value: fields[index] ?? null });
       return `$${parameters.length}`;
     });
     conditions.push(`(${keyList(sql)}) ${operator} (${places.join(', ')})`);

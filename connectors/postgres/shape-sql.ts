@@ -73,23 +73,26 @@ export function fromTable(table: PostgresTable): string {
   return table.partitioned || leaf === undefined ? table.qualifiedName : fromLeaf(leaf);
 }
 
-/**
- * The type of a parameter that is compared with a column. `character` and `bit` without a length mean length 1 in
- * SQL, so these two are named by their internal names.
- */
-export function parameterType({ column, text }: ColumnSql): { readonly name: string; readonly oid: number } {
-  const name = baseTypeName(column);
-  return text ? { name, oid: OID.text } : { name, oid: column.base.oid };
+/** The type of a parameter that is compared with a column, or of its elements. */
+export function parameterOid({ column, text }: ColumnSql): number {
+  return text ? OID.text : column.base.oid;
 }
 
+/** `character` and `bit` without a length mean length 1 in SQL, so these two are named by their internal names. */
 function baseTypeName(column: PostgresColumn): string {
   if (column.base.oid === OID.bpchar) return 'pg_catalog.bpchar';
   if (column.base.oid === OID.bit) return 'pg_catalog."bit"';
   return column.base.name;
 }
 
-/** The elements of parameter `index` (an array) as rows' key values, cast to the column's type. */
+/** Parameter `index`, an array of key values: text stays text, since there is no array of arrays to cast it to. */
 export function keyArray(key: ColumnSql, index: number): string {
-  const { name } = parameterType(key);
-  return key.text ? `$${index}::pg_catalog.text[]::${name}[]` : `$${index}::${name}[]`;
+  return key.text ? `$${index}::pg_catalog.text[]` : `$${index}::${baseTypeName(key.column)}[]`;
+}
+
+/** The condition that a column of the table `t` has the value `wanted`, an element of such an array. */
+export function keyEquals(key: ColumnSql, wanted: string): string {
+  const { quotedName, base } = key.column;
+  const value = key.text ? `${wanted}::${baseTypeName(key.column)}` : wanted;
+  return `t.${quotedName} ${base.equals} ${value}`;
 }

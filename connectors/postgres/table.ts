@@ -37,8 +37,8 @@ export interface PostgresType {
   readonly name: string;
   /** pg_type.typtype: b base, c composite, e enum, r range, m multirange, p pseudo. */
   readonly kind: string;
-  /** The element of an array, the range's bound; null: neither. */
-  readonly elementOid: number | null;
+  /** The operator of equality, ready to stand in SQL: extensions have theirs outside pg_catalog. */
+  readonly equals: string;
 }
 
 /** What `TableDescription.handle` holds for PostgreSQL. */

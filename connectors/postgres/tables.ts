@@ -11,8 +11,9 @@ import {
   type ColumnRow,
   type IndexRow,
   type RelationRow,
+  type TypeRow,
 } from './catalog.ts';
-import { baseTypeOf, encodingsOf, type TypeTable } from './columns.ts';
+import { baseTypeOf, encodingsOf, keyEncodingsOf } from './columns.ts';
 import { chooseKey, compareText, type Key } from './keys.ts';
 import { nameOf, obstacleOf } from './obstacles.ts';
 import type { Session } from './session.ts';
@@ -35,6 +36,8 @@ interface Family {
   /** Every partition, with the levels between: what the fingerprint covers. */
   readonly members: readonly RelationRow[];
 }
+
+type TypeRows = ReadonlyMap<number, TypeRow>;
 
 interface Site {
   readonly inRecovery: boolean;
@@ -63,7 +66,7 @@ export async function describeTables(
   const roots = families.map(({ root }) => root.oid);
   const sizes = await sizesOf(session, families, site.blockSize, signal);
   const columns = groupBy(await readColumns(session, roots, signal), (row) => row.relation);
-  const types: TypeTable = new Map((await readTypes(session, roots, signal)).map((row) => [row.oid, row]));
+  const types: TypeRows = new Map((await readTypes(session, roots, signal)).map((row) => [row.oid, row]));
   const indexes = groupBy(await readIndexes(session, roots, signal), (row) => row.relation);
   const keys = new Map<number, Key | null>();
   for (const oid of roots) keys.set(oid, chooseKey(indexes.get(oid) ?? [], columns.get(oid) ?? [], types));
@@ -171,7 +174,7 @@ interface FamilyFacts {
   readonly columns: readonly ColumnRow[];
   readonly indexes: readonly IndexRow[];
   readonly key: Key | null;
-  readonly types: TypeTable;
+  readonly types: TypeRows;
   readonly sizes: ReadonlyMap<number, Size>;
   readonly correlations: ReadonlyMap<number, number>;
 }
@@ -199,7 +202,7 @@ function describe(family: Family, facts: FamilyFacts, site: Site): TableDescript
     name: nameOf(root),
     schema: root.schema,
     table: root.name,
-    columns: facts.columns.map((column) => describeColumn(column, root, types)),
+    columns: facts.columns.map((column) => describeColumn(column, root, facts)),
     key: key?.columns.map(({ name }) => name) ?? null,
     keyOrder: key?.order ?? 'local',
     clustered,
@@ -227,7 +230,7 @@ function leafOf(piece: RelationRow, size: Size | undefined): PostgresLeaf {
   };
 }
 
-function columnOf(column: ColumnRow, types: TypeTable): PostgresColumn {
+function columnOf(column: ColumnRow, types: TypeRows): PostgresColumn {
   const base = baseTypeOf(column.typeOid, types);
   return {
     name: column.name,
@@ -239,13 +242,18 @@ function columnOf(column: ColumnRow, types: TypeTable): PostgresColumn {
       oid: base?.oid ?? column.typeOid,
       name: base?.name ?? column.type,
       kind: base?.kind ?? 'b',
-      elementOid: base !== null && (base.array || base.kind === 'r') ? (base.parts[0] ?? null) : null,
+      equals: base?.equals ?? '=',
     },
   };
 }
 
-function describeColumn(column: ColumnRow, root: RelationRow, types: TypeTable): ColumnDescription {
-  const encodings = encodingsOf(column.typeOid, types);
+function describeColumn(
+  column: ColumnRow,
+  root: RelationRow,
+  { key, types }: Pick<FamilyFacts, 'key' | 'types'>,
+): ColumnDescription {
+  const inKey = key?.columns.includes(column) ?? false;
+  const encodings = inKey ? keyEncodingsOf(column.typeOid, types) : encodingsOf(column.typeOid, types);
   return {
     name: column.name,
     type: column.type,

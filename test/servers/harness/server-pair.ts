@@ -3,6 +3,7 @@ import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../../src/demo/cluster-logical.ts';
 import type { Settings } from '../../../src/demo/cluster-settings.ts';
 import { createStandby, waitForReplay } from '../../../src/demo/cluster-standby.ts';
+import { editStandby, type HeapTarget } from '../../../src/demo/heap-edit.ts';
 import { Verifier } from './verify.ts';
 
 /** Nothing writes but the test: a vacuum in the background would mend edited pages. */
@@ -28,7 +29,7 @@ export interface PairOptions {
 export class ServerPair {
   readonly primary: Cluster;
   readonly candidate: Cluster;
-  readonly verifier: Verifier;
+  verifier: Verifier;
   readonly #inStep: () => Promise<unknown>;
 
   private constructor(
@@ -65,13 +66,14 @@ export class ServerPair {
     });
   }
 
-  /** A primary and its streaming standby. */
+  /** A primary and its streaming standby. Rows that the schema brings are frozen, so that a standby's pages can be edited. */
   static async physical(options: PairOptions): Promise<ServerPair> {
     const { version = 18, schema } = options;
     const primary = await createCluster({ version, settings: SETTINGS });
     const owned = [primary];
     return ending(owned, async () => {
       await primary.sql(schema);
+      await primary.sql('VACUUM (FREEZE)');
       const candidate = await createStandby(primary, { settings: SETTINGS });
       owned.push(candidate);
       const verifier = await Verifier.open(primary, candidate);
@@ -88,6 +90,13 @@ export class ServerPair {
   /** Runs SQL on the candidate alone: what replication did not bring. */
   async tamper(sql: string): Promise<void> {
     await this.candidate.sql(sql);
+  }
+
+  /** Edits the heap of the standby, which is restarted for it. */
+  async edit(change: (target: HeapTarget) => Promise<unknown>): Promise<void> {
+    await this.verifier.close();
+    await editStandby(this.primary, this.candidate, change);
+    this.verifier = await Verifier.open(this.primary, this.candidate);
   }
 
   async end(): Promise<void> {
