@@ -49,10 +49,15 @@ export class World {
   readonly faults = new FaultBook();
   readonly log: LogEntry[] = [];
   /**
-   * Changes that the candidate has passed over; whether the primary did not show them yet, and how many range reads
-   * the candidate's table had seen by then.
+   * Changes that the candidate has passed over, by the sequence number of their commit; whether the primary did not
+   * show them yet, and how many range reads the candidate's table had seen by then.
    */
-  readonly missed: { readonly table: string; readonly pending: boolean; readonly snapshots: number }[] = [];
+  readonly missed: {
+    readonly table: string;
+    readonly sequence: number;
+    readonly pending: boolean;
+    readonly snapshots: number;
+  }[] = [];
   onTick: ((moment: Moment) => void | Promise<void>) | null;
   /** True: the candidate applies nothing more, and never catches up. */
   stalled = false;
@@ -203,7 +208,8 @@ export class World {
     const pending = this.pendingCommits().some(({ xid }) => xid === entry.xid);
     for (const [index, { table }] of entry.changes.entries()) {
       if (!isSkipped(index)) continue;
-      this.missed.push({ table, pending, snapshots: this.candidate.snapshotsOf(table) });
+      const snapshots = this.candidate.snapshotsOf(table);
+      this.missed.push({ table, sequence: entry.sequence, pending, snapshots });
     }
     this.#shown += 1;
     return true;
