@@ -102,7 +102,10 @@ function converse(stream: Duplex, read: RawRead, sink: RowSink, signal: AbortSig
     signal.addEventListener('abort', onAbort, { once: true });
     if (stream instanceof TapSocket) stream.taker = taker;
     else stream.on('data', onData);
-    stream.write(binaryQuery(read.sql, read.parameters));
+    // A connection that died while it was idle has no event left to tell so: only the write does.
+    stream.write(binaryQuery(read.sql, read.parameters), (error) => {
+      if (error !== null && error !== undefined) finish(error);
+    });
   });
 }
 

@@ -80,6 +80,8 @@ export class LocalRangeReader implements RangeReader {
     let primary: Promise<void> | null = null;
     const startPrimary = (): void => {
       primary ??= this.#primary.readRange({ shape: shapes.primary, range }, ours, signal).catch(failed);
+      // It may fail long before the candidate's read ends and somebody asks for it below.
+      primary.catch(() => undefined);
     };
     const candidate = this.#candidate
       .readRange({ shape: shapes.candidate, range, onSnapshot: startPrimary }, theirs, signal)

@@ -66,8 +66,14 @@ async function open(): Promise<LocalRangeReader & { readonly connectors: readonl
       input.options,
       stop.signal,
     );
-  const [primary, candidate] = await Promise.all([connect(input.primary), connect(input.candidate)]);
-  return Object.assign(new LocalRangeReader(primary, candidate), { connectors: [primary, candidate] });
+  const [primary, candidate] = await Promise.allSettled([connect(input.primary), connect(input.candidate)]);
+  if (primary.status === 'fulfilled' && candidate.status === 'fulfilled') {
+    const connectors = [primary.value, candidate.value] as const;
+    return Object.assign(new LocalRangeReader(...connectors), { connectors });
+  }
+  // One of the two alone is of no use, and this is tried again while the other is away.
+  for (const site of [primary, candidate]) if (site.status === 'fulfilled') await site.value.close();
+  throw [primary, candidate].find((site) => site.status === 'rejected')?.reason;
 }
 
 async function close(): Promise<void> {

@@ -15,6 +15,8 @@ interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<number, Waiting>;
   readonly knows: Set<number>;
+  /** A message to a thread that has ended would never be answered. */
+  alive: boolean;
   /** Settles when the thread has ended. */
   readonly ended: Promise<void>;
 }
@@ -66,10 +68,10 @@ export class WorkerRangeReader implements RangeReader {
 
   #leastBusy(): Thread {
     const thread = this.#threads.reduce<Thread | null>(
-      (best, next) => (best === null || next.waiting.size < best.waiting.size ? next : best),
+      (best, next) => (next.alive && (best === null || next.waiting.size < best.waiting.size) ? next : best),
       null,
     );
-    if (thread === null) throw new TwinproofError('TP-BUG', { message: 'there is no worker thread' });
+    if (thread === null) throw new TwinproofError('TP-BUG', { message: 'no worker thread is left' });
     return thread;
   }
 
@@ -102,11 +104,13 @@ function startThread(input: WorkerInput): Thread {
   worker.on('error', (error) =>
     failAll(new TwinproofError('TP-BUG', { message: messageOf(error), cause: error })),
   );
+  const thread: Omit<Thread, 'ended'> = { worker, waiting, knows: new Set(), alive: true };
   const ended = new Promise<void>((resolve) => {
     worker.on('exit', () => {
+      thread.alive = false;
       failAll(new TwinproofError('TP-BUG', { message: 'a worker thread ended unexpectedly' }));
       resolve();
     });
   });
-  return { worker, waiting, knows: new Set(), ended };
+  return Object.assign(thread, { ended });
 }
