@@ -50,8 +50,12 @@ select pg_catalog.pg_current_wal_insert_lsn()::text as lsn, pg_catalog.pg_snapsh
 from (select pg_catalog.pg_current_snapshot() as now) s`;
 
 /**
- * The primary's head, then, in a later statement, whether all before it is visible. With a memory the head stays where
- * it was for as long as nothing was committed. Throws TP-ROLES on a standby.
+ * The primary's head, and whether all before it is visible. With a memory the head stays where it was for as long as
+ * nothing was committed. Throws TP-ROLES on a standby.
+ *
+ * Quiet is asked before the head and after it. After: a commit up to the head may still be invisible. Before: a
+ * transaction that is still in progress does not move the head, yet its commit may be in the log already; one that is
+ * gone before the head is read has moved it. So two equal heads that were both quiet saw no commit in between.
  */
 export async function readHead(
   session: Session,
@@ -64,13 +68,14 @@ export async function readHead(
       message: `${session.target.label} is in recovery: it has no head`,
     });
   }
+  const [before] = await session.rows<{ quiet: boolean }>(QUIET, [], signal);
   const [row] = await session.rows<{ lsn: string; xmax: string; still: boolean }>(HEAD, [], signal);
-  const [now] = await session.rows<{ quiet: boolean }>(QUIET, [], signal);
+  const [after] = await session.rows<{ quiet: boolean }>(QUIET, [], signal);
   const recognisedBy = `${identity.instance}/${identity.timeline}/${row?.xmax}`;
   const known = row?.still === true && memory.still?.recognisedBy === recognisedBy ? memory.still : null;
   const head = known?.head ?? place(identity, parseLsn(row?.lsn ?? ''));
   memory.still = row?.still === true ? { head, recognisedBy } : null;
-  return { head, quiet: now?.quiet ?? null };
+  return { head, quiet: before?.quiet === true && after?.quiet === true };
 }
 
 /** What the candidate has applied. A standby needs no lineage: its log is the primary's. */

@@ -3,13 +3,13 @@ import { withRetry } from './retry.ts';
 import type { SitePair } from './site-pair.ts';
 
 /**
- * A stretch of time in which the primary's log did not grow. Two reads that both lie within it saw one and the same
- * state, so a row in which they differ is a difference at once, without reading it again.
+ * A stretch of time in which nothing was committed on the primary. Two reads that both lie within it saw one and the
+ * same state, so a row in which they differ is a difference at once, without reading it again.
  *
- * Proof. At the window's opening the head h was read first; then nothing was quiet-breaking: no transaction had an
- * assigned id or waited for a synchronous standby, so every commit up to h was visible on the primary. Then the
- * candidate had applied h. If after both reads the head is still h, no transaction wrote anything in between: the
- * primary's read shows the state at h, and the candidate, which cannot be beyond the head, shows the state at h too.
+ * Proof. At the window's opening the head is h and quiet: every commit up to h is visible on the primary, and nothing
+ * else is in its log. Then the candidate has applied h. If after both reads the head is h and quiet again, nothing was
+ * committed in between, not even invisibly: the primary's read shows the state at h, and the candidate, which cannot
+ * have more than the primary's log, shows the state at h too.
  */
 export class StillWindow {
   readonly #pair: SitePair;
@@ -38,8 +38,8 @@ export class StillWindow {
   /** Whether reads that began in `window` and have ended by now saw one state. Opens the next window if not. */
   async holds(window: Position | null, signal: AbortSignal): Promise<boolean> {
     if (window === null || window !== this.#head) return false;
-    const { head } = await this.#readHead(signal);
-    if (this.#pair.primary.comparePositions(head, window) === 'equal') return true;
+    const { head, quiet } = await this.#readHead(signal);
+    if (quiet === true && this.#pair.primary.comparePositions(head, window) === 'equal') return true;
     if (this.#head === window) await this.open(signal);
     return false;
   }

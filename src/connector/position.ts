@@ -8,11 +8,12 @@ export type PositionOrder = 'before' | 'equal' | 'after' | 'incomparable';
 
 /** The primary's own reading. */
 export interface HeadReading {
-  /** No commit so far lies behind it. Two equal readings: nothing was committed in between. */
+  /** No commit that is visible lies behind it. */
   readonly head: Position;
   /**
-   * Read after `head`: true when no transaction that may already be in the log is still invisible here (in progress
-   * with an assigned id, prepared, or waiting for a synchronous standby); null when that cannot be known.
+   * True when no transaction that may already be in the log was still invisible here (in progress with an assigned id,
+   * prepared, or waiting for a synchronous standby), just before `head` was read and just after; null when that cannot
+   * be known. Two readings with equal heads, both quiet: nothing was committed in between, visible or not.
    */
   readonly quiet: boolean | null;
 }
