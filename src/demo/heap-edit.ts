@@ -12,7 +12,7 @@ import { waitForReplay } from './cluster-standby.ts';
 const PAGE_BYTES = 8192;
 const PAGES_PER_FILE = 131_072;
 export const HEADER_BYTES = 24;
-const ITEM_BYTES = 4;
+export const ITEM_BYTES = 4;
 /** Offset of pd_lower, which a sound page keeps at or below pd_upper. */
 export const PD_LOWER = 12;
 const LP_DEAD = 3;

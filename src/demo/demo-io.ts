@@ -1,0 +1,25 @@
+import type { TerminalStream } from '../report/bar-terminal.ts';
+
+/** What a command line gave. */
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+}
+
+/** Runs `twinproof ARGS` as the program itself would, for a screen of `width` columns. Throws what it throws. */
+export type CommandRunner = (args: readonly string[], width: number) => Promise<CommandResult>;
+
+export interface DemoIo {
+  readonly stdout: (text: string) => void;
+  /** Where what is under way is shown, if it is a terminal. */
+  readonly progress: TerminalStream;
+  readonly screen: { readonly width: number; readonly colour: boolean; readonly unicode: boolean };
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly run: CommandRunner;
+}
+
+export interface DemoOptions {
+  /** Leave the servers running at the end, until the signal. */
+  readonly keep: boolean;
+}
