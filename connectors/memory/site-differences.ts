@@ -4,8 +4,8 @@ import type { Site } from './site.ts';
 import type { Field } from './value.ts';
 
 /**
- * The truth, told by comparing everything at once: names of the tables whose rows differ. On a physical pair a row's
- * address is part of it. Versions are not, and a table that one site lacks differs.
+ * The truth, told by comparing everything at once: names of the tables whose rows differ. On a physical pair the
+ * address of a row without a key is part of it. Versions are not, and a table that one site lacks differs.
  */
 export function siteDifferences(primary: Site, candidate: Site, kind: 'physical' | 'logical'): string[] {
   const names = new Set([...primary.tables.keys(), ...candidate.tables.keys()]);
@@ -24,7 +24,7 @@ function content(table: HeapTable, columns: readonly string[], kind: 'physical' 
   const order = columns.map((name) => table.columnIndex(name));
   const rows = table.placedRows().map(({ slot, row }) => {
     const fields: Field[] = order.map((at) => row.fields[at] ?? null);
-    const address = kind === 'physical' ? `${slot} ` : '';
+    const address = kind === 'physical' && table.key === null ? `${slot} ` : '';
     return `${address}${Buffer.from(frameFields(fields)).toString('latin1')}`;
   });
   return rows.sort().join('\n');

@@ -34,10 +34,11 @@ export type Judgement =
 export function judge(round: Round): Judgement {
   const { primaryBefore, candidate, primaryAfter } = round;
   if (sameRowBytes(candidate, primaryAfter)) return 'same';
+  // A rewrite of the table gives an address to another row of the same writer: only where nothing moved, it is one row.
+  if (!unchanged(primaryBefore, primaryAfter)) return 'moving';
   if (round.versionsComparable && candidate !== null && primaryAfter !== null) {
     if (candidate.version !== null && candidate.version === primaryAfter.version) return 'different';
   }
-  if (!unchanged(primaryBefore, primaryAfter)) return 'moving';
   if (round.commitsPending !== 'none') return 'pending';
   return 'strike';
 }
