@@ -5,6 +5,9 @@ import { isTableLost, withRetry } from './retry.ts';
 import type { Suspect } from './suspect.ts';
 import type { TableRun } from './table-run.ts';
 
+/** Each has cost all its retries; a large table has thousands of ranges. */
+const RANGES_LOST_MAX = 3;
+
 type Window = TableRun['still']['current'];
 
 /** Compares a table range by range: block ranges of a physical pair, key ranges of a logical one. */
@@ -42,7 +45,7 @@ export async function compareByRanges(run: TableRun): Promise<void> {
 }
 
 async function compareOne(run: TableRun, range: Range): Promise<void> {
-  const { pair, plan, signal } = run;
+  const { pair, signal } = run;
   try {
     const { window, suspects } = await withRetry(pair, signal, () => readBoth(run, range));
     if (suspects.length > 0) await judgeSuspects(run, window, suspects);
@@ -50,8 +53,15 @@ async function compareOne(run: TableRun, range: Range): Promise<void> {
     if (error instanceof TwinproofError && error.code === 'TP-RANGE-TOO-LARGE')
       await compareParts(run, range);
     else if (signal.aborted || isTableLost(error)) throw error;
-    else run.tally.unproven(reasonOfError(error, plan.name));
+    else giveUpRange(run, error);
   }
+}
+
+/** Throws when the table has lost so many ranges to errors that might have passed that they are not about a range. */
+function giveUpRange({ tally, plan }: TableRun, error: unknown): void {
+  tally.unproven(reasonOfError(error, plan.name));
+  if (!(error instanceof TwinproofError) || !error.retryable) return;
+  if (tally.reasonsOf(error.code) >= RANGES_LOST_MAX) throw error;
 }
 
 async function compareParts(run: TableRun, range: Range): Promise<void> {

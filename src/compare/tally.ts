@@ -63,6 +63,11 @@ export class Tally {
     this.#note(why);
   }
 
+  /** How often a reason of this code was given. */
+  reasonsOf(code: string): number {
+    return this.#perCode.get(code) ?? 0;
+  }
+
   get outcome(): Outcome {
     if (this.differences > 0n || this.#broken) return 'different';
     return this.#unproven ? 'unproven' : 'same';
