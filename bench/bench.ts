@@ -40,8 +40,9 @@ function print(line: string): void {
 async function drain({ primary, candidate }: BenchPair, table: string): Promise<number> {
   const drainOne = ({ port }: Cluster): Promise<Measurement> =>
     measure('psql', [
-      ...['-X', '-q', '-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-d', 'postgres'],
-      ...['-c', `\\copy (select * from ${table}) to '/dev/null' (format binary)`],
+      '-Xqc',
+      `\\copy (select * from ${table}) to '/dev/null' (format binary)`,
+      `postgres://postgres@127.0.0.1:${port}/postgres`,
     ]);
   const started = process.hrtime.bigint();
   const both = await Promise.all([drainOne(primary), drainOne(candidate)]);
@@ -55,8 +56,19 @@ async function verifyOnce(
   expected: number,
 ): Promise<Measurement> {
   const result = await measure(process.execPath, [
-    ...[CLI, 'verify', '--quiet', '--format', 'json', '--jobs', options.jobs, '--tables', `public.${table}`],
-    ...['--primary', primary.url(), '--candidate', candidate.url()],
+    CLI,
+    'verify',
+    '--quiet',
+    '--format',
+    'json',
+    '--jobs',
+    options.jobs,
+    '--tables',
+    `public.${table}`,
+    '--primary',
+    primary.url(),
+    '--candidate',
+    candidate.url(),
   ]);
   if (result.exitCode !== expected) {
     throw new Error(

@@ -19,13 +19,16 @@ export class TapSocket extends Socket {
   constructor() {
     const scratch = new Uint8Array(SCRATCH_BYTES);
     const self: { socket: TapSocket | null } = { socket: null };
-    super({
+    // Named first: the type of the constructor's options does not know `onread`, which connect's options do.
+    const options = {
+      allowHalfOpen: false,
       onread: {
         buffer: () => self.socket?.nextBuffer(scratch) ?? scratch,
         callback: (length: number, buffer: Uint8Array) =>
           self.socket?.received(length, buffer, scratch) ?? true,
       },
-    } as ConstructorParameters<typeof Socket>[0]);
+    };
+    super(options);
     self.socket = this;
   }
 

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import type { Duplex } from 'node:stream';
 import type { RowSink } from '../../src/connector/contract.ts';
-import { TwinproofError } from '../../src/errors.ts';
+import { messageOf, TwinproofError } from '../../src/errors.ts';
 import { BACKEND, binaryQuery, type BinaryParameter, errorFields } from './messages.ts';
 import { type ByteTaker, feed, TapSocket } from './socket.ts';
 
@@ -24,9 +24,10 @@ export class ServerError extends Error {
   }
 }
 
-/** `pg` keeps its connection to itself; pg-copy-streams takes the stream over in the same way. */
-interface WireClient {
-  readonly connection: { readonly stream: Duplex };
+type DataListener = (chunk: Buffer) => void;
+
+function isListener(listener: unknown): listener is DataListener {
+  return typeof listener === 'function';
 }
 
 /**
@@ -44,7 +45,7 @@ export async function readRaw(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const { stream } = (client as unknown as WireClient).connection;
+  const { stream } = client.connection;
   const restore = takeOver(stream);
   try {
     await converse(stream, read, sink, signal);
@@ -56,9 +57,9 @@ export async function readRaw(
   }
 }
 
-/** Silences `pg`'s parser; the answer gives the stream back. */
+/** Silences `pg`'s parser, as pg-copy-streams does; the answer gives the stream back. */
 function takeOver(stream: Duplex): () => void {
-  const listeners = stream.listeners('data') as ((chunk: Buffer) => void)[];
+  const listeners = stream.listeners('data').filter(isListener);
   for (const listener of listeners) stream.removeListener('data', listener);
   return () => {
     if (stream instanceof TapSocket) stream.taker = null;
@@ -79,7 +80,7 @@ function converse(stream: Duplex, read: RawRead, sink: RowSink, signal: AbortSig
       stream.removeListener('close', onClose);
       signal.removeEventListener('abort', onAbort);
       if (error === null) resolve();
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      else reject(error instanceof Error ? error : new Error(messageOf(error)));
     };
     const onClose = (): void => finish(new TwinproofError('TP-CONNECTION-LOST', { retryable: true }));
     const onAbort = (): void => finish(signal.reason);
@@ -88,8 +89,9 @@ function converse(stream: Duplex, read: RawRead, sink: RowSink, signal: AbortSig
       taken: (length) => {
         if (over) return;
         try {
-          for (let message = sink.take(length); message !== null && !over; message = sink.take(0)) {
+          for (let message = sink.take(length); message !== null; message = sink.take(0)) {
             failure = onMessage(message, read, failure, finish);
+            if (message[0] === BACKEND.readyForQuery) break;
           }
         } catch (error) {
           finish(error);

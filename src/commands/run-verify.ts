@@ -40,7 +40,9 @@ export type OnRefused = (
   signal: AbortSignal,
 ) => Promise<VerifyResult>;
 
-const rethrow: OnRefused = (error) => Promise.reject(error as Error);
+const rethrow: OnRefused = (error) => {
+  throw error;
+};
 
 /** Compares two live sites and gives the result, with both connectors still open, to `then`. */
 export async function compareSites<T>(

@@ -32,14 +32,14 @@ export class StateFile implements CheckpointStore {
   async load(subject: CheckpointSubject): Promise<CheckpointData> {
     this.#subject = subjectName(subject);
     const text = await this.#read();
-    const tables: CheckpointData['tables'] = Object.create(null) as CheckpointData['tables'];
+    const tables: CheckpointData['tables'] = Object.create(null);
     if (text === null) return { tables };
     const state = this.#parse(text);
     if (state.subject !== this.#subject) {
       throw this.#error(`${this.#path} belongs to other sites or another scope`);
     }
     for (const { table, definition, ranges } of state.tables) {
-      const known: CheckpointData['tables'][string]['ranges'] = Object.create(null) as never;
+      const known: CheckpointData['tables'][string]['ranges'] = Object.create(null);
       for (const [id, rows, at] of ranges) known[id] = { rows, at };
       tables[table] = { definition, ranges: known };
     }

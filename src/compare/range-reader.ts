@@ -86,11 +86,11 @@ export class LocalRangeReader implements RangeReader {
     const candidate = this.#candidate
       .readRange({ shape: shapes.candidate, range, onSnapshot: startPrimary }, theirs, signal)
       .catch(failed);
-    const outcomes = await Promise.allSettled([candidate, candidate.then(() => primary)]);
-    if (primary !== null) await Promise.allSettled([primary]);
+    await Promise.allSettled([candidate]);
+    // Whichever failed, both reads have ended before the sinks are given back.
+    await Promise.allSettled([primary ?? Promise.resolve()]);
     outer.throwIfAborted();
-    const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (rejected !== undefined) throw stop.signal.aborted ? stop.signal.reason : rejected.reason;
+    if (stop.signal.aborted) throw stop.signal.reason;
     if (primary === null) {
       throw new TwinproofError('TP-BUG', { message: 'the candidate was read without telling its snapshot' });
     }

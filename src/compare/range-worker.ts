@@ -16,7 +16,7 @@ interface Registry {
   connectSite(address: SiteAddress, options: WorkerInput['options'], signal: AbortSignal): Promise<Connector>;
 }
 
-const input = workerData as WorkerInput;
+const input: WorkerInput = workerData;
 const port = parentPort;
 if (port === null) throw new Error('this module runs as a worker thread');
 const stop = new AbortController();
@@ -59,7 +59,7 @@ function openSites(): NonNullable<typeof sites> {
 }
 
 async function open(): Promise<LocalRangeReader & { readonly connectors: readonly Connector[] }> {
-  const registry = (await import(input.registry)) as Registry;
+  const registry: Registry = await import(input.registry);
   const connect = (address: SentAddress): Promise<Connector> =>
     registry.connectSite(
       { ...address, password: address.password === null ? null : new Secret(address.password) },

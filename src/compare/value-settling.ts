@@ -75,7 +75,7 @@ async function settleValues(
     const after = await countValues(run, 'primary', bucketCount, suspects);
     const pending = await withRetry(pair, signal, () => pair.primary.commitsPending([], signal));
     const proven: Proven[] = [];
-    for (const name of [...suspects.keys()]) {
+    for (const name of Array.from(suspects.keys())) {
       const [was, has, is] = [before.get(name) ?? 0, candidate.get(name) ?? 0, after.get(name) ?? 0];
       const judgement = judgeCount(was, has, is);
       const count = judgement === 'strike' && pending === 'none' ? (strikes.get(name) ?? 0) + 1 : 0;

@@ -39,7 +39,7 @@ export class WorkerRangeReader implements RangeReader {
     const shapesId = this.#shapesId(thread, shapes);
     const id = this.#nextId++;
     return new Promise<RangeReading>((resolve, reject) => {
-      const onAbort = (): void => settle(() => reject(signal.reason as Error));
+      const onAbort = (): void => settle(() => reject(signal.reason));
       const settle = (how: () => void): void => {
         thread.waiting.delete(id);
         signal.removeEventListener('abort', onAbort);
@@ -47,7 +47,7 @@ export class WorkerRangeReader implements RangeReader {
       };
       thread.waiting.set(id, {
         resolve: (reading) => settle(() => resolve(reading)),
-        reject: (error) => settle(() => reject(error as Error)),
+        reject: (error) => settle(() => reject(error)),
       });
       signal.addEventListener('abort', onAbort, { once: true });
       post(thread, { kind: 'read', id, shapesId, range });

@@ -42,9 +42,9 @@ export function instantiateKernel(bytes: number): KernelInstance {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
   const pages = Math.ceil(bytes / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance(compiled, { env: { memory, abort: failed } });
+  const instance = new WebAssembly.Instance<KernelExports>(compiled, { env: { memory, abort: failed } });
   return {
-    exports: instance.exports as unknown as KernelExports,
+    exports: instance.exports,
     memory: new Uint8Array(memory.buffer),
   };
 }

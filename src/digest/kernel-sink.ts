@@ -16,6 +16,8 @@ const INPUT_BYTES = 262_144;
 /** Rows kept before the area is copied out; a usual range fits without. */
 const RECORDS_MAX = 40_960;
 const KEYS_BYTES = 1_310_720;
+/** Times that the areas for rows and their identities may fill up before a range is too large. */
+const AREAS_MAX = 8;
 const BUCKET_BYTES = 24;
 
 /** A row longer than the input area, on its way through the streaming hash. */
@@ -41,6 +43,9 @@ export class KernelSink implements RowSink {
   #filled = 0;
   #long: LongRow | null = null;
   #spilled: Records[] = [];
+  #spilledRows = 0;
+  /** Infinite where rows are not kept for the whole of a range. */
+  #rowsMax = Infinity;
   bytes = 0;
 
   /** `bucketCount`: a power of two, or 0 for a sink that never fills buckets. */
@@ -56,8 +61,11 @@ export class KernelSink implements RowSink {
     this.#kernel = instantiateKernel(this.#sieve + bucketCount / 8);
   }
 
-  /** Makes the sink ready for a read. Drops whatever an earlier, failed read left behind. */
-  begin(mode: keyof typeof KERNEL_MODE, keyFields: number): void {
+  /**
+   * Makes the sink ready for a read. Drops whatever an earlier, failed read left behind. In mode `records` a read of
+   * more than `rowsMax` rows, or of as much in identities, ends with TP-RANGE-TOO-LARGE from `take`.
+   */
+  begin(mode: keyof typeof KERNEL_MODE, keyFields: number, rowsMax = AREAS_MAX * RECORDS_MAX): void {
     const { exports } = this.#kernel;
     this.#keyFields = keyFields;
     exports.configure(KERNEL_MODE[mode], SEED_1, SEED_2, keyFields, INPUT_BYTES);
@@ -70,6 +78,8 @@ export class KernelSink implements RowSink {
     this.#filled = 0;
     this.#long = null;
     this.#spilled = [];
+    this.#spilledRows = 0;
+    this.#rowsMax = mode === 'records' ? rowsMax : Infinity;
     this.bytes = 0;
   }
 
@@ -85,6 +95,7 @@ export class KernelSink implements RowSink {
     for (;;) {
       this.#start =
         exports.consume(this.#inputStart + this.#start, this.#inputStart + this.#filled) - this.#inputStart;
+      if (this.#spilledRows + exports.getRecords() > this.#rowsMax) throw tooLarge();
       switch (exports.getStatus()) {
         case KERNEL_STATUS.areaFull:
           this.#spill();
@@ -129,11 +140,6 @@ export class KernelSink implements RowSink {
     return this.#spilled.length === 0 ? area : joinRecords([...this.#spilled, area]);
   }
 
-  /** The records since the last call, copied when the area filled up meanwhile. */
-  recordsHeldBytes(): number {
-    return this.#spilled.reduce((sum, part) => sum + part.digests.length + part.keys.length, 0);
-  }
-
   /** Counts the buckets of the read that just ended; without this call they are dropped by the next `begin`. */
   settleBuckets(): void {
     this.#kernel.exports.settleBuckets(this.#pending, this.#total, this.#bucketCount);
@@ -167,6 +173,8 @@ export class KernelSink implements RowSink {
 
   #spill(): void {
     const { count, digests, keyEnds, keys } = this.#area();
+    if (this.#rowsMax < Infinity && this.#spilled.length + 1 >= AREAS_MAX) throw tooLarge();
+    this.#spilledRows += count;
     this.#spilled.push({ count, digests: digests.slice(), keyEnds: keyEnds.slice(), keys: keys.slice() });
     this.#kernel.exports.clearRecords();
   }
@@ -248,4 +256,8 @@ export class KernelSink implements RowSink {
     memory.set(key, at);
     return exports.addRow(first, second, at, key.length, lane(key, SEED_1)) !== 0;
   }
+}
+
+function tooLarge(): TwinproofError {
+  return new TwinproofError('TP-RANGE-TOO-LARGE');
 }

@@ -1,14 +1,18 @@
 /** The part of the WebAssembly API that is used: it is a global of Node.js, which @types/node 20 does not declare. */
 declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
+  interface Module {
+    readonly module: unique symbol;
   }
-  class Memory {
-    constructor(limits: { initial: number; maximum: number });
+  interface Memory {
     readonly buffer: ArrayBuffer;
   }
-  class Instance {
-    constructor(module: Module, imports: Record<string, Record<string, unknown>>);
-    readonly exports: Record<string, unknown>;
+  interface Instance<Exports> {
+    readonly exports: Exports;
   }
+  const Module: new (bytes: Uint8Array) => Module;
+  const Memory: new (limits: { initial: number; maximum: number }) => Memory;
+  const Instance: new <Exports>(
+    module: Module,
+    imports: Record<string, Record<string, unknown>>,
+  ) => Instance<Exports>;
 }
