@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EVERY_TYPE, TYPE_ROWS, TYPE_SCHEMA, TYPE_TABLES } from './harness/every-type.ts';
-import { relationPath, replaceInRelation } from './harness/heap.ts';
+import { replaceInRelation } from './harness/heap.ts';
 import { ServerPair } from './harness/server-pair.ts';
 import { differing, type Found, SAME } from './harness/verify.ts';
 
@@ -55,7 +55,8 @@ describe('on a physical pair rows are the same in a column of type', () => {
   beforeAll(async () => {
     pair = await ServerPair.physical({ schema: TYPE_SCHEMA + TYPE_TABLES + TYPE_ROWS });
     same = await pair.verifier.findTwice(['*']);
-    const paths = await Promise.all(TABLES.map(({ table }) => relationPath(pair.primary, 'postgres', table)));
+    const files = TABLES.map(({ table }) => `SELECT pg_relation_filepath('${table}') AS path`);
+    const paths = (await pair.primary.sql(files.join(' UNION ALL '))).map(({ path }) => String(path));
     await pair.edit(async (target) => {
       // The end of a frozen row's header and the id behind it: 0 becomes 77.
       const head = (id: number): Buffer => Buffer.from([0x0b, 24, 0, id, 0, 0, 0]);
