@@ -53,5 +53,5 @@ export const DEFAULT_LIMITS: Limits = {
   settleBatch: 1000,
   suspectsMax: 100_000,
   samplesMax: 20,
-  joinBytesMax: 128 * 1024 * 1024,
+  joinBytesMax: 168 * 1024 * 1024,
 };

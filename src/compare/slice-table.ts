@@ -1,3 +1,4 @@
+import type { Position } from '../connector/position.ts';
 import { lane, SEED_1 } from '../digest/digest.ts';
 import { Joiner, type Leftover } from '../digest/joiner.ts';
 import { reason, reasonOfError } from './reasons.ts';
@@ -37,11 +38,12 @@ export async function compareBySlices(run: TableRun): Promise<void> {
 
 /**
  * Reads both sites. While the primary's log stands still both at once; otherwise the candidate first, to its end, so
- * that the primary's snapshots all start after the candidate's (DESIGN.md section 6).
+ * that the primary's snapshots all start after the candidate's (DESIGN.md section 6). `restart` drops what was read.
  */
 async function readBothInOrder<T>(
   run: TableRun,
   read: (site: Site) => Promise<T>,
+  restart: () => void = () => undefined,
 ): Promise<{ readonly primary: T; readonly candidate: T }> {
   const window = run.still.current;
   if (window !== null) {
@@ -52,6 +54,7 @@ async function readBothInOrder<T>(
     if (await run.still.holds(window, run.signal))
       return { primary: primary.value, candidate: candidate.value };
   }
+  restart();
   const candidate = await read('candidate');
   return { primary: await read('primary'), candidate };
 }
@@ -60,22 +63,29 @@ async function readBothInOrder<T>(
 async function compareBuckets(run: TableRun, bucketCount: number, group: readonly number[]): Promise<void> {
   const window = run.still.current;
   const sieve = bitmapOf(group, bucketCount);
-  const joiner = new Joiner(run.pair.limits.joinBytesMax);
-  let room = true;
-  const pass = async (): Promise<void> => {
-    joiner.reset();
-    room = true;
-    await readBothInOrder(run, (site) =>
+  const fits = await run.sinks.withJoiner(run.pair.limits.joinBytesMax, async (joiner) => {
+    let room = true;
+    const restart = (): void => {
+      joiner.reset();
+      room = true;
+    };
+    const read = (site: Site): Promise<void> =>
       readSieved(run, site, bucketCount, sieve, (records) => {
         if (room) room = joiner.add(records, site === 'candidate' ? 1 : -1);
-      }),
-    );
-  };
-  await pass();
-  if (!room) {
-    await compareHalves(run, bucketCount, group);
-    return;
-  }
+      });
+    await readBothInOrder(run, read, restart);
+    if (room) await judgeLeftovers(run, window, bucketCount, joiner);
+    return room;
+  });
+  if (!fits) await compareHalves(run, bucketCount, group);
+}
+
+async function judgeLeftovers(
+  run: TableRun,
+  window: Position | null,
+  bucketCount: number,
+  joiner: Joiner,
+): Promise<void> {
   if (run.plan.shapes.primary.identity === 'value') {
     await judgeValues(run, window, bucketCount, joiner.leftovers());
     return;

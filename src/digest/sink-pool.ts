@@ -1,8 +1,10 @@
+import { Joiner } from './joiner.ts';
 import { KernelSink } from './kernel-sink.ts';
 
-/** Sinks are kept: each owns WebAssembly memory, which the garbage collector returns late. */
+/** Sinks and joiners are kept: each owns WebAssembly memory, which the garbage collector returns late. */
 export class SinkPool {
   readonly #idle = new Map<number, KernelSink[]>();
+  readonly #joiners: Joiner[] = [];
 
   /** A sink with so many buckets (0: none), for the time of `work`. */
   async with<T>(bucketCount: number, work: (sink: KernelSink) => Promise<T>): Promise<T> {
@@ -22,5 +24,16 @@ export class SinkPool {
     const idle = this.#idle.get(bucketCount) ?? [];
     idle.push(sink);
     this.#idle.set(bucketCount, idle);
+  }
+
+  /** An empty joiner of so many bytes, always the same number within one pool, for the time of `work`. */
+  async withJoiner<T>(bytesMax: number, work: (joiner: Joiner) => Promise<T>): Promise<T> {
+    const joiner = this.#joiners.pop() ?? new Joiner(bytesMax);
+    try {
+      joiner.reset();
+      return await work(joiner);
+    } finally {
+      this.#joiners.push(joiner);
+    }
   }
 }
