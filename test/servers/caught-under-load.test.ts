@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cluster } from '../../src/demo/cluster.ts';
+import { ServerPair } from './harness/server-pair.ts';
+import { SAME } from './harness/verify.ts';
+
+const RUNS = 3;
+
+const SCHEMA = `CREATE TABLE hot (id int PRIMARY KEY, n bigint, note text);
+  CREATE TABLE locale (k text COLLATE "en-x-icu" PRIMARY KEY, n bigint);
+  CREATE TABLE log (at timestamptz, what text); ALTER TABLE log REPLICA IDENTITY FULL;
+  CREATE TABLE parted (id int PRIMARY KEY, n bigint) PARTITION BY HASH (id);
+  CREATE TABLE parted_a PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+  CREATE TABLE parted_b PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+  CREATE TABLE wide (id int PRIMARY KEY, n int, big text);
+  ALTER TABLE wide ALTER big SET STORAGE EXTERNAL;`;
+
+const ROWS = `INSERT INTO hot SELECT g, 0, 'row ' || g FROM generate_series(1, 3000) g;
+  INSERT INTO locale SELECT 'key ' || g, 0 FROM generate_series(1, 500) g;
+  INSERT INTO log SELECT now(), 'x' || g FROM generate_series(1, 500) g;
+  INSERT INTO parted SELECT g, 0 FROM generate_series(1, 500) g;
+  INSERT INTO wide SELECT g, 0, repeat(md5(g::text), 2000) FROM generate_series(1, 20) g;`;
+
+/** One step of the writer: hot rows, rows that come and go, moves of keys, all in transactions of several tables. */
+const STEP = `BEGIN;
+  UPDATE hot SET n = n + 1 WHERE id IN (1, 2, 3);
+  UPDATE parted SET n = n + 1 WHERE id IN (1, 2);
+  COMMIT;
+  BEGIN;
+  DELETE FROM hot WHERE id = $1; INSERT INTO hot VALUES ($1 + 5000, 0, 'new') ON CONFLICT DO NOTHING;
+  UPDATE locale SET n = n + 1 WHERE k = 'key 1'; DELETE FROM locale WHERE k = 'Come ' || $1 - 3;
+  INSERT INTO locale VALUES ('Come ' || $1, 1);
+  INSERT INTO log VALUES (now(), 'y'), (now(), 'y'); DELETE FROM log WHERE what = 'x' || $1;
+  UPDATE parted SET id = 10000 + id WHERE id = 500 - $1 % 400;
+  UPDATE wide SET n = n + 1 WHERE id % 5 = $1 % 5;
+  COMMIT;
+  BEGIN; UPDATE hot SET n = -1, note = 'never'; ROLLBACK;`;
+
+interface Writer {
+  steps: number;
+  stop(): Promise<void>;
+}
+
+/** Writes without pause, from step `first` on, until stopped. */
+function startWriting(primary: Cluster, first: number): Writer {
+  const writer: Writer = { steps: 0, stop: () => Promise.resolve() };
+  const stopping = new AbortController();
+  const write = async (): Promise<void> => {
+    const session = await primary.connect();
+    for (; !stopping.signal.aborted; writer.steps += 1) {
+      await session.query(STEP.replaceAll('$1', String(first + writer.steps)));
+    }
+    await session.end();
+  };
+  const writing = write().catch((error: unknown) => error);
+  writer.stop = async () => {
+    stopping.abort();
+    const error = await writing;
+    if (error instanceof Error) throw error;
+  };
+  return writer;
+}
+
+async function openPair(kind: 'logical' | 'physical'): Promise<ServerPair> {
+  const options = { schema: SCHEMA, publicationOptions: 'publish_via_partition_root = true' };
+  const pair = await ServerPair[kind](options);
+  await pair.write(ROWS);
+  return pair;
+}
+
+describe.each(['logical', 'physical'] as const)('on a %s pair that is written to all the time', (kind) => {
+  let pair: ServerPair;
+  beforeAll(async () => {
+    pair = await openPair(kind);
+  });
+  afterAll(() => pair?.end());
+
+  test('no row is called different, and all are the same when the writer has ended', async () => {
+    const writer = startWriting(pair.primary, 10);
+    for (let run = 0; run < RUNS; run += 1) {
+      // Small ranges: many reads, each with its own snapshots.
+      const limits = run % 2 === 0 ? {} : { rangeRowsMax: 300, rangeBytesMax: 65_536 };
+      const { outcome, tables } = await pair.verifier.run(['*'], { limits });
+      expect(outcome).not.toBe('different');
+      for (const { differences } of tables)
+        expect(differences).toEqual({ missing: 0n, extra: 0n, changed: 0n });
+    }
+    await writer.stop();
+    expect(writer.steps).toBeGreaterThan(20);
+    await pair.write('SELECT 1');
+    for (const [table, found] of await pair.verifier.findTwice(['*']))
+      expect([table, found]).toEqual([table, SAME]);
+  });
+});
+
+describe('on a logical pair that is written to all the time', () => {
+  let pair: ServerPair;
+  beforeAll(async () => {
+    pair = await openPair('logical');
+  });
+  afterAll(() => pair?.end());
+
+  test('rows that are really wrong are found, and no others', async () => {
+    await pair.tamper(`UPDATE hot SET note = 'wrong' WHERE id = 2900; DELETE FROM hot WHERE id = 2901;
+      INSERT INTO hot VALUES (-1); UPDATE locale SET n = 77 WHERE k = 'key 400'; DELETE FROM parted WHERE id = 3;
+      UPDATE wide SET big = overlay(big placing '#' from 40000) WHERE id = 20`);
+    const writer = startWriting(pair.primary, 10);
+    const { tables } = await pair.verifier.run(['*'], { exclude: ['log'] });
+    await writer.stop();
+    const samples = tables.flatMap((table) =>
+      table.samples.map(({ kind, key }) => [kind, ...Object.values(key)].join(' ')),
+    );
+    expect(new Set(samples)).toEqual(
+      new Set(['changed 2900', 'missing 2901', 'extra -1', 'changed key 400', 'missing 3', 'changed 20']),
+    );
+  });
+});
