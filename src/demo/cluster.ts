@@ -218,8 +218,10 @@ export class Cluster {
 
   /** Stops the server and removes all its files. May be called twice. */
   async destroy(): Promise<void> {
-    await Promise.all([...this.clients].map((client) => this.disconnect(client)));
+    // At once: a session whose statement takes long would end only with it.
+    const disconnected = Promise.all([...this.clients].map((client) => this.disconnect(client)));
     await this.stop('immediate').catch(() => this.kill());
+    await disconnected;
     release(this.files);
     removeHome(this.paths, this.binaries.user);
   }

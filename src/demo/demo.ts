@@ -22,6 +22,8 @@ import { Narrator } from './narrator.ts';
 import { writeOwnSites } from './own-sites.ts';
 import { guard, release } from './server-guard.ts';
 
+/** How long an interrupted act may take to end while its servers still run. */
+const GRACE_MS = 500;
 /** How long an interrupted act may take to notice that its servers are gone. */
 const END_MS = 5_000;
 
@@ -45,8 +47,10 @@ export async function runDemo(options: DemoOptions, io: DemoIo): Promise<void> {
     // With --keep an interrupt is the end that was asked for.
     if (!told.all) throw error;
   } finally {
+    // A comparison that is interrupted ends by itself, and sooner than one whose servers are gone.
+    if (io.signal.aborted) await settled(story, GRACE_MS);
     await sites.end();
-    if (io.signal.aborted) await settled(story);
+    if (io.signal.aborted) await settled(story, END_MS);
     await sites.end();
     await rm(folder, { recursive: true, force: true });
     release(files);
@@ -142,11 +146,11 @@ async function keepOpen({ narrator, io, folder }: Stage, bank: Bank): Promise<vo
 
 async function aborted(signal: AbortSignal): Promise<never> {
   if (!signal.aborted) await once(signal, 'abort');
-  throw signal.reason;
+  throw new TwinproofError('TP-INTERRUPTED', { hint: 'no server and no file of the demo is left' });
 }
 
 /** Waits for the story to notice its end; what it says then is of no interest. */
-async function settled(story: Promise<void>): Promise<void> {
-  const limit = AbortSignal.timeout(END_MS);
+async function settled(story: Promise<void>, limitMs: number): Promise<void> {
+  const limit = AbortSignal.timeout(limitMs);
   await Promise.race([story.catch(() => undefined), once(limit, 'abort')]);
 }
