@@ -23,10 +23,9 @@ export function addCertificateCommand(program: Command, io: SiteIo): void {
     .addOption(formatOption())
     .addHelpText('after', HELP)
     .action(async (file: string, parsed: Parsed) => {
-      const { width, colour } = io.screen;
       const { runCertificateCheck } = await import('./certificate-check.ts');
       process.exitCode = await runCertificateCheck(
-        { file, keys: parsed.key, threshold: parsed.threshold ?? null, format: parsed.format, width, colour },
+        { file, keys: parsed.key, threshold: parsed.threshold ?? null, format: parsed.format, ...io.screen },
         io,
       );
     });

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TwinproofError } from '../errors.ts';
 import { durationText } from '../report/quantity.ts';
 import {
@@ -22,6 +23,7 @@ import { Narrator } from './narrator.ts';
 import { writeOwnSites } from './own-sites.ts';
 import { guard, release } from './server-guard.ts';
 
+const FOR_EVER_MS = 2 ** 31 - 1;
 /** How long an interrupted act may take to end while its servers still run. */
 const GRACE_MS = 500;
 /** How long an interrupted act may take to notice that its servers are gone. */
@@ -141,7 +143,8 @@ async function keepOpen({ narrator, io, folder }: Stage, bank: Bank): Promise<vo
       style: 'dim',
     });
   });
-  if (!io.signal.aborted) await once(io.signal, 'abort');
+  // A timer, not only a listener: nothing else keeps this process alive.
+  await sleep(FOR_EVER_MS, undefined, { signal: io.signal }).catch(() => undefined);
 }
 
 async function aborted(signal: AbortSignal): Promise<never> {
