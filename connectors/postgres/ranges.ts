@@ -3,7 +3,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { fieldsOf, frameFields, keyFieldsOf } from '../../src/row/stream.ts';
 import { fromLeaf, fromTable, parameterOid, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
 import type { BinaryParameter } from './messages.ts';
-import type { PostgresLeaf, PostgresTable } from './table.ts';
+import { handleOf, type PostgresLeaf, type PostgresTable } from './table.ts';
 
 /** A query that reads a range, and how the session has to be set for it. */
 export interface RangeQuery {
@@ -14,8 +14,11 @@ export interface RangeQuery {
 
 /** Assumed where there are no statistics: a page of small rows. */
 const ROWS_PER_BLOCK = 60;
-/** Rows sampled for each range of a key plan. */
-const SAMPLES_PER_RANGE = 30;
+/** Pages sampled for each range of a key plan: of one that is in key order a twentieth. */
+const PAGES_PER_RANGE = 8;
+/** Names that no key column is likely to have: they stand beside the key's. */
+const NUMBER = '"twinproof row number"';
+const COUNT = '"twinproof row count"';
 
 /**
  * Block ranges over every leaf; the last of each leaf is open, since the table may grow while it is read. `from` and
@@ -54,6 +57,33 @@ export function blocksPerRange(
   return Math.max(1, Math.floor(most));
 }
 
+/** The size of the leaf that a block range lies in: where an open range ends by now. */
+export function leafBlocksQuery(
+  shape: RowShape,
+  range: Range,
+): { readonly sql: string; readonly parameters: readonly number[] } {
+  const { table, leaf } = leafOf(shape, range);
+  return {
+    sql: 'select (pg_catalog.pg_relation_size($1::oid::regclass) / $2::int8)::float8 as blocks',
+    parameters: [leaf.oid, table.blockSize],
+  };
+}
+
+/** Two halves of a block range, `blocks` being the size of its leaf now; none when it is one block. */
+export function halveBlocks(shape: RowShape, range: Range, blocks: number): Range[] {
+  const { leaf, from } = leafOf(shape, range);
+  const to = blockBound(range.to)?.block ?? blocks;
+  const middle = from + Math.floor((to - from) / 2);
+  if (middle <= from) return [];
+  const rowsEstimate = Math.ceil(range.rowsEstimate / 2);
+  const bound = `${leaf.oid}:${middle}`;
+  const end = range.to === null ? '' : to;
+  return [
+    { ...range, id: `${leaf.name}@${from}-${middle}`, to: bound, rowsEstimate },
+    { ...range, id: `${leaf.name}@${middle}-${end}`, from: bound, rowsEstimate },
+  ];
+}
+
 /** Samples keys to cut the table into key ranges; the answer's rows are the bounds in key order. */
 export function keySampleQuery(
   shape: RowShape,
@@ -65,13 +95,18 @@ export function keySampleQuery(
   if (ranges <= 1) return null;
   const sql = shapeSql(shape);
   const keys = sql.keys.map(({ column }) => column.quotedName).join(', ');
-  const percent = Math.min(100, (ranges * SAMPLES_PER_RANGE * 100) / rows);
-  // A sample of whole pages is cheap; small tables are read in full.
+  const blocks = table.leaves.reduce((sum, leaf) => sum + leaf.blocks, 0);
+  const percent = Math.min(100, (ranges * PAGES_PER_RANGE * 100) / Math.max(1, blocks));
+  // A sample of whole pages is cheap; small tables are read in full. Repeatable: a run that is taken up again has to
+  // plan the same ranges, or nothing that was proven could be taken over.
   const from =
-    percent >= 50 ? fromTable(table) : `${fromTable(table)} tablesample system (${percent.toFixed(4)})`;
+    percent >= 50
+      ? fromTable(table)
+      : `${fromTable(table)} tablesample system (${percent.toFixed(4)}) repeatable (0)`;
   return {
-    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as n, count(*) over () as c
-      from ${from}) as sample where n % greatest(1, c / ${ranges}) = 0 order by ${keys}`,
+    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as ${NUMBER},
+      count(*) over () as ${COUNT} from ${from}) as sample
+      where ${NUMBER} % greatest(1, ${COUNT} / ${ranges}) = 0 order by ${keys}`,
     parameters: [],
     mode: 'scan',
   };
@@ -109,18 +144,11 @@ export function rangeQuery(shape: RowShape, range: Range): RangeQuery {
 }
 
 function blockQuery(shape: RowShape, sql: ShapeSql, range: Range): RangeQuery {
-  const from = blockBound(range.from);
+  const { leaf, from } = leafOf(shape, range);
   const to = blockBound(range.to);
-  const leaf = sql.table.leaves.find(({ oid }) => oid === from?.oid);
-  if (from === null || leaf === undefined) {
-    throw new TwinproofError('TP-DEFINITION-CHANGED', {
-      message: `${shape.table.name}: a partition that was to be read is not there`,
-      retryable: true,
-    });
-  }
   // A bound at the first block is left out: then a table without statistics is not misjudged.
   const conditions: string[] = [];
-  if (from.block > 0) conditions.push(`ctid >= '(${from.block},0)'::pg_catalog.tid`);
+  if (from > 0) conditions.push(`ctid >= '(${from},0)'::pg_catalog.tid`);
   if (to !== null) conditions.push(`ctid < '(${to.block},0)'::pg_catalog.tid`);
   const where = conditions.length > 0 ? ` where ${conditions.join(' and ')}` : '';
   return {
@@ -128,6 +156,23 @@ function blockQuery(shape: RowShape, sql: ShapeSql, range: Range): RangeQuery {
     parameters: [],
     mode: 'scan',
   };
+}
+
+/** The table, the piece of it that a block range lies in, and the range's first block. */
+function leafOf(
+  shape: RowShape,
+  range: Range,
+): { readonly table: PostgresTable; readonly leaf: PostgresLeaf; readonly from: number } {
+  const table = handleOf(shape.table);
+  const from = blockBound(range.from);
+  const leaf = table.leaves.find(({ oid }) => oid === from?.oid);
+  if (from === null || leaf === undefined) {
+    throw new TwinproofError('TP-DEFINITION-CHANGED', {
+      message: `${shape.table.name}: a partition that was to be read is not there`,
+      retryable: true,
+    });
+  }
+  return { table, leaf, from: from.block };
 }
 
 function blockBound(bound: string | null): { readonly oid: number; readonly block: number } | null {
@@ -184,8 +229,8 @@ export function splitQuery(shape: RowShape, range: Range, rowsMax: number): Rang
   const keys = keyList(sql);
   const { where, parameters } = keyCondition(sql, range);
   return {
-    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as n
-      from ${fromTable(sql.table)}${where}) as numbered where n % ${rowsMax} = 0 order by ${keys}`,
+    sql: `select ${keys} from (select ${keys}, row_number() over (order by ${keys}) as ${NUMBER}
+      from ${fromTable(sql.table)}${where}) as numbered where ${NUMBER} % ${rowsMax} = 0 order by ${keys}`,
     parameters,
     mode: 'key',
   };
