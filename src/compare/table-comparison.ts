@@ -51,7 +51,7 @@ export class TableComparison {
     this.#reader = options.reader ?? new LocalRangeReader(pair.primary, pair.candidate);
     this.#slots = pLimit(pair.limits.jobs);
     this.#still = new StillWindow(pair);
-    this.#throttle = new Throttle(options.throttle, pair);
+    this.#throttle = new Throttle(options.throttle, pair, () => this.#report(true));
     this.#startedAtMs = pair.timing.now();
     this.#savedAtMs = this.#startedAtMs;
     this.#rowsEstimate = plans.reduce((sum, { rowsEstimate }) => sum + BigInt(Math.round(rowsEstimate)), 0n);

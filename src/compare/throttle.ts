@@ -34,9 +34,13 @@ export class Throttle {
   #lagMs = 0;
   #checking: Promise<void> | null = null;
 
-  constructor(options: ThrottleOptions, pair: SitePair) {
+  readonly #onPause: () => void;
+
+  /** `onPause` is called whenever `paused` says something new. */
+  constructor(options: ThrottleOptions, pair: SitePair, onPause: () => void) {
     this.#options = options;
     this.#pair = pair;
+    this.#onPause = onPause;
     this.#startedAtMs = pair.timing.now();
   }
 
@@ -60,10 +64,16 @@ export class Throttle {
       this.#checking ??= this.#measure(signal).finally(() => (this.#checking = null));
       await this.#checking;
       if (this.#lagMs <= lagMaxMs) break;
-      this.paused = `the candidate is ${Math.round(this.#lagMs / 1000)} s behind`;
+      this.#pause(`the candidate is ${Math.round(this.#lagMs / 1000)} s behind`);
       await this.#pair.timing.sleep(LAG_POLL_MS, signal);
     }
-    this.paused = null;
+    this.#pause(null);
+  }
+
+  #pause(why: string | null): void {
+    const known = this.paused;
+    this.paused = why;
+    if (why !== known) this.#onPause();
   }
 
   /**
