@@ -113,6 +113,11 @@ export class Site {
     return this.#seen.get(table)?.snapshots ?? 0;
   }
 
+  /** Was this row there when the table was first read? False for a table that was not read. */
+  wasThere(table: string, slot: number, row: HeapRow): boolean {
+    return this.#seen.get(table)?.first.get(slot) === row;
+  }
+
   /**
    * May a range read have passed this row already? True also for a row that came after the first read of its table:
    * it may lie where that read has been.

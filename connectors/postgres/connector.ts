@@ -27,7 +27,16 @@ import { addressText, foundRow, keyTextQuery, pointQueries } from './points.ts';
 import { ReaderPool } from './pool.ts';
 import { type HeadMemory, type Lineage, readApplied, readHead, readLag } from './positions.ts';
 import { readFindings } from './preflight.ts';
-import { blockRanges, keyRanges, keySampleQuery, rangeQuery, splitAt, splitQuery } from './ranges.ts';
+import {
+  blockRanges,
+  halveBlocks,
+  keyRanges,
+  keySampleQuery,
+  leafBlocksQuery,
+  rangeQuery,
+  splitAt,
+  splitQuery,
+} from './ranges.ts';
 import { relateSites } from './relation.ts';
 import { handleOf } from './table.ts';
 import { describeTables } from './tables.ts';
@@ -100,7 +109,8 @@ export class PostgresConnector implements Connector {
     const { relation, lineage } = await this.#control.use(signal, (ours) =>
       primary.#control.use(signal, (theirs) => relateSites(ours, theirs, signal)),
     );
-    this.#lineage = lineage;
+    // Asked about a stranger, a subscriber still knows whose log it applies.
+    if (relation.kind !== 'none') this.#lineage = lineage;
     return relation;
   }
 
@@ -114,7 +124,11 @@ export class PostgresConnector implements Connector {
     );
   }
 
-  head(signal: AbortSignal): Promise<HeadReading> {
+  /** A subscriber has a log of its own, which says nothing of the pair; a standby is told by the server. */
+  async head(signal: AbortSignal): Promise<HeadReading> {
+    if (this.#lineage !== null) {
+      throw new TwinproofError('TP-ROLES', { message: 'a subscriber has no head: it is the candidate' });
+    }
     return this.#control.use(signal, (session) => readHead(session, signal, this.#headMemory));
   }
 
@@ -127,6 +141,8 @@ export class PostgresConnector implements Connector {
   }
 
   async planRanges(shape: RowShape, options: PlanOptions, signal: AbortSignal): Promise<readonly Range[]> {
+    signal.throwIfAborted();
+    this.#readers.demandOpen();
     const table = handleOf(shape.table);
     if (options.kind !== 'key') return blockRanges(shape, table, options);
     const sample = keySampleQuery(shape, table, options);
@@ -137,7 +153,13 @@ export class PostgresConnector implements Connector {
   }
 
   async splitRange(shape: RowShape, range: Range, signal: AbortSignal): Promise<readonly Range[]> {
-    if (range.kind !== 'key') return [];
+    if (range.kind !== 'key') {
+      const { sql, parameters } = leafBlocksQuery(shape, range);
+      const [leaf] = await this.#control.use(signal, (session) =>
+        session.rows<{ blocks: number | null }>(sql, parameters, signal),
+      );
+      return halveBlocks(shape, range, leaf?.blocks ?? 0);
+    }
     const query = splitQuery(shape, range, SPLIT_ROWS);
     const cuts = new BodySink(POINT_BYTES_MAX);
     await this.#readers.read(query.mode, query, cuts, signal);

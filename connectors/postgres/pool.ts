@@ -73,16 +73,29 @@ export class ReaderPool {
     });
   }
 
+  /** Reads that go on end with TP-CONNECTION-LOST, on the server too. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { session } of this.#open) {
+      if (this.#idle.some((reader) => reader.session === session)) continue;
+      void cancelBackend(this.#target, session.key);
+      session.client.connection.stream.destroy(
+        new TwinproofError('TP-CONNECTION-LOST', { message: 'the connector was closed' }),
+      );
+    }
     await Promise.all([...this.#open].map(({ session }) => session.close()));
     this.#open.clear();
+  }
+
+  /** Throws TP-BUG after `close`. */
+  demandOpen(): void {
+    if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
   }
 
   #with(mode: ScanMode, signal: AbortSignal, work: (reader: Reader) => Promise<void>): Promise<void> {
     return this.#limit(async () => {
       signal.throwIfAborted();
-      if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
+      this.demandOpen();
       const reader = this.#idle.pop() ?? (await this.#connect(signal));
       try {
         await this.#setMode(reader, mode, signal);

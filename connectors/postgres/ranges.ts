@@ -91,7 +91,8 @@ export function keySampleQuery(
   options: PlanOptions,
 ): RangeQuery | null {
   const rows = Math.max(0, shape.table.rowsEstimate);
-  const ranges = Math.ceil(rows / options.rowsMax);
+  const bytes = Math.max(0, shape.table.bytesEstimate);
+  const ranges = Math.min(rows, Math.ceil(Math.max(rows / options.rowsMax, bytes / options.bytesMax)));
   if (ranges <= 1) return null;
   const sql = shapeSql(shape);
   const keys = sql.keys.map(({ column }) => column.quotedName).join(', ');

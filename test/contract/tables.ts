@@ -36,9 +36,9 @@ export function keyedTable(table: string, rowCount: number): ContractTable {
   };
 }
 
-/** The key of the row with this index: far apart, on both sides of zero and beyond 2^53. */
+/** The key of the row with this index, up to ten thousand: far apart, on both sides of zero and beyond 2^53. */
 export function keyOfRow(index: number): bigint {
-  return BigInt(index - 50) * 90_071_992_547_409_921n;
+  return BigInt(index - 50) * 900_719_925_474_099n;
 }
 
 /** A key of two columns, the second first, with text that locales sort differently. Odd names. */
