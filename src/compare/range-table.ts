@@ -1,5 +1,6 @@
 import type { Range } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
+import { checkIndexes } from './index-check.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import { isTableLost, withRetry } from './retry.ts';
 import type { Suspect } from './suspect.ts';
@@ -48,7 +49,8 @@ async function compareOne(run: TableRun, range: Range): Promise<void> {
   const { pair, signal } = run;
   try {
     const { window, suspects } = await withRetry(pair, signal, () => readBoth(run, range));
-    if (suspects.length > 0) await judgeSuspects(run, window, suspects);
+    if (suspects.length > 0 && !(await judgeSuspects(run, window, suspects)))
+      await checkIndexes(run, range, suspects);
   } catch (error) {
     if (error instanceof TwinproofError && error.code === 'TP-RANGE-TOO-LARGE')
       await compareParts(run, range);
@@ -93,20 +95,21 @@ async function readBoth(run: TableRun, range: Range): Promise<WindowedReading> {
   return { window, suspects };
 }
 
-/** Differences at once if both sites stood still, else suspects to be settled. */
+/** Differences at once if both sites stood still, which is the answer, else suspects to be settled. */
 export async function judgeSuspects(
   run: TableRun,
   window: Window,
   suspects: readonly Suspect[],
-): Promise<void> {
+): Promise<boolean> {
   const { plan, signal } = run;
   const still = await run.still.holds(window, signal);
   if (!still) {
     await run.settling.push(suspects.map(({ key }) => key));
-    return;
+    return false;
   }
   const proven = suspects.map(({ kind, key }) => ({ kind, key, columns: null, count: 1 }));
   // A scan of the table itself cannot be misled by an index; a read in key order can.
   if (plan.method === 'key') await run.settling.confirm(proven);
   else await run.findings.add(proven, signal);
+  return true;
 }
