@@ -1,11 +1,14 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { access } from 'node:fs/promises';
-import { writeAtomically } from '../certificate/atomic-file.ts';
 import { fingerprintOf, publicKeyOf } from '../certificate/key.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
+import { PRIVATE_MODE, writeOutput } from '../report/output-file.ts';
 import { terminalText } from '../report/terminal-text.ts';
 import type { CommandIo } from './io.ts';
+
+/** Whatever the umask: others check certificates with it. */
+const PUBLIC_KEY_MODE = 0o644;
 
 export interface KeygenOptions {
   /** Of the private key; the public key goes beside it, with `.pub` added. */
@@ -31,9 +34,9 @@ export async function runKeygen(options: KeygenOptions, io: CommandIo): Promise<
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
-  const common = { overwrite: force, randomBytes: io.randomBytes };
-  await writeAtomically({ path: out, content: pem.privateKey, mode: 0o600, ...common });
-  await writeAtomically({ path: publicPath, content: pem.publicKey, mode: 0o644, ...common });
+  const existing = force ? 'replace' : 'refuse';
+  await writeOutput(out, pem.privateKey, { mode: PRIVATE_MODE, existing });
+  await writeOutput(publicPath, pem.publicKey, { mode: PUBLIC_KEY_MODE, existing });
   io.stdout(
     [
       `private key  ${terminalText(out)}  (keep it off both sites; whoever holds it can sign)`,

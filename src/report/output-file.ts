@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { TwinproofError } from '../errors.ts';
 
 export interface OutputFileOptions {
-  /** Permissions of a new file; an existing one keeps its own. */
+  /** Permissions of a new file. */
   readonly mode: number;
+  /**
+   * What becomes of a file that stands there. `keep`, the default: it gets the new content and keeps its permissions,
+   * and links are followed. `replace`: a new file with exactly `mode` takes its place, as keys need it, and a link
+   * is replaced itself. `refuse`: it is left alone, and TP-OUTPUT thrown.
+   */
+  readonly existing?: 'keep' | 'replace' | 'refuse';
 }
 
 /** What a file may be read by when nothing says otherwise; the umask still applies. */
@@ -38,19 +44,28 @@ export class OutputFile {
   readonly #target: string;
   /** Null: written directly. */
   readonly #temporary: string | null;
+  readonly #exclusive: boolean;
   #handle: FileHandle | null;
 
-  private constructor(file: string, target: string, temporary: string | null, handle: FileHandle) {
+  private constructor(
+    file: string,
+    target: string,
+    temporary: string | null,
+    handle: FileHandle,
+    exclusive = false,
+  ) {
     this.#file = file;
     this.#target = target;
     this.#temporary = temporary;
     this.#handle = handle;
+    this.#exclusive = exclusive;
   }
 
   /** @throws TwinproofError TP-OUTPUT */
-  static async create(file: string, { mode }: OutputFileOptions): Promise<OutputFile> {
+  static async create(file: string, options: OutputFileOptions): Promise<OutputFile> {
+    const { mode, existing: fate = 'keep' } = options;
     try {
-      const existing = await existingFile(file);
+      const existing = fate === 'keep' ? await existingFile(file) : null;
       if (existing !== null && !existing.regular) {
         return new OutputFile(file, existing.target, null, await open(existing.target, 'w'));
       }
@@ -58,8 +73,10 @@ export class OutputFile {
       const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
       // Exclusive: a link that someone put there under this name is not followed.
       const handle = await open(temporary, 'wx', existing?.mode ?? mode);
-      if (existing !== null) await keepMode(handle, existing.mode);
-      return new OutputFile(file, target, temporary, handle);
+      // The umask has taken its part of the mode given at creation.
+      if (existing !== null) await handle.chmod(existing.mode);
+      if (fate !== 'keep') await handle.chmod(mode);
+      return new OutputFile(file, target, temporary, handle, fate === 'refuse');
     } catch (error) {
       throw failure(file, error);
     }
@@ -83,7 +100,8 @@ export class OutputFile {
       await handle.close();
       this.#handle = null;
       if (this.#temporary === null) return;
-      await rename(this.#temporary, this.#target);
+      if (this.#exclusive) await renameExclusively(this.#temporary, this.#target);
+      else await rename(this.#temporary, this.#target);
       await syncFolder(path.dirname(this.#target));
     });
   }
@@ -129,9 +147,10 @@ async function existingFile(file: string): Promise<ExistingFile | null> {
   }
 }
 
-/** The umask has taken its part of the mode given at creation. */
-async function keepMode(handle: FileHandle, mode: number): Promise<void> {
-  await handle.chmod(mode);
+/** A link fails where the name is taken; a check followed by a rename would race. */
+async function renameExclusively(from: string, to: string): Promise<void> {
+  await link(from, to);
+  await unlink(from);
 }
 
 /** Without this the new name can be gone after a power failure. */
@@ -164,6 +183,13 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 
 function failure(file: string, error: unknown): TwinproofError {
   const code = codeOf(error);
+  if (code === 'EEXIST') {
+    return new TwinproofError('TP-OUTPUT', {
+      message: `${file} exists already`,
+      hint: 'name another file, or give --force to replace it',
+      cause: error,
+    });
+  }
   const problem =
     code === null ? String(error instanceof Error ? error.message : error) : (PROBLEMS[code] ?? code);
   return new TwinproofError('TP-OUTPUT', {

@@ -2,7 +2,6 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeAtomically } from '../../src/certificate/atomic-file.ts';
 import { previousCertificate } from '../../src/certificate/chain.ts';
 import { addSignature, writeEnvelope } from '../../src/certificate/envelope.ts';
 import { parseEnvelope } from '../../src/certificate/envelope-parse.ts';
@@ -56,14 +55,12 @@ describe('keygen', () => {
     await expect(runKeygen({ out, force: false }, recorder())).rejects.toMatchObject({ code: 'TP-OUTPUT' });
   });
 
-  it('a temporary file that exists is not written through', async () => {
-    const path = await directory();
-    await writeFile(join(path, '.f.0101010101010101.tmp'), 'planted');
-    const write = { path: join(path, 'f'), content: 'x', mode: 0o600, overwrite: true };
-    await expect(writeAtomically({ ...write, randomBytes: recorder().randomBytes })).rejects.toMatchObject({
-      code: 'TP-OUTPUT',
-    });
-    expect(await readFile(join(path, '.f.0101010101010101.tmp'), 'utf8')).toBe('planted');
+  it('gives a private key its mode, whatever the file that it replaces had', async () => {
+    const out = join(await directory(), 'key');
+    await writeFile(out, 'old', { mode: 0o644 });
+    await runKeygen({ out, force: true }, recorder());
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
+    expect((await stat(`${out}.pub`)).mode & 0o777).toBe(0o644);
   });
 });
 

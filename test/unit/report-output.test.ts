@@ -1,4 +1,5 @@
 import {
+  lstatSync,
   mkdtempSync,
   mkdirSync,
   readFileSync,
@@ -53,6 +54,33 @@ describe('an output file', () => {
     await writeOutput(at('link'), 'new');
     expect(readFileSync(at('real'), 'utf8')).toBe('new');
     expect(readdirSync(folder).sort()).toEqual(['link', 'real']);
+  });
+
+  it('refuses to take a name that is taken by then, and leaves nothing', async () => {
+    const output = await OutputFile.create(at('key'), { mode: 0o600, existing: 'refuse' });
+    await output.write(Buffer.from('new'));
+    writeFileSync(at('key'), 'precious');
+    await expect(output.commit()).rejects.toMatchObject({
+      code: 'TP-OUTPUT',
+      message: `${at('key')} exists already`,
+    });
+    expect(readFileSync(at('key'), 'utf8')).toBe('precious');
+    expect(readdirSync(folder)).toEqual(['key']);
+  });
+
+  it('takes a free name exclusively', async () => {
+    await writeOutput(at('key'), 'new', { mode: 0o600, existing: 'refuse' });
+    expect(readFileSync(at('key'), 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['key']);
+  });
+
+  it('replaces a link and the permissions when told to', async () => {
+    writeFileSync(at('real'), 'old', { mode: 0o644 });
+    symlinkSync(at('real'), at('link'));
+    await writeOutput(at('link'), 'new', { mode: 0o600, existing: 'replace' });
+    expect(readFileSync(at('real'), 'utf8')).toBe('old');
+    expect(lstatSync(at('link')).isFile()).toBe(true);
+    expect(statSync(at('link')).mode & 0o777).toBe(0o600);
   });
 
   it('writes into a device and leaves the device', async () => {
