@@ -69,11 +69,19 @@ export class Verifier {
     return this.#once([table], options).then((found) => one(found, table));
   }
 
-  /** What two runs find, one on sites at rest and one that settles every suspect. Where they do not agree, a reason says so. */
+  /**
+   * What two runs find, one on sites at rest and one that settles every suspect. Where they do not agree, a reason
+   * says so; but only settling asks an index, which has a key that rotted otherwise.
+   */
   async findTwice(tables: readonly string[], options: RunOptions = {}): Promise<ReadonlyMap<string, Found>> {
     const still = await this.#once(tables, options);
     const settled = await this.#once(tables, { ...options, restless: true });
-    const settledText = (table: string): string => JSON.stringify(settled.get(table));
+    const settledText = (table: string): string => {
+      const found = settled.get(table);
+      return JSON.stringify(
+        found && { ...found, reasons: found.reasons.filter((code) => code !== 'TP-INDEX-CORRUPT') },
+      );
+    };
     return new Map(
       [...still].map(([table, found]) => [
         table,
