@@ -8,7 +8,8 @@ const WINDOW_ROWS = 32;
 
 /**
  * Where two reads of one range differ. Equal rows may stand in any order; where the order is equal, as on a physical
- * pair or by key, the cost is that of comparing two byte arrays. Identities are unique within each read.
+ * pair or by key, the cost is that of comparing two byte arrays. Identities are unique within each read, unless a
+ * unique index has failed: then every identity whose rows differ is among the suspects all the same.
  */
 export function suspectsOf(primary: Records, candidate: Records): Suspect[] {
   const found: Suspect[] = [];
@@ -82,7 +83,12 @@ function collect(found: Suspect[], kind: Suspect['kind'], records: Records, from
 /** The rest by identity, for reads in different order. */
 function pairByKey(found: Suspect[], a: Records, i: number, b: Records, j: number): void {
   const rest = new Map<string, number>();
-  for (let row = j; row < b.count; row++) rest.set(nameOf(keyAt(b, row)), row);
+  for (let row = j; row < b.count; row++) {
+    const key = keyAt(b, row);
+    const name = nameOf(key);
+    if (rest.has(name)) found.push({ kind: 'extra', key: key.slice() });
+    else rest.set(name, row);
+  }
   for (let row = i; row < a.count; row++) {
     const key = keyAt(a, row);
     const name = nameOf(key);
@@ -99,29 +105,37 @@ function pairByKey(found: Suspect[], a: Records, i: number, b: Records, j: numbe
 
 /** A row that stands elsewhere in the other read was taken for missing and for extra: it is one row. */
 function withoutMoves(found: Suspect[], a: Records, b: Records): Suspect[] {
-  const missing = new Set<string>();
-  for (const { kind, key } of found) if (kind === 'missing') missing.add(nameOf(key));
+  const missing = countNames(found, 'missing');
   const both = new Set<string>();
-  for (const { kind, key } of found) {
-    if (kind === 'extra' && missing.has(nameOf(key))) both.add(nameOf(key));
+  for (const [name, count] of missing.size === 0 ? [] : countNames(found, 'extra')) {
+    if (count === 1 && missing.get(name) === 1) both.add(name);
   }
   if (both.size === 0) return found;
   const kept = found.filter(({ kind, key }) => kind === 'changed' || !both.has(nameOf(key)));
   const rowsOfA = rowsNamed(a, both);
   for (const [name, row] of rowsNamed(b, both)) {
     const other = rowsOfA.get(name);
-    if (other !== undefined && !sameRow(a, other, b, row)) {
-      kept.push({ kind: 'changed', key: keyAt(b, row).slice() });
-    }
+    const once = row !== null && other !== null && other !== undefined;
+    if (!once || !sameRow(a, other, b, row))
+      kept.push({ kind: 'changed', key: new Uint8Array(Buffer.from(name, 'latin1')) });
   }
   return kept;
 }
 
-function rowsNamed(records: Records, names: ReadonlySet<string>): Map<string, number> {
-  const rows = new Map<string, number>();
+function countNames(found: readonly Suspect[], wanted: Suspect['kind']): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { kind, key } of found) {
+    if (kind === wanted) counts.set(nameOf(key), (counts.get(nameOf(key)) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Where rows stand; null: the identity is there more than once. */
+function rowsNamed(records: Records, names: ReadonlySet<string>): Map<string, number | null> {
+  const rows = new Map<string, number | null>();
   for (let row = 0; row < records.count; row++) {
     const name = nameOf(keyAt(records, row));
-    if (names.has(name)) rows.set(name, row);
+    if (names.has(name)) rows.set(name, rows.has(name) ? null : row);
   }
   return rows;
 }

@@ -133,6 +133,30 @@ describe('suspects of two reads', () => {
     );
   });
 
+  it('name every key whose rows differ, also where keys repeat', () => {
+    const rows = fc.array(fc.record({ key: fc.nat({ max: 12 }), value: fc.nat({ max: 1 }) }), {
+      maxLength: 14,
+      size: 'max',
+    });
+    fc.assert(
+      fc.property(rows, rows, (primary, candidate) => {
+        const valuesOf = (read: readonly Row[], key: number): string =>
+          read
+            .filter((row) => row.key === key)
+            .map(({ value }) => String(value))
+            .toSorted()
+            .join();
+        const keys = Array.from({ length: 13 }, (_, key) => key);
+        const differing = keys.filter((key) => valuesOf(primary, key) !== valuesOf(candidate, key));
+        const suspected = new Set(
+          suspectsAsText(primary, candidate).map((text) => Number(text.split(' ')[1])),
+        );
+        expect(differing.filter((key) => !suspected.has(key))).toEqual([]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   it.each<[string, Row[], Row[]]>([
     ['nothing in two empty reads', [], []],
     ['every row of a read beside an empty one', rowsFrom(100), []],
