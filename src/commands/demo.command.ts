@@ -19,11 +19,19 @@ export function addDemoCommand(program: Command, io: SiteIo): void {
     .option('--keep', 'keep the servers running at the end, until Ctrl-C', false)
     .addHelpText('after', HELP)
     .action(async (parsed: { readonly keep: boolean }) => {
+      forgetOtherServers();
       const { runDemo } = await import('../demo/demo.ts');
       const { screen, progress, signal, stdout } = io;
       await runDemo(parsed, { stdout, progress, screen, signal, run: commandRunner(io) });
       process.exitCode = EXIT.ok;
     });
+}
+
+/** PGPASSWORD, PGSSLMODE and the like are about the user's own servers; this process is about the demo's alone. */
+function forgetOtherServers(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('PG')) Reflect.deleteProperty(process.env, name);
+  }
 }
 
 /** Command lines are run by the same commands that run them for a user; only their output is kept. */
@@ -35,8 +43,6 @@ function commandRunner(io: SiteIo): CommandRunner {
       stdout: (text) => {
         stdout += text;
       },
-      // PGPASSWORD or PGSSLMODE of the user's own servers say nothing of these.
-      environment: {},
       screen: { ...io.screen, width },
     };
     const program = new Command('twinproof').exitOverride();

@@ -197,6 +197,8 @@ export class Cluster {
       database,
       application_name: 'harness',
       connectionTimeoutMillis: 15_000,
+      // Whatever PGSSLMODE says of the user's own servers.
+      ssl: false,
       ...(this.password === null ? {} : { password: this.password }),
     });
     // A server that is killed breaks its sessions; without a listener that would end this process.

@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { installedVersions } from '../../src/demo/binaries.ts';
+import { widthOf } from '../../src/report/text-width.ts';
+import { builtProgram } from './harness/cli-build.ts';
+import { until } from './harness/cli.ts';
+
+/** Far above what it takes, half a minute: this is about the machine of a stranger. */
+const LIMIT_MS = 120_000;
+
+interface Demo {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+}
+
+/** A temporary directory of the demo's own, short as sockets lie in it: what is left in there was left behind. */
+const temporary = mkdtempSync('/tmp/tp-demo-');
+// As root the servers run as another user, who must get in.
+chmodSync(temporary, 0o755);
+
+afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+
+function startDemo(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Demo {
+  const child = spawn(process.execPath, [builtProgram(), 'demo', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // What a user's shell says of their own servers must not lead the demo astray.
+    env: {
+      PATH: process.env['PATH'],
+      TMPDIR: temporary,
+      PGHOST: 'db.example.org',
+      PGSSLMODE: 'verify-full',
+      ...env,
+    },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const ended = once(child, 'close').then(([code]: unknown[]) => {
+    clearTimeout(limit);
+    return typeof code === 'number' ? code : null;
+  });
+  return { child, ended, stdout: () => stdout, stderr: () => stderr };
+}
+
+/** Servers and folders; the copy of the programs for a user who cannot reach them is a cache and stays. */
+function leftBehind(): readonly string[] {
+  return readdirSync(temporary).filter((name) => !name.startsWith('twinproof-postgres-'));
+}
+
+function portsOf(text: string): readonly string[] {
+  return [...new Set([...text.matchAll(/@127\.0\.0\.1:(\d+)/g)].map(([, port]) => port ?? ''))];
+}
+
+async function answers(port: string): Promise<boolean> {
+  try {
+    await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2_000) });
+    return true;
+  } catch (error) {
+    // A server of PostgreSQL hangs up on such talk; a port that nobody has refuses it.
+    const cause = error instanceof Error ? error.cause : undefined;
+    return !(cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED');
+  }
+}
+
+describe.skipIf(installedVersions().length === 0 && process.env['CI'] === undefined)('the demo', () => {
+  let demo: Demo;
+  let code: number | null;
+  let startedAt: number;
+  let took: number;
+
+  beforeAll(async () => {
+    startedAt = Date.now();
+    demo = startDemo();
+    code = await demo.ended;
+    took = Date.now() - startedAt;
+  }, LIMIT_MS);
+
+  test('shows what it claims, and says so by its exit code', () => {
+    expect([code, demo.stderr()]).toEqual([0, '']);
+    expect(demo.stdout()).toContain('everything that was broken was found, nothing else was');
+    expect(took).toBeLessThan(LIMIT_MS);
+  });
+
+  test('finds two copies the same under load, and gives the standby a verdict', () => {
+    const text = demo.stdout();
+    expect(text.match(/✔ SAME {2}every row of 4 tables is the same/g)).toHaveLength(2);
+    expect(text).toMatch(/--quiesced[^│]*│ ✔ SAFE {2}/);
+    expect(text.match(/│ ✖ NOT_SAFE {2}/g)).toHaveLength(2);
+    expect(text).toContain('│ ✔ authentic and in force');
+    expect(text).toContain('│ ✖ NOT AUTHENTIC');
+  });
+
+  test('puts the rows that it broke beside those that were found', () => {
+    const rows = demo
+      .stdout()
+      .split('\n')
+      .filter((line) => /^ {3}(transfer|account|customer|purchase) \d+ /.test(line))
+      .map((line) => line.trim().replaceAll(/ {2,}/g, ' | '));
+    expect(rows).toEqual([
+      expect.stringMatching(/^transfer \d+ \| one bit: [\d.]+ reads [\d.]+ \| ✔ changed: amount$/),
+      'customer 12017 | row lost from its page | ✔ missing',
+      'transfer 90210 | row deleted | ✔ missing',
+      'account 31007 | balance raised by 0.10 | ✔ changed: balance',
+      'customer 30001 | row inserted here | ✔ extra',
+      'customer 25011 | phone swapped with 25012 | ✔ changed: phone',
+      'customer 25012 | phone swapped with 25011 | ✔ changed: phone',
+      "transfer 90002 | memo: NULL became '' | ✔ changed: memo",
+    ]);
+  });
+
+  test('has certificates checked by openssl, or says why not', () => {
+    const text = demo.stdout();
+    if (text.includes('Not checked with stock openssl')) return;
+    expect(text.match(/\.cert: Signature Verified Successfully/g)).toHaveLength(2);
+  });
+
+  test('is plain text where there is no terminal, of bounded width', () => {
+    const text = demo.stdout();
+    expect(text).not.toContain('\x1b');
+    expect(text.split('\n').filter((line) => widthOf(line) > 110)).toEqual([]);
+  });
+
+  test('leaves no server and no file', async () => {
+    const ports = portsOf(demo.stdout());
+    expect(ports).toHaveLength(3);
+    expect(await Promise.all(ports.map(answers))).toEqual([false, false, false]);
+    expect(leftBehind()).toEqual([]);
+  });
+});
+
+test(
+  'an interrupted demo ends at once and leaves nothing',
+  async () => {
+    const demo = startDemo();
+    await until(() => demo.stdout().includes('PostgreSQL'), 'the first servers', LIMIT_MS / 2);
+    expect(leftBehind()).not.toEqual([]);
+    demo.child.kill('SIGINT');
+    expect([await demo.ended, demo.stderr()]).toEqual([3, expect.stringContaining('error TP-INTERRUPTED')]);
+    expect(leftBehind()).toEqual([]);
+  },
+  LIMIT_MS,
+);
+
+test(
+  '--keep keeps the servers until it is interrupted',
+  async () => {
+    const demo = startDemo(['--keep'], { LC_ALL: 'C' });
+    await until(() => demo.stdout().includes('until Ctrl-C\n'), 'the end of the demo', LIMIT_MS);
+    await until(() => demo.stdout().includes('   files    '), 'the addresses');
+    const ports = portsOf(demo.stdout());
+    expect(await Promise.all(ports.map(answers))).toEqual([true, true, true]);
+    demo.child.kill('SIGINT');
+    expect([await demo.ended, demo.stderr()]).toEqual([0, '']);
+    expect(demo.stdout()).toMatch(/^[\x20-\x7e\n]*$/);
+    expect(await Promise.all(ports.map(answers))).toEqual([false, false, false]);
+    expect(leftBehind()).toEqual([]);
+  },
+  LIMIT_MS,
+);
