@@ -92,7 +92,8 @@ export function keySampleQuery(
 ): RangeQuery | null {
   const rows = Math.max(0, shape.table.rowsEstimate);
   const bytes = Math.max(0, shape.table.bytesEstimate);
-  const ranges = Math.min(rows, Math.ceil(Math.max(rows / options.rowsMax, bytes / options.bytesMax)));
+  // Bytes are those on disk: they hold where statistics are stale.
+  const ranges = Math.ceil(Math.max(rows / options.rowsMax, bytes / options.bytesMax));
   if (ranges <= 1) return null;
   const sql = shapeSql(shape);
   const keys = sql.keys.map(({ column }) => column.quotedName).join(', ');

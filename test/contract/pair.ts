@@ -67,7 +67,11 @@ export async function describeTable(connector: Connector, name: TableName): Prom
 }
 
 /** What both sites agree on, each with its own description of the table. By default the table's best identity. */
-export async function shapesOf(pair: ContractPair, name: TableName, identity?: RowIdentity): Promise<Shapes> {
+export async function shapesOf(
+  pair: Pick<ContractPair, 'kind' | 'primary' | 'candidate'>,
+  name: TableName,
+  identity?: RowIdentity,
+): Promise<Shapes> {
   const primary = await describeTable(pair.primary, name);
   const candidate = await describeTable(pair.candidate, name);
   const keyless = pair.kind === 'physical' ? 'address' : 'value';

@@ -380,6 +380,36 @@ describe('what a read leaves behind', () => {
     expect(sink.digest().sum2).toBe(expected.sum2);
   });
 
+  it('a range of more rows than allowed is refused while it is read, in mode records only', () => {
+    const stream = streamOfIds(0, 101);
+    sink.begin('records', 1, 101);
+    feed(sink, stream, [300]);
+    expect(sink.digest().rows).toBe(101n);
+    sink.begin('records', 1, 100);
+    expect(failureOf(() => feed(sink, stream, [300]))).toMatchObject({ code: 'TP-RANGE-TOO-LARGE' });
+    for (const mode of ['sums', 'buckets', 'sieve'] as const) {
+      sink.begin(mode, 1, 100);
+      feed(sink, stream, [300]);
+      expect(sink.digest().rows).toBe(101n);
+    }
+  });
+
+  it('by itself a sink keeps eight times its area, in rows or in keys', () => {
+    const most = Array.from({ length: 8 }, () => streamOfIds(0, RECORDS_MAX));
+    sink.begin('records', 1);
+    for (const full of most) feed(sink, full, [INPUT_BYTES]);
+    expect(sink.records().count).toBe(8 * RECORDS_MAX);
+    expect(failureOf(() => feed(sink, streamOfIds(0, 1), [INPUT_BYTES]))).toMatchObject({
+      code: 'TP-RANGE-TOO-LARGE',
+    });
+    const long = frameMessage(frameRow([bytesOf(200_000, 1)]));
+    sink.begin('records', 1);
+    const failure = failureOf(() => {
+      for (let row = 0; row < 60; row++) feed(sink, long, [INPUT_BYTES]);
+    });
+    expect(failure).toMatchObject({ code: 'TP-RANGE-TOO-LARGE' });
+  });
+
   it('a huge row that finds the record area full spills it first', () => {
     sink.begin('records', 1);
     feed(sink, streamOfIds(0, RECORDS_MAX), [INPUT_BYTES]);
