@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { findSite } from '../config/site.ts';
 import type { Finding } from '../connector/identity.ts';
 import { EXIT } from '../error-codes.ts';
+import { countOf } from '../report/quantity.ts';
 import { terminalText } from '../report/terminal-text.ts';
 import type { SiteIo } from './io.ts';
 import { formatOption } from './options.ts';
@@ -47,7 +48,7 @@ async function runPreflight(typed: string, parsed: Parsed, io: SiteIo): Promise<
 
 function textOf(label: string, findings: readonly Finding[]): string {
   const lines = [
-    `${terminalText(label)}: ${findings.length === 0 ? 'nothing stands in the way' : `${findings.length} findings`}`,
+    `${terminalText(label)}: ${findings.length === 0 ? 'nothing stands in the way' : countOf(findings.length, 'finding')}`,
   ];
   for (const { code, severity, subject, message, hint, sql } of findings) {
     lines.push(
