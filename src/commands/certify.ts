@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { buildStatement, type CertifiedSite } from '../certificate/statement.ts';
 import { issueCertificate } from '../certificate/issue.ts';
 import { loadPrivateKey } from '../certificate/key.ts';
@@ -21,7 +22,7 @@ import { integrityOf } from '../verdict/verify-evidence.ts';
 import type { SiteIo } from './io.ts';
 import { refusedResult } from './refused.ts';
 import { compareSites, type ComparisonOptions } from './run-verify.ts';
-import type { ChosenSites } from './sites.ts';
+import { type ChosenSites, readConfig } from './sites.ts';
 import { toolVersion } from './version.ts';
 
 export interface CertifyOptions extends ComparisonOptions {
@@ -43,23 +44,47 @@ const EXIT_OF: Readonly<Record<VerdictWord, number>> = {
 
 /** `twinproof certify` on two live sites. The answer is the exit code. */
 export async function runCertify(options: CertifyOptions, io: SiteIo): Promise<number> {
-  if (options.out !== null && options.key === null && options.config === null) {
+  const target = await certificateTarget(options, io);
+  return compareSites(
+    options,
+    io,
+    (result, sites, primary, candidate) => certify(options, io, target, result, sites, primary, candidate),
+    refusedResult,
+  );
+}
+
+interface CertificateTarget {
+  readonly out: string;
+  readonly key: KeyObject;
+}
+
+/** Where the certificate goes and who signs it, before hours of reading are spent on what cannot be written. */
+async function certificateTarget(options: CertifyOptions, io: SiteIo): Promise<CertificateTarget | null> {
+  const { out, config } = options;
+  if (out === null) return null;
+  const named =
+    options.key ?? (config === null ? null : ((await readConfig(config, io)).signing?.key ?? null));
+  if (named === null) {
     throw new TwinproofError('TP-USAGE', {
       message: 'a certificate has to be signed: no key was given',
       hint: 'make one with `twinproof keygen` and give it with --key, or name it in the configuration',
     });
   }
-  return compareSites(
-    options,
-    io,
-    (result, sites, primary, candidate) => certify(options, io, result, sites, primary, candidate),
-    refusedResult,
-  );
+  const key = await loadPrivateKey(named);
+  try {
+    await previousCertificate(out);
+  } catch (error) {
+    if (!(error instanceof TwinproofError)) throw error;
+    const message = `--out would overwrite ${out}: ${error.message}`;
+    throw new TwinproofError(error.code, { message, hint: 'name another file for --out', cause: error });
+  }
+  return { out, key };
 }
 
 async function certify(
   options: CertifyOptions,
   io: SiteIo,
+  target: CertificateTarget | null,
   result: VerifyResult,
   sites: ChosenSites,
   primary: Connector,
@@ -82,10 +107,10 @@ async function certify(
     policy,
   };
   const verdict = judge(evidence);
-  const key = options.key ?? sites.config?.signing?.key ?? null;
-  if (options.out !== null) await writeCertificate(options.out, key, verdict, policy, result, facts, io);
   const json = verdictJson(verdict);
+  // Printed first: a full disk takes the certificate, not the answer.
   io.stdout(options.format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : verdictText(json, io.screen));
+  if (target !== null) await writeCertificate(target, verdict, policy, result, facts, io);
   return EXIT_OF[verdict.verdict];
 }
 
@@ -172,20 +197,13 @@ async function headEvidence(
 }
 
 async function writeCertificate(
-  out: string,
-  keyPath: string | null,
+  { out, key }: CertificateTarget,
   verdict: Verdict,
   policy: Policy,
   result: VerifyResult,
   facts: CurrentFacts,
   io: SiteIo,
 ): Promise<void> {
-  if (keyPath === null) {
-    throw new TwinproofError('TP-KEY', {
-      message: 'a certificate has to be signed: the configuration names no key',
-    });
-  }
-  const key = await loadPrivateKey(keyPath);
   const previous = await previousCertificate(out);
   const site = (
     identity: Identity | null,

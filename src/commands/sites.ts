@@ -46,7 +46,8 @@ export async function chooseSites(options: SiteOptions, io: SiteIo): Promise<Cho
 }
 
 /** Loads what reads a configuration only when there is one: it is a fifth of the time to start. */
-export async function readConfig(file: string, io: SiteIo): Promise<Config> {
+export /** Reads the configuration. Throws TP-CONFIG, TP-SECRET. */
+async function readConfig(file: string, io: SiteIo): Promise<Config> {
   const { loadConfig } = await import('../config/load.ts');
   return loadConfig(file, io.environment);
 }

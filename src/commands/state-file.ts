@@ -33,7 +33,11 @@ export class StateFile implements CheckpointStore {
     this.#subject = subjectName(subject);
     const text = await this.#read();
     const tables: CheckpointData['tables'] = Object.create(null);
-    if (text === null) return { tables };
+    // Written at once, so that a place that cannot be written is told before anything is read.
+    if (text === null) {
+      await this.save({ tables });
+      return { tables };
+    }
     const state = this.#parse(text);
     if (state.subject !== this.#subject) {
       throw this.#error(`${this.#path} belongs to other sites or another scope`);

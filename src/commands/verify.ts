@@ -22,13 +22,14 @@ const EXIT_OF: Readonly<Record<Outcome, number>> = {
 export function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Promise<number> {
   return compareSites(options, io, async (result) => {
     const json = verifyJson(result);
-    if (options.out !== null) await writeOutput(options.out, json);
     if (options.format === 'json') {
       io.stdout(json);
     } else {
       const { verifyText } = await import('../report/verify-text.ts');
       io.stdout(verifyText(result, { ...io.screen, showAllTables: options.all }));
     }
+    // Printed first: a full disk takes the file, not the answer.
+    if (options.out !== null) await writeOutput(options.out, json);
     return EXIT_OF[result.outcome];
   });
 }

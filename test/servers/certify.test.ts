@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
-import { type CliResult, expectRefusal, runCli, until, verdictOf } from './harness/cli.ts';
+import { type CliResult, expectFailure, expectRefusal, runCli, until, verdictOf } from './harness/cli.ts';
 import { editStandby, relationPath, replaceInRelation } from './harness/heap.ts';
 import { ServerSet } from './harness/server-set.ts';
 
@@ -123,6 +123,17 @@ describe('a certificate', () => {
     expect(expectRefusal(unreadable, 64, 'TP-CERTIFICATE')).toContain('hint: ');
   });
 
+  test('is not written over a file that is none', async () => {
+    const result = await certify('--quiesced', '--key', 'signing.key', '--out', 'signing.key.pub');
+    expect(expectRefusal(result, 64, 'TP-CERTIFICATE')).toContain('signing.key.pub');
+  });
+
+  test('that cannot be written does not take the verdict with it', async () => {
+    const result = await certify('--quiesced', '--key', 'signing.key', '--out', 'none/one.json');
+    expect(expectFailure(result, 3, 'TP-OUTPUT')).toContain('its folder does not exist');
+    expect(verdictOf(result).verdict).toBe('SAFE');
+  });
+
   test('names the one that it replaces', async () => {
     const before = await tool(
       'certificate',
@@ -180,13 +191,12 @@ describe('keys', () => {
   test('that others may read are refused for signing', async () => {
     chmodSync(join(folder, 'other.key'), 0o644);
     const result = await certify('--quiesced', '--key', 'other.key', '--out', 'never.json');
-    expect(result.code).toBe(64);
-    expect(result.stderr).toMatch(/error TP-KEY: .*\n {2}hint: chmod 600/);
+    expect(expectRefusal(result, 64, 'TP-KEY')).toContain('hint: chmod 600');
   });
 
   test('that do not exist, and certificates without a key, are refused before anything is read', async () => {
     const unknown = await certify('--key', 'none.key', '--out', 'never.json');
-    expect([unknown.code, unknown.stderr.includes('error TP-KEY')]).toEqual([64, true]);
+    expect(expectRefusal(unknown, 64, 'TP-KEY')).toContain('none.key');
     expect(expectRefusal(await certify('--out', 'never.json'), 64, 'TP-USAGE')).toContain('keygen');
   });
 });

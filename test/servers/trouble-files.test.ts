@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import type { DifferenceDocument } from '../../src/report/verify-json.ts';
-import { type CliResult, documentOf, expectRefusal, runCli } from './harness/cli.ts';
+import { type CliResult, documentOf, expectFailure, expectRefusal, runCli } from './harness/cli.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 /** Of 30,000 rows: changed where id % 4 = 0, missing where id % 24 = 1, and 1,250 more than the primary has. */
@@ -111,8 +111,14 @@ describe('ten thousand differences', () => {
 });
 
 describe('an output file that cannot be written gives 3 and leaves nothing behind', () => {
+  test.each(['none/result.json', '/dev/full'])('--out %s, but the answer is printed', async (path) => {
+    const result = await verify('--out', path);
+    expect(expectFailure(result, 3, 'TP-OUTPUT')).toMatch(/does not exist|no space is left/);
+    expect(result.stdout).toContain('DIFFERENT');
+    expect(readdirSync(at)).toEqual([]);
+  });
+
   test.each([
-    ['--out', 'none/result.json'],
     ['--differences', 'none/rows.jsonl'],
     ['--state', 'none/state.json'],
   ])('%s in a folder that does not exist', async (option, path) => {
@@ -121,8 +127,9 @@ describe('an output file that cannot be written gives 3 and leaves nothing behin
     expect(readdirSync(at)).toEqual([]);
   });
 
-  test.each(['--out', '--differences'])('%s on a device that is full', async (option) => {
-    expect(expectRefusal(await verify(option, '/dev/full'), 3, 'TP-OUTPUT')).toContain('no space is left');
+  test('--differences on a device that is full', async () => {
+    const result = await verify('--differences', '/dev/full');
+    expect(expectRefusal(result, 3, 'TP-OUTPUT')).toContain('no space is left');
   });
 
   test('on a disk that fills up while differences are written', async ({ skip }) => {
@@ -147,7 +154,7 @@ describe('an output file that cannot be written gives 3 and leaves nothing behin
   test('over an older result, which stays as it was', async () => {
     writeFileSync(join(at, 'result.json'), 'older');
     mkdirSync(join(at, 'folder'));
-    expect(expectRefusal(await verify('--out', 'folder'), 3, 'TP-OUTPUT')).toContain('it is a folder');
+    expect(expectFailure(await verify('--out', 'folder'), 3, 'TP-OUTPUT')).toContain('it is a folder');
     expect((await verify('--out', 'result.json')).code).toBe(2);
     expect(JSON.parse(readFileSync(join(at, 'result.json'), 'utf8'))).toMatchObject({ outcome: 'different' });
   });

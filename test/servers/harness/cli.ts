@@ -68,7 +68,13 @@ export function expectClean({ stdout, stderr }: CliResult): void {
 
 /** The error of a run that must fail with `exit` and `code`: one line and a hint, and nothing on standard output. */
 export function expectRefusal(result: CliResult, exit: number, code: string): string {
-  expect(result).toMatchObject({ code: exit, stdout: '' });
+  expect(result.stdout).toBe('');
+  return expectFailure(result, exit, code);
+}
+
+/** The same of a run that printed its answer and then failed. */
+export function expectFailure(result: CliResult, exit: number, code: string): string {
+  expect(result).toMatchObject({ code: exit });
   const lines = result.stderr.trimEnd().split('\n');
   const at = lines.findIndex((line) => line.startsWith('error '));
   expect(lines[at]).toMatch(new RegExp(`^error ${code}: \\S`));
