@@ -120,6 +120,22 @@ describe('on a logical pair', () => {
     }
   });
 
+  test.each(['t', 'y'])('a table emptied after it was read is read again (%s)', async (table) => {
+    await pair.tamper(`TRUNCATE ${table}; INSERT INTO ${table} ${THREE}`);
+    const { primary } = pair.verifier;
+    const read = primary.readRange.bind(primary);
+    let emptied: Promise<void> | null = null;
+    // The candidate is read before the primary, to its end.
+    primary.readRange = async (...args) => {
+      await read(...args);
+      await (emptied ??= pair.tamper(`TRUNCATE ${table}`));
+    };
+    const found = await pair.verifier
+      .find(table, { restless: true })
+      .finally(() => (primary.readRange = read));
+    expect(found).toMatchObject({ outcome: 'different', missing: 3 });
+  });
+
   test('patterns that name nothing, and a scope that is empty, prove nothing', async () => {
     const unmatched = await pair.verifier.run(['closed', 'nosuch']);
     const empty = await pair.verifier.run(['z'], { exclude: ['z'] });
