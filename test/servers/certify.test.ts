@@ -36,6 +36,10 @@ function tool(...args: readonly string[]): Promise<CliResult> {
 
 async function certify(...more: readonly string[]): Promise<CliResult> {
   await waitForReplay(standby);
+  return certifyNow(...more);
+}
+
+function certifyNow(...more: readonly string[]): Promise<CliResult> {
   const sites = ['--primary', primary.url(), '--candidate', standby.url(), '--format', 'json'];
   return tool('certify', ...sites, ...more);
 }
@@ -80,10 +84,13 @@ describe('a verdict on a physical pair', () => {
   test('is blocked while replay is paused', async () => {
     await waitForReplay(standby);
     await standby.sql('SELECT pg_wal_replay_pause()');
-    const result = await certify('--quiesced');
-    await standby.sql('SELECT pg_wal_replay_resume()');
-    expect([verdictOf(result).verdict, result.code]).toEqual(['NOT_SAFE', 2]);
-    expect(against(result)).toContain('TP-R-REPLAY-PAUSED');
+    try {
+      const result = await certifyNow('--quiesced');
+      expect([verdictOf(result).verdict, result.code]).toEqual(['NOT_SAFE', 2]);
+      expect(against(result)).toContain('TP-R-REPLAY-PAUSED');
+    } finally {
+      await standby.sql('SELECT pg_wal_replay_resume()');
+    }
   });
 
   test('is blocked by an unlogged table, which would be empty', async () => {
