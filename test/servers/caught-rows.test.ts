@@ -16,6 +16,7 @@ interface Loss {
   readonly found: Found;
 }
 
+const NOCASE = `CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);`;
 const KEYED = '(id int PRIMARY KEY, v text)';
 const KEYLESS = '(a int, v text)';
 const FULL = 'ALTER TABLE $t REPLICA IDENTITY FULL';
@@ -88,6 +89,27 @@ const LOSSES: readonly Loss[] = [
       'extra b=z, a=2',
       'missing b=x, a=2',
     ]),
+  },
+  {
+    name: 'a key in other letters, which the collation takes for the same',
+    table: '(k text COLLATE nocase PRIMARY KEY, v int)',
+    rows: `VALUES ('Kim', 1), ('Lee', 2)`,
+    tamper: `UPDATE $t SET k = 'kim' WHERE v = 1`,
+    found: differing({ missing: 1, extra: 1 }, ['missing k=Kim', 'extra k=kim']),
+  },
+  {
+    name: 'a key of another scale, which is the same number',
+    table: '(k numeric PRIMARY KEY, v int)',
+    rows: 'VALUES (1.0, 1), (2.0, 2)',
+    tamper: 'UPDATE $t SET k = 1.00 WHERE v = 1',
+    found: differing({ missing: 1, extra: 1 }, ['missing k=1.0', 'extra k=1.00']),
+  },
+  {
+    name: 'a key of minus zero against zero',
+    table: '(k float8 PRIMARY KEY, v int)',
+    rows: 'VALUES (0, 1), (2, 2)',
+    tamper: `UPDATE $t SET k = '-0' WHERE v = 1`,
+    found: differing({ missing: 1, extra: 1 }, ['missing k=0', 'extra k=-0']),
   },
   {
     name: 'a unique key that is not the primary one',
@@ -202,7 +224,10 @@ describe('what a subscriber has is told from what it should have by', () => {
   let after: ReadonlyMap<string, Found>;
   beforeAll(async () => {
     const schema = statements(({ table, also = '' }) => `CREATE TABLE $t ${table}; ${also}`);
-    pair = await ServerPair.logical({ schema, publicationOptions: 'publish_via_partition_root = true' });
+    pair = await ServerPair.logical({
+      schema: NOCASE + schema,
+      publicationOptions: 'publish_via_partition_root = true',
+    });
     await pair.write(statements(({ rows }) => `INSERT INTO $t ${rows}`));
     before = await pair.verifier.findTwice(['*']);
     await pair.tamper(statements(({ tamper }) => tamper));
@@ -219,11 +244,11 @@ describe('what a subscriber has is told from what it should have by', () => {
   );
 
   test('rows that were compared, counted on each site', async () => {
-    const { tables } = await pair.verifier.run(['t0', 't1', 't9']);
+    const { tables } = await pair.verifier.run(['t0', 't1', 't12']);
     expect(tables.map(({ table, rows }) => [table, rows])).toEqual([
       ['public.t0', { primary: 10n, candidate: 9n }],
       ['public.t1', { primary: 10n, candidate: 11n }],
-      ['public.t9', { primary: 3n, candidate: 5n }],
+      ['public.t12', { primary: 3n, candidate: 5n }],
     ]);
   });
 
