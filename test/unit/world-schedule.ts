@@ -121,17 +121,21 @@ export class ScheduledWorld {
    * Ranges are read one after another, and candidate and primary at two moments. A row that gets another key meanwhile
    * may leave a range that is still to be read for one that was, and a subscriber that lacks it cannot apply the
    * change; a row with that key may be there by mistake. A row that moves within the heap may escape a read by slices.
-   * So a table differs for certain only in keys that the primary neither gave nor took since then, and in rows that it
-   * has not written since its first read.
+   * A candidate that missed no more than a row's move to another address shows the same row, until another takes its
+   * old address. So a table differs for certain only in keys that the primary neither gave nor took since then, nor
+   * wrote without a change, and in rows that it has not written since its first read.
    */
   #differsInRowsThatStayed(name: string, since: number): boolean {
     const [primary, candidate] = [this.world.primary.table(name), this.world.candidate.table(name)];
     if (primary.key === null) return true;
     const movedKeys = new Set<string>();
     for (const { sequence, changes } of this.world.log) {
-      for (const { table, before, after } of sequence > since ? changes : []) {
+      for (const { before, after } of changes.filter((change) => change.table === name)) {
         const keys = [before, after].map((row) => (row === null ? null : primary.keyOf(row.fields)));
-        if (table === name && keys[0] !== keys[1]) for (const key of keys) movedKeys.add(key ?? '');
+        const rekeyed = sequence > since && keys[0] !== keys[1];
+        const unaltered =
+          before !== null && after !== null && nameOfKey(before.fields) === nameOfKey(after.fields);
+        if (rekeyed || unaltered) for (const key of keys) movedKeys.add(key ?? '');
       }
     }
     const theirs = new Map<string, PlacedRow[]>();
