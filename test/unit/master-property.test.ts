@@ -7,7 +7,7 @@ import { ScheduledWorld, type WorldPlan } from './world-schedule.ts';
 import { verifyPair } from './world-verify.ts';
 
 /** More by hand: `TWINPROOF_RUNS=20000 npx vitest run --project unit master-property`. */
-const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 150);
+const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 100);
 const TIMEOUT_MS = 20_000 + RUNS * 100;
 
 interface Ended {
