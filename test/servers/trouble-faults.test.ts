@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BodySink } from '../../connectors/postgres/body-sink.ts';
+import { TapSocket } from '../../connectors/postgres/socket.ts';
+import { readRaw } from '../../connectors/postgres/wire.ts';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';
@@ -11,7 +14,7 @@ import {
   startCli,
 } from './harness/cli.ts';
 import { until } from './harness/cli.ts';
-import { ServerSet } from './harness/server-set.ts';
+import { ServerSet, forever } from './harness/server-set.ts';
 
 const ROWS = 200_000;
 const servers = new ServerSet();
@@ -141,6 +144,18 @@ test('a statement timeout of ours that is too short ends unproven, within bounds
   const result = await run.ended;
   expectClean(result);
   expect(result.code).toBe(3);
+});
+
+test('a read over a connection that died while it was idle fails at once, to be repeated', async () => {
+  const session = await servers.open(primary, 'postgres', 'postgres', {
+    purpose: 'read',
+    socket: () => new TapSocket(),
+  });
+  const closed = new Promise<void>((resolve) => session.client.once('end', resolve));
+  await primary.sql('SELECT pg_terminate_backend($1)', [session.backendPid]);
+  await closed;
+  const read = readRaw(session.client, { sql: 'select 1', parameters: [] }, new BodySink(1000), forever());
+  await expect(read).rejects.toThrow(/socket|connection/i);
 });
 
 test('a standby that goes away for good ends the run unproven', async () => {
