@@ -176,6 +176,25 @@ export class MemoryConnector implements Connector {
     });
   }
 
+  markNow(signal: AbortSignal): Promise<string> {
+    return this.#call('head', null, signal, () => {
+      this.#demand('primary');
+      return String(this.#world.oldestUnfinished);
+    });
+  }
+
+  readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
+    return this.#call('readRows', shape, signal, () => {
+      const table = this.#site.tableOf(shape.table);
+      const keysOnly = { ...shape, columns: shape.columns.slice(0, shape.keyFields) };
+      const bytes = new RowBytes(keysOnly, table, this.#rowsPerBlock);
+      const delivery = new Delivery(sink, this.#random);
+      const recent = table.placedRows().filter(({ row }) => (xidOfVersion(row.version) ?? 0) >= Number(mark));
+      delivery.rows(recent.map((placed) => bytes.body(placed)));
+      delivery.end();
+    });
+  }
+
   describeKeys(
     shape: RowShape,
     keys: readonly Uint8Array[],

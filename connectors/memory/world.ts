@@ -129,6 +129,11 @@ export class World {
 
   // ---- the primary's writes
 
+  /** The transaction id below which all have finished: on the primary nothing below it writes any more. */
+  get oldestUnfinished(): number {
+    return Math.min(this.#xid + 1, ...this.unseenTransactions().map(({ xid }) => xid));
+  }
+
   begin(): MemoryTransaction {
     this.#xid += 1;
     const transaction = new MemoryTransaction(this.#host, this.#xid);

@@ -23,7 +23,7 @@ import { ControlSession } from './control.ts';
 import { readFacts } from './facts.ts';
 import { readIdentity } from './identity.ts';
 import { comparePositions } from './lsn.ts';
-import { addressText, foundRow, keyTextQuery, pointQueries } from './points.ts';
+import { addressText, foundRow, keyTextQuery, pointQueries, writtenSinceQuery } from './points.ts';
 import { ReaderPool } from './pool.ts';
 import { type HeadMemory, type Lineage, readApplied, readHead, readLag } from './positions.ts';
 import { readFindings } from './preflight.ts';
@@ -189,6 +189,22 @@ export class PostgresConnector implements Connector {
 
   commitsPending(writers: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'> {
     return this.#control.use(signal, (session) => readCommitsPending(session, writers, signal));
+  }
+
+  async markNow(signal: AbortSignal): Promise<string> {
+    const [row] = await this.#control.use(signal, (session) =>
+      session.rows<{ mark: string }>(
+        'select pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text as mark',
+        [],
+        signal,
+      ),
+    );
+    if (row === undefined) throw new TwinproofError('TP-BUG', { message: 'the server gave no snapshot' });
+    return row.mark;
+  }
+
+  readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
+    return this.#readers.read('heap', writtenSinceQuery(shape, mark), sink, signal);
   }
 
   async describeKeys(

@@ -149,3 +149,18 @@ export function addressText(key: Uint8Array): string {
   const at = bytes.length - 6;
   return at < 0 ? '' : `(${bytes.readUInt32BE(at)},${bytes.readUInt16BE(at + 4)})`;
 }
+
+/**
+ * The identities of all rows whose present version was written by transaction `mark` or a later one. Ids wrap around,
+ * so ages are compared; a frozen row keeps an id that may be of an earlier round and have a negative age.
+ */
+export function writtenSinceQuery(shape: RowShape, mark: string): PointQuery {
+  const sql = shapeSql(shape);
+  const keysOnly = { ...shape, columns: shape.columns.slice(0, shape.keyFields) };
+  const xid = Number(BigInt(mark) & 0xffff_ffffn);
+  return {
+    sql: `select ${selectList(keysOnly, shapeSql(keysOnly))} from ${fromTable(sql.table)}
+      where pg_catalog.age(xmin) between 0 and pg_catalog.age('${xid}'::pg_catalog.xid)`,
+    parameters: [],
+  };
+}

@@ -1,6 +1,7 @@
 import type { Range } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { checkIndexes } from './index-check.ts';
+import { MovedRows } from './moved-rows.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import { isTableLost, withRetry } from './retry.ts';
 import type { Suspect } from './suspect.ts';
@@ -16,6 +17,7 @@ export async function compareByRanges(run: TableRun): Promise<void> {
   const { pair, plan, signal } = run;
   const { rangeRowsMax: rowsMax, rangeBytesMax: bytesMax } = pair.limits;
   const kind = plan.method === 'key' ? 'key' : 'block';
+  const moved = kind === 'key' ? await MovedRows.watch(run) : null;
   const ranges = await withRetry(pair, signal, () =>
     pair.primary.planRanges(plan.shapes.primary, { kind, rowsMax, bytesMax }, signal),
   );
@@ -43,6 +45,7 @@ export async function compareByRanges(run: TableRun): Promise<void> {
   const workers = Array.from({ length: pair.limits.jobs }, () => worker().catch(fail));
   const failed = (await Promise.allSettled(workers)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+  await moved?.settle();
 }
 
 async function compareOne(run: TableRun, range: Range): Promise<void> {

@@ -2,6 +2,7 @@ import type { Position } from '../connector/position.ts';
 import { lane, SEED_1 } from '../digest/digest.ts';
 import { Joiner, type Leftover } from '../digest/joiner.ts';
 import { reason, reasonOfError } from './reasons.ts';
+import { MovedRows } from './moved-rows.ts';
 import { judgeSuspects } from './range-table.ts';
 import { isTableLost } from './retry.ts';
 import { bucketCountFor, readBuckets, readSieved, type Site } from './slice-pass.ts';
@@ -18,11 +19,11 @@ import { judgeValues } from './value-settling.ts';
 export async function compareBySlices(run: TableRun): Promise<void> {
   const { plan, signal } = run;
   try {
+    const moved = await MovedRows.watch(run);
     const bucketCount = bucketCountFor(plan.rowsEstimate);
     const { primary, candidate } = await readBothInOrder(run, (site) => readBuckets(run, site, bucketCount));
     run.tally.addRows(rowsOf(primary), rowsOf(candidate));
     const mismatched = mismatchedBuckets(primary, candidate);
-    if (mismatched.length === 0) return;
     const groups = groupBuckets(
       mismatched,
       primary,
@@ -30,6 +31,7 @@ export async function compareBySlices(run: TableRun): Promise<void> {
       Joiner.capacity(run.pair.limits.joinBytesMax),
     );
     for (const group of groups) await compareBuckets(run, bucketCount, group);
+    await moved.settle();
   } catch (error) {
     if (signal.aborted || isTableLost(error)) throw error;
     run.tally.unproven(reasonOfError(error, plan.name));

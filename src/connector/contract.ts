@@ -104,6 +104,13 @@ export interface Connector {
    * synchronous standby? `unknown` when the role may not see that.
    */
   commitsPending(writers: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'>;
+  /** On the primary: a mark in time; every transaction that has not finished yet lies at or behind it. */
+  markNow(signal: AbortSignal): Promise<string>;
+  /**
+   * On the primary: the identities of rows whose present version was written at or behind `mark`, as rows of which the
+   * shape's key columns are all; it may give some more. Nothing but their number counts where rows have no key.
+   */
+  readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void>;
   /** A key as a person reads it: column name to text. */
   describeKeys(
     shape: RowShape,

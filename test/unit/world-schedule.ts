@@ -143,13 +143,11 @@ export class ScheduledWorld {
       const key = candidate.keyOf(placed.row.fields);
       theirs.set(key, [...(theirs.get(key) ?? []), placed]);
     }
-    for (const { slot, row } of primary.placedRows()) {
+    for (const { row } of primary.placedRows()) {
       const key = primary.keyOf(row.fields);
       const others = theirs.get(key) ?? [];
       theirs.delete(key);
       if (movedKeys.has(key)) continue;
-      const stayed = this.world.kind === 'physical' || this.world.primary.wasThere(name, slot, row);
-      if (others.length === 0 && !stayed) continue;
       if (others.length !== 1 || nameOfKey(others[0]?.row.fields ?? []) !== nameOfKey(row.fields))
         return true;
     }
