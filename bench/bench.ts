@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
   options: {
     rows: { type: 'string', default: '5000000' },
     rounds: { type: 'string', default: '5' },
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: '4' },
     memory: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
   },

@@ -300,7 +300,11 @@ function keep(keyStart: usize, size: u32): void {
     store<u64>(keys + (keyBytes as usize), load<u64>(keyStart));
     store<u32>(keys + (keyBytes as usize), load<u32>(keyStart, 8), 8);
   } else {
-    for (let i: usize = 0; i < (size as usize); i++) {
+    let i: usize = 0;
+    for (; i + 8 <= (size as usize); i += 8) {
+      store<u64>(keys + (keyBytes as usize) + i, load<u64>(keyStart + i));
+    }
+    for (; i < (size as usize); i++) {
       store<u8>(keys + (keyBytes as usize) + i, load<u8>(keyStart + i));
     }
   }
