@@ -21,7 +21,9 @@ export function describeAborts(pair: () => ContractPair): void {
     if (range === undefined) throw new Error('no range was planned');
     return { shape: shapes.primary, range };
   };
-  const noReadsOpen = () => expect.poll(() => pair().openReads(), { timeout: 10_000, interval: 50 }).toBe(0);
+  const noReadsOpen = async (): Promise<void> => {
+    await expect.poll(() => pair().openReads(), { timeout: 10_000, interval: 50 }).toBe(0);
+  };
 
   describe('abort and close', () => {
     it('an aborted signal rejects every call, and the connector goes on', async () => {
