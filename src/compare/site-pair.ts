@@ -42,8 +42,8 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   jobs: 4,
-  rangeRowsMax: 61_440,
-  rangeBytesMax: 8 * 1024 * 1024,
+  rangeRowsMax: 32_768,
+  rangeBytesMax: 4 * 1024 * 1024,
   // With the pauses between them 16 seconds: a server that restarts is back by then.
   attemptsMax: 8,
   retryPauseMs: 200,

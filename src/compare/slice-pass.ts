@@ -7,7 +7,7 @@ import type { TableRun } from './table-run.ts';
 export type Site = 'primary' | 'candidate';
 
 /** Pieces are larger than ranges: they need no rows kept. */
-const PIECE_FACTOR = 4;
+const PIECE_FACTOR = 8;
 
 /** Buckets for a table: about 64 rows each, within bounds; three 64-bit words a bucket. */
 export function bucketCountFor(rows: number): number {

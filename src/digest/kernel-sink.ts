@@ -14,8 +14,8 @@ import { joinRecords, type Records } from './records.ts';
 /** Bytes of rows in flight: 64 KiB to 1 MiB measured alike; this holds a few socket reads. */
 const INPUT_BYTES = 262_144;
 /** Rows kept before the area is copied out; a usual range fits without. */
-const RECORDS_MAX = 65_536;
-const KEYS_BYTES = 2_097_152;
+const RECORDS_MAX = 40_960;
+const KEYS_BYTES = 1_310_720;
 /** Times that the areas for rows and their identities may fill up before a range is too large. */
 const AREAS_MAX = 8;
 const BUCKET_BYTES = 24;
