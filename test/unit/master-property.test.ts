@@ -7,7 +7,7 @@ import { type RowWrite, type Scheduled, ScheduledWorld, type WorldPlan } from '.
 import { verifyPair } from './world-verify.ts';
 
 /** More by hand: `TWINPROOF_RUNS=20000 npx vitest run --project unit master-property`. */
-const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 100);
+const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 40);
 const TIMEOUT_MS = 20_000 + RUNS * 100;
 
 interface Ended {
