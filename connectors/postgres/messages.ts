@@ -63,7 +63,6 @@ export const BACKEND = {
   bindComplete: 0x32,
   errorResponse: 0x45,
   readyForQuery: 0x5a,
-  copyInResponse: 0x47,
 } as const;
 
 /** The fields of an ErrorResponse by their letter: C is the SQLSTATE, M the primary message (localised). */

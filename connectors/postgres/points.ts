@@ -36,11 +36,7 @@ export function pointQueries(shape: RowShape, keys: readonly Uint8Array[]): Poin
 }
 
 function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): PointQuery {
-  const columns = sql.keys.map((): (Uint8Array | null)[] => []);
-  for (const key of keys) {
-    const fields = keyFieldsOf(key);
-    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
-  }
+  const columns = keyColumns(sql, keys);
   const parameters = sql.keys.map((key, index) => ({
     typeOid: 0,
     value: binaryArray(parameterOid(key), columns[index] ?? []),
@@ -58,6 +54,16 @@ function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): 
     sql: `select ${list} from unnest(${arrays}) as wanted(${names}) join ${fromTable(sql.table)} as t on ${matches}`,
     parameters,
   };
+}
+
+/** The key values by column, as the arrays of a query want them. */
+function keyColumns(sql: ShapeSql, keys: readonly Uint8Array[]): (Uint8Array | null)[][] {
+  const columns = sql.keys.map((): (Uint8Array | null)[] => []);
+  for (const key of keys) {
+    const fields = keyFieldsOf(key);
+    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
+  }
+  return columns;
 }
 
 /** A name that no column of a table is likely to have: the list of columns stands without a prefix. */
@@ -127,11 +133,7 @@ export function keyTextQuery(
   keys: readonly Uint8Array[],
 ): { readonly sql: string; readonly parameters: readonly Buffer[]; readonly names: readonly string[] } {
   const sql = shapeSql(shape);
-  const columns = sql.keys.map((): (Uint8Array | null)[] => []);
-  for (const key of keys) {
-    const fields = keyFieldsOf(key);
-    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
-  }
+  const columns = keyColumns(sql, keys);
   const arrays = sql.keys.map((key, index) => keyArray(key, index + 1)).join(', ');
   const names = sql.keys.map((_, index) => `k${index}`);
   return {
@@ -155,11 +157,11 @@ export function addressText(key: Uint8Array): string {
  * so ages are compared; a frozen row keeps an id that may be of an earlier round and have a negative age.
  */
 export function writtenSinceQuery(shape: RowShape, mark: string): PointQuery {
-  const sql = shapeSql(shape);
   const keysOnly = { ...shape, columns: shape.columns.slice(0, shape.keyFields) };
+  const sql = shapeSql(keysOnly);
   const xid = Number(BigInt(mark) & 0xffff_ffffn);
   return {
-    sql: `select ${selectList(keysOnly, shapeSql(keysOnly))} from ${fromTable(sql.table)}
+    sql: `select ${selectList(keysOnly, sql)} from ${fromTable(sql.table)}
       where pg_catalog.age(xmin) between 0 and pg_catalog.age('${xid}'::pg_catalog.xid)`,
     parameters: [],
   };

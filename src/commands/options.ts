@@ -126,13 +126,6 @@ export function count(text: string): number {
   return number;
 }
 
-export function moment(text: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()))
-    throw new InvalidArgumentError('a time is wanted, such as 2025-09-26T20:15:00+09:00');
-  return time;
-}
-
 export function countOrNone(text: string): number {
   return text === '0' ? 0 : count(text);
 }

@@ -46,8 +46,6 @@ export interface RangeDigest {
   readonly sum2: bigint;
 }
 
-export const EMPTY_DIGEST: RangeDigest = { rows: 0n, sum1: 0n, sum2: 0n };
-
 export function sameDigest(a: RangeDigest, b: RangeDigest): boolean {
   return a.rows === b.rows && a.sum1 === b.sum1 && a.sum2 === b.sum2;
 }
