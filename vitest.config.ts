@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Two projects. `unit` needs no server and stays below twenty seconds. `servers` starts real database servers,
- * so its files run one at a time: two cores do not carry more, and a starved server looks like a broken one.
+ * so its files run two at a time: they wait for servers half of the time, and a starved server looks like a broken one.
  */
 export default defineConfig({
   test: {
@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: ['test/servers/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -1,4 +1,3 @@
-import CliTable from 'cli-table3';
 import type { Outcome, TableResult } from '../compare/result.ts';
 import type { Style } from './colour.ts';
 import type { Page } from './page.ts';
@@ -89,38 +88,26 @@ function writeGrid(page: Page, tables: readonly TableResult[]): void {
     for (const table of tables) writeLines(page, table);
     return;
   }
-  const grid = new CliTable({
-    chars: NO_BORDERS,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    colAligns: ['left', 'left', ...columns.map(({ numeric }) => (numeric ? 'right' : 'left'))],
-    colWidths: [outcomeWidth + 2, nameWidth + 2, ...widths.map((width) => width + 2)],
-  });
+  const layout: { width: number; numeric?: boolean }[] = [
+    { width: outcomeWidth },
+    { width: nameWidth },
+  ].concat(columns.map(({ numeric }, index) => ({ width: widths[index] ?? 0, numeric })));
+  // Padded by our own measure: libraries count some characters' columns otherwise, and a line would be too wide.
+  const write = (...cells: readonly string[]) => {
+    const padded = layout.map(({ width, numeric }, index) => {
+      const cell = cells[index] ?? '';
+      const blanks = ' '.repeat(Math.max(0, width - widthOf(cell)));
+      return numeric === true ? blanks + cell : cell + blanks;
+    });
+    page.line(`  ${padded.join('  ').trimEnd()}`);
+  };
   const title = (text: string) => page.paint('dim', text);
-  grid.push([title('outcome'), title('table'), ...columns.map((column) => title(column.title))]);
+  write(title('outcome'), title('table'), ...columns.map((column) => title(column.title)));
   for (const [index, table] of tables.entries()) {
     const name = truncateMiddle(names[index] ?? '', nameWidth, page.unicode);
-    grid.push([outcomeText(page, table.outcome), name, ...columns.map((column) => column.cell(table))]);
+    write(outcomeText(page, table.outcome), name, ...columns.map((column) => column.cell(table)));
   }
-  for (const line of grid.toString().split('\n')) page.line(`  ${line.trimEnd()}`);
 }
-
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};
 
 function outcomeText(page: Page, outcome: Outcome): string {
   return page.paint(OUTCOME_STYLE[outcome], `${page.icons[outcome]} ${outcome}`);

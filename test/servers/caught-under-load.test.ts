@@ -21,7 +21,7 @@ const ROWS = `INSERT INTO hot SELECT g, 0, 'row ' || g FROM generate_series(1, 3
   INSERT INTO locale SELECT 'key ' || g, 0 FROM generate_series(1, 500) g;
   INSERT INTO log SELECT now(), 'x' || g FROM generate_series(1, 500) g;
   INSERT INTO parted SELECT g, 0 FROM generate_series(1, 500) g;
-  INSERT INTO wide SELECT g, 0, repeat(md5(g::text), 2000) FROM generate_series(1, 20) g;`;
+  INSERT INTO wide SELECT g, 0, repeat(md5(g::text), 2000) FROM generate_series(1, 25) g;`;
 
 /** One step of the writer: hot rows, rows that come and go, moves of keys, all in transactions of several tables. */
 const STEP = `BEGIN;
@@ -34,7 +34,7 @@ const STEP = `BEGIN;
   INSERT INTO locale VALUES ('Come ' || $1, 1);
   INSERT INTO log VALUES (now(), 'y'), (now(), 'y'); DELETE FROM log WHERE what = 'x' || $1;
   UPDATE parted SET id = 10000 + id WHERE id = 500 - $1 % 400;
-  UPDATE wide SET n = n + 1 WHERE id % 5 = $1 % 5;
+  UPDATE wide SET n = n + 1 WHERE id % 5 = $1 % 5 AND id <= 20;
   COMMIT;
   BEGIN; UPDATE hot SET n = -1, note = 'never'; ROLLBACK;`;
 
@@ -141,15 +141,17 @@ describe('on a logical pair that is written to all the time', () => {
   test('rows that are really wrong are found, and no others', async () => {
     await pair.tamper(`UPDATE hot SET note = 'wrong' WHERE id = 2900; DELETE FROM hot WHERE id = 2901;
       INSERT INTO hot VALUES (-1); UPDATE locale SET n = 77 WHERE k = 'key 400'; DELETE FROM parted WHERE id = 3;
-      UPDATE wide SET big = overlay(big placing '#' from 40000) WHERE id = 20`);
+      UPDATE wide SET big = overlay(big placing '#' from 40000) WHERE id IN (20, 25)`);
     const writer = startWriting(pair.primary, 10);
     const { tables } = await pair.verifier.run(['*'], { exclude: ['log'], limits: ROUNDS });
     await writer.stop();
     const samples = tables.flatMap((table) =>
       table.samples.map(({ kind, key }) => [kind, ...Object.values(key)].join(' ')),
     );
-    expect(new Set(samples)).toEqual(
-      new Set(['changed 2900', 'missing 2901', 'extra -1', 'changed key 400', 'missing 3', 'changed 20']),
+    // Row 20 is written to at every fifth step: it may be too hot to be judged, but never the same.
+    expect(tables.filter(({ outcome }) => outcome === 'same')).toEqual([]);
+    expect(new Set(samples.filter((sample) => sample !== 'changed 20'))).toEqual(
+      new Set(['changed 2900', 'missing 2901', 'extra -1', 'changed key 400', 'missing 3', 'changed 25']),
     );
   });
 });

@@ -195,7 +195,11 @@ describe('a verification as text', () => {
         expect(lines.join('')).not.toMatch(DANGEROUS);
         expect(lines.filter((line) => widthOf(line) > width)).toEqual([]);
       }),
-      { numRuns: 40 },
+      {
+        numRuns: 40,
+        // A name whose columns a table library counted otherwise.
+        examples: [['\u{1f3cd}\u0000\u{2ee5e}\u{14647}', '', '', 72]],
+      },
     );
   });
 });
