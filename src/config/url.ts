@@ -3,7 +3,8 @@ import { Secret } from './secret.ts';
 
 /** Where a site is and who logs in there, apart from any engine's own notation. */
 export interface SiteAddress {
-  readonly engine: 'postgres';
+  /** `mysql` stands for MariaDB too: which of the two it is the server tells. */
+  readonly engine: 'postgres' | 'mysql';
   /** A host name, an IP address without brackets, or the folder of a Unix socket (starts with a slash). */
   readonly host: string;
   /** Null: the engine's default. */
@@ -26,11 +27,11 @@ export interface ParsedUrl {
 /** `argument`: typed on a command line, where every user of the machine can read it. */
 export type UrlSource = 'argument' | 'file' | 'secret';
 
-const SCHEMES: Readonly<Record<string, 'postgres' | 'unsupported'>> = {
+const SCHEMES: Readonly<Record<string, SiteAddress['engine']>> = {
   postgres: 'postgres',
   postgresql: 'postgres',
-  mysql: 'unsupported',
-  mariadb: 'unsupported',
+  mysql: 'mysql',
+  mariadb: 'mysql',
 };
 
 const ENCODING_HINT =
@@ -48,7 +49,7 @@ export function looksLikeUrl(text: string): boolean {
  *   URL with an unescaped character splits in unexpected places.
  */
 export function parseUrl(text: string, source: UrlSource): ParsedUrl {
-  checkScheme(text);
+  const engine = engineOf(text);
   const { authority, rest } = split(text);
   const at = authority.lastIndexOf('@');
   const login = at < 0 ? null : authority.slice(0, at);
@@ -64,7 +65,7 @@ export function parseUrl(text: string, source: UrlSource): ParsedUrl {
   const secret = password ?? queryPassword ?? null;
   return {
     address: {
-      engine: 'postgres',
+      engine,
       host: host === '' ? (queryHost ?? '') : host,
       port,
       user,
@@ -98,15 +99,13 @@ export function redactUrl(text: string): string {
   }
 }
 
-function checkScheme(text: string): void {
+function engineOf(text: string): SiteAddress['engine'] {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined) throw refusal('it does not start with postgres://');
-  const kind = SCHEMES[scheme];
-  if (kind === 'unsupported') {
-    throw refusal(`${scheme} is not supported yet`, 'this version compares PostgreSQL with PostgreSQL');
-  }
+  if (scheme === undefined) throw refusal('it does not start with postgres:// or mysql://');
+  const engine = SCHEMES[scheme];
   // The scheme itself stays out of the message: it may be the user of a URL whose own scheme was forgotten.
-  if (kind === undefined) throw refusal('its scheme is not known');
+  if (engine === undefined) throw refusal('its scheme is not known');
+  return engine;
 }
 
 function split(text: string): { authority: string; rest: string } {
@@ -178,7 +177,7 @@ function decoded(text: string): string {
 
 const PASSWORD_WARNINGS: Readonly<Record<UrlSource, readonly string[]>> = {
   argument: [
-    'the password on the command line can be read by every user of this machine: use PGPASSWORD or a password file',
+    'the password on the command line can be read by every user of this machine: use PGPASSWORD, MYSQL_PWD or a password file',
   ],
   file: ['the configuration holds a password in plain text: use ${ENV} or { file: … } instead'],
   secret: [],

@@ -2,7 +2,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { ReadinessFacts } from './facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from './identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from './position.ts';
-import type { ColumnEncoding, PairKind, TableDescription, TableSelection } from './table.ts';
+import type { ColumnEncoding, PairKind, PortableForm, TableDescription, TableSelection } from './table.ts';
 
 /** A part of one table that can be read in a bounded time. `from` and `to` are opaque outside the connector. */
 export interface Range {
@@ -22,6 +22,10 @@ export type RowIdentity = 'key' | 'address' | 'value';
 export interface ColumnRead {
   readonly name: string;
   readonly encoding: ColumnEncoding;
+  /** With the encoding `portable`. */
+  readonly form?: PortableForm;
+  /** The time zone (IANA name) in which a local time is an instant, for a form of `inZone`. */
+  readonly zone?: string;
 }
 
 /** What both sites must agree on to emit the same bytes for the same row. */

@@ -1,5 +1,33 @@
 /** How a column's value becomes bytes (DESIGN.md section 4). */
-export type ColumnEncoding = 'pg-binary' | 'pg-text' | 'portable';
+export type ColumnEncoding = 'pg-binary' | 'pg-text' | 'mysql-binary' | 'portable';
+
+/**
+ * What a value is, apart from any engine, in the encoding `portable`; src/row/portable.ts says which bytes each form
+ * has, and which form a pair of columns shares.
+ */
+export type PortableForm =
+  | 'boolean'
+  | 'integer'
+  | 'decimal'
+  | 'float4'
+  | 'float8'
+  | 'text'
+  | 'bytes'
+  | 'date'
+  | 'time'
+  | 'datetime'
+  | 'instant'
+  | 'uuid';
+
+/** The forms that a column can be read in. Best first. */
+export interface PortableForms {
+  /** Without loss, and meaning what the type says. */
+  readonly natural: readonly PortableForm[];
+  /** Only where the configuration says that the column means this: a tinyint(1) that is a boolean. */
+  readonly onRequest: readonly PortableForm[];
+  /** Those of `onRequest` that need a time zone: the instant that a local time was, or the other way round. */
+  readonly inZone: readonly PortableForm[];
+}
 
 export type PairKind = 'physical' | 'logical' | 'cross-engine';
 
@@ -17,6 +45,8 @@ export interface ColumnDescription {
   readonly baseType: string;
   /** The encoding that is canonical on each kind of pair; null: none is, so the table cannot be compared there. */
   readonly encodings: Readonly<Record<PairKind, ColumnEncoding | null>>;
+  /** Absent: the column has no portable form. */
+  readonly portable?: PortableForms;
 }
 
 /** Why a table cannot be compared at all. */

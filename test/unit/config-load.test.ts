@@ -114,7 +114,7 @@ describe('the configuration file', () => {
       '["a.b.c"]',
       '6:25: systems.bank.tables.include[0]: the pattern has more than two names',
     ],
-    ['postgres://verifier@db1.pangyo', 'mysql://verifier@db1.pangyo', '3:21: systems.bank.primary.url: '],
+    ['postgres://verifier@db1.pangyo', 'oracle://verifier@db1.pangyo', '3:21: systems.bank.primary.url: '],
     ['50000', '0.5', '8:29: systems.bank.scrub.rowsPerSecond: a whole number is wanted'],
     ['50000', '-1', '8:29: systems.bank.scrub.rowsPerSecond: '],
     ['  bank:', '  a/b:', 'the name of a system is empty or holds'],

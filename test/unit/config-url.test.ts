@@ -40,8 +40,6 @@ describe('connection URLs', () => {
   it.each([
     ['', 'does not start with postgres://'],
     ['db1.pangyo/bank', 'does not start with postgres://'],
-    ['mysql://u@h/db', 'mysql is not supported yet'],
-    ['mariadb://u@h/db', 'mariadb is not supported yet'],
     ['oracle://u@h/db', 'its scheme is not known'],
     ['postgres://', 'names no host'],
     ['postgres:///db', 'names no host'],
@@ -116,7 +114,8 @@ describe('a password in a URL never shows', () => {
     'postgres://u:$@h/db?password=$',
     'postgres://u@h/db?sslpassword=$',
     'postgres://u@h/db?$=$',
-    'mysql://u:$@h/db',
+    'mongodb://u:$@h/db',
+    'mysql://u:$@h:port/db',
     'u:$@h/db',
     '$://u@h/db',
     '$',
