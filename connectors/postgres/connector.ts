@@ -17,7 +17,7 @@ import type { SiteAddress } from '../../src/config/url.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { keyFieldsOf } from '../../src/row/stream.ts';
 import { connectTarget, type ConnectTarget } from './address.ts';
-import { BodySink } from './body-sink.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
 import { readCommitsPending } from './commits.ts';
 import { ControlSession } from './control.ts';
 import { readFacts } from './facts.ts';

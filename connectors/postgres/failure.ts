@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../src/error-codes.ts';
+import { codeOf, isBug, isTlsCode, isUnreachable } from '../../src/connector/network-failure.ts';
 import { TwinproofError, messageOf } from '../../src/errors.ts';
 
 /** What was being done when it failed: the same SQLSTATE means other things at login. */
@@ -8,46 +9,6 @@ interface Kind {
   readonly code: ErrorCode;
   readonly retryable: boolean;
 }
-
-/** Errors of the socket and of the name service (errno names, as Node gives them). */
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EAI_NODATA',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOENT',
-  'EACCES',
-  'EPERM',
-  'EADDRNOTAVAIL',
-]);
-
-/** Codes of OpenSSL's certificate check that do not start with ERR_ (Node manual, "X509 certificate error codes"). */
-const CERTIFICATE = new Set([
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'CERT_NOT_YET_VALID',
-  'CERT_HAS_EXPIRED',
-  'CERT_REVOKED',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-  'CERT_REJECTED',
-  'CERT_CHAIN_TOO_LONG',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'HOSTNAME_MISMATCH',
-  'EPROTO',
-]);
 
 /** Single states (manual, appendix "PostgreSQL Error Codes"). Nothing is told apart by its text, which is localised. */
 const STATES: ReadonlyMap<string, Kind> = new Map([
@@ -97,7 +58,7 @@ export function failureOf(error: unknown, stage: Stage, where: string): Twinproo
     return new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
   }
   if (stage === 'connect') {
-    const reason = code !== null && UNREACHABLE.has(code) ? code : messageOf(error);
+    const reason = code !== null && isUnreachable(code) ? code : messageOf(error);
     const message = `cannot connect to ${where}: ${reason}`;
     return new TwinproofError('TP-UNREACHABLE', { message, retryable: true, cause: error });
   }
@@ -124,22 +85,4 @@ export function kindOfState(state: string, stage: Stage): Kind {
 /** Five characters; the names of errno, some of which are as long, all start with E, and no SQLSTATE does. */
 function isSqlState(code: string): boolean {
   return /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code);
-}
-
-function isTlsCode(code: string): boolean {
-  return (
-    CERTIFICATE.has(code) ||
-    code.startsWith('ERR_TLS_') ||
-    code.startsWith('ERR_SSL_') ||
-    code.startsWith('ERR_OSSL_')
-  );
-}
-
-function isBug(error: unknown): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
-}
-
-function codeOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !('code' in error)) return null;
-  return typeof error.code === 'string' ? error.code : null;
 }

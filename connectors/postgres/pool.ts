@@ -3,7 +3,7 @@ import type { ConnectTarget } from './address.ts';
 import { cancelBackend } from './cancel.ts';
 import { failureOf } from './failure.ts';
 import { openSession, type Session } from './session.ts';
-import { TapSocket } from './socket.ts';
+import { TapSocket } from '../../src/connector/tap-socket.ts';
 import { type RawRead, readRaw, ServerError } from './wire.ts';
 import type { RowSink } from '../../src/connector/contract.ts';
 import { TwinproofError } from '../../src/errors.ts';

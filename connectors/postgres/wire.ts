@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { RowSink } from '../../src/connector/contract.ts';
 import { messageOf, TwinproofError } from '../../src/errors.ts';
 import { BACKEND, binaryQuery, type BinaryParameter, errorFields } from './messages.ts';
-import { type ByteTaker, feed, TapSocket } from './socket.ts';
+import { type ByteTaker, feed, TapSocket } from '../../src/connector/tap-socket.ts';
 
 /** What a raw read tells its caller. */
 export interface RawRead {

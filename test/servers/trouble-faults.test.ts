@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BodySink } from '../../connectors/postgres/body-sink.ts';
-import { TapSocket } from '../../connectors/postgres/socket.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
+import { TapSocket } from '../../src/connector/tap-socket.ts';
 import { readRaw } from '../../connectors/postgres/wire.ts';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';

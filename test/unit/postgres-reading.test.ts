@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodySink } from '../../connectors/postgres/body-sink.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
 import { judgePending } from '../../connectors/postgres/commits.ts';
 import { binaryArray, binaryQuery, errorFields } from '../../connectors/postgres/messages.ts';
 import { addressText, foundRow, pointQueries } from '../../connectors/postgres/points.ts';

@@ -1,6 +1,6 @@
-import type { RowSink } from '../../src/connector/contract.ts';
-import { TwinproofError } from '../../src/errors.ts';
-import { MESSAGE_HEADER_BYTES, ROW_TAG } from '../../src/row/stream.ts';
+import type { RowSink } from '../connector/contract.ts';
+import { TwinproofError } from '../errors.ts';
+import { MESSAGE_HEADER_BYTES, ROW_TAG } from './stream.ts';
 
 const FIRST_BYTES = 65_536;
 

@@ -9,7 +9,7 @@ export interface ByteTaker {
 const SCRATCH_BYTES = 65_536;
 
 /**
- * A socket for `pg` whose reads can be turned to a ByteTaker, so that rows go from the kernel of the operating system
+ * A socket for a database driver whose reads can be turned to a ByteTaker, so that rows go from the kernel of the operating system
  * into WebAssembly memory without a buffer in between (Node.js manual, net.Socket, option `onread`). While no taker
  * is set it behaves like any other socket and emits `data`.
  */
