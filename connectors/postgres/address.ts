@@ -1,11 +1,18 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { existsSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { type Environment, Secret } from '../../src/config/secret.ts';
 import type { SiteAddress } from '../../src/config/url.ts';
-import { TwinproofError, messageOf } from '../../src/errors.ts';
+import {
+  connectTimeoutOf,
+  firstOf,
+  isLocal,
+  isSocketPath,
+  portOf,
+  readPem,
+  urlError,
+} from '../../src/connector/endpoint.ts';
 
 /** Where and how to connect. `label` is what messages may show. */
 export interface ConnectTarget {
@@ -27,7 +34,6 @@ export interface ConnectTarget {
 export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 const DEFAULT_PORT = '5432';
-const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 
 /** Parameters of libpq that change nothing here; any other unknown one is an error, as a typo in `sslmode` must be. */
 const IGNORED = new Set([
@@ -76,19 +82,9 @@ export function connectTarget(address: SiteAddress, env: Environment = process.e
     password: address.password ?? (fromEnvironment === '' ? null : new Secret(fromEnvironment)),
     passfile: firstOf(parameters['passfile'], env['PGPASSFILE'], join(homedir(), '.pgpass')),
     tls: tlsOptions(host, parameters, env),
-    connectTimeoutMs: timeoutOf(firstOf(parameters['connect_timeout'], env['PGCONNECT_TIMEOUT'])),
-    label: isSocketFolder(host) ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`,
+    connectTimeoutMs: connectTimeoutOf(firstOf(parameters['connect_timeout'], env['PGCONNECT_TIMEOUT'])),
+    label: isSocketPath(host) ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`,
   };
-}
-
-export function isSocketFolder(host: string): boolean {
-  return host.startsWith('/');
-}
-
-/** Whether `host` cannot be anything but this machine, so that nobody stands between. */
-export function isLocal(host: string): boolean {
-  if (isSocketFolder(host) || host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }
 
 function tlsOptions(
@@ -99,7 +95,7 @@ function tlsOptions(
   const given = firstOf(parameters['sslmode'], env['PGSSLMODE']);
   const mode = given === '' ? (isLocal(host) ? 'disable' : 'verify-full') : sslMode(given);
   // The server offers no TLS on a unix socket.
-  if (mode === 'disable' || isSocketFolder(host)) return null;
+  if (mode === 'disable' || isSocketPath(host)) return null;
   const home = join(homedir(), '.postgresql');
   const rootCert = fileOf(parameters['sslrootcert'], env['PGSSLROOTCERT'], join(home, 'root.crt'));
   const cert = fileOf(parameters['sslcert'], env['PGSSLCERT'], join(home, 'postgresql.crt'));
@@ -136,40 +132,4 @@ function fileOf(
   const path = firstOf(named, fromEnvironment);
   if (path !== '') return path;
   return existsSync(byDefault) ? byDefault : null;
-}
-
-function readPem(path: string, parameter: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new TwinproofError('TP-TLS', {
-      message: `${parameter} cannot be read: ${messageOf(error)}`,
-      cause: error,
-    });
-  }
-}
-
-function portOf(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw urlError('the port must be between 1 and 65535');
-  return port;
-}
-
-/** Seconds as libpq takes them; 0 or nothing means our default, for a verifier must not wait for ever. */
-function timeoutOf(text: string): number {
-  const seconds = Number(text);
-  if (text !== '' && !(seconds >= 0)) throw urlError('connect_timeout must be a number of seconds');
-  return seconds > 0 ? seconds * 1000 : DEFAULT_CONNECT_TIMEOUT_MS;
-}
-
-function firstOf(...candidates: readonly (string | null | undefined)[]): string {
-  for (const candidate of candidates) {
-    if (candidate !== null && candidate !== undefined && candidate !== '') return candidate;
-  }
-  return '';
-}
-
-function urlError(message: string, hint?: string): TwinproofError {
-  return new TwinproofError('TP-URL', hint === undefined ? { message } : { message, hint });
 }

@@ -1,6 +1,7 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { isSocketFolder, type ConnectTarget } from './address.ts';
+import { isSocketPath } from '../../src/connector/endpoint.ts';
+import type { ConnectTarget } from './address.ts';
 
 /** What the server gave at login to cancel this backend's query (message BackendKeyData). */
 export interface BackendKey {
@@ -21,7 +22,7 @@ const CANCEL_TIMEOUT_MS = 5_000;
  */
 export async function cancelBackend(target: ConnectTarget, key: BackendKey): Promise<void> {
   await new Promise<void>((resolve) => {
-    const socket = isSocketFolder(target.host)
+    const socket = isSocketPath(target.host)
       ? connectPlain(target.label)
       : connectPlain(target.port, target.host);
     const end = (): void => {

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { TwinproofError } from '../../src/errors.ts';
-import { isSocketFolder, type ConnectTarget } from './address.ts';
+import { isSocketPath } from '../../src/connector/endpoint.ts';
+import type { ConnectTarget } from './address.ts';
 
 /**
  * The password for `target`: the one that was given, else the first matching line of the password file (manual,
@@ -43,7 +44,7 @@ export function matchPassfile(
   text: string,
   target: Pick<ConnectTarget, 'host' | 'port' | 'database' | 'user'>,
 ): string | null {
-  const hosts = isSocketFolder(target.host) ? [target.host, 'localhost'] : [target.host];
+  const hosts = isSocketPath(target.host) ? [target.host, 'localhost'] : [target.host];
   for (const line of text.split(/\r?\n/)) {
     if (line === '' || line.startsWith('#')) continue;
     const fields = splitLine(line);

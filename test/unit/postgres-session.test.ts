@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { connectTarget, isLocal } from '../../connectors/postgres/address.ts';
+import { connectTarget } from '../../connectors/postgres/address.ts';
 import { failureOf, kindOfState } from '../../connectors/postgres/failure.ts';
 import { matchPassfile } from '../../connectors/postgres/passfile.ts';
 import { settingsQuery } from '../../connectors/postgres/settings.ts';
 import { parseUrl } from '../../src/config/url.ts';
+import { isLocal } from '../../src/connector/endpoint.ts';
 import { TwinproofError } from '../../src/errors.ts';
 
 const target = (url: string, env: Readonly<Record<string, string>> = {}) =>
