@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { MYSQL_FLAVORS } from './harness/mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 
 const servers: MysqlServer[] = [];
@@ -7,8 +8,8 @@ afterAll(async () => {
   for (const server of servers) await server.destroy();
 });
 
-test('a MariaDB server keeps its rows when it is killed', async () => {
-  const server = await createMysqlServer({ flavor: 'mariadb' });
+test.each(MYSQL_FLAVORS)('a %s server keeps its rows when it is killed', async (flavor) => {
+  const server = await createMysqlServer({ flavor });
   servers.push(server);
   await server.sql(
     'CREATE DATABASE bank; CREATE TABLE bank.t (id INT PRIMARY KEY); INSERT INTO bank.t VALUES (1)',

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
-import { type MysqlInstallation, mysqlEnvironment } from './mysql-installation.ts';
+import type { MysqlInstallation } from './mysql-installation.ts';
+import { mysqlEnvironment } from './mysql-run.ts';
 
 const POLL_MS = 10;
 const STOP_TIMEOUT_MS = 60_000;

@@ -197,6 +197,7 @@ export class MysqlServer {
   private async writeSettings(): Promise<void> {
     const { user } = this.installation;
     const own = {
+      ...this.installation.folders,
       datadir: this.paths.data,
       port: String(this.port),
       socket: this.paths.socket,

@@ -20,10 +20,8 @@ const COMMON: MysqlSettings = {
   innodb_doublewrite: 'OFF',
   innodb_buffer_pool_dump_at_shutdown: 'OFF',
   innodb_buffer_pool_load_at_startup: 'OFF',
-  innodb_temp_data_file_path: 'ibtmp1:4M:autoextend',
   sync_binlog: '0',
   log_bin: 'binlog',
-  binlog_format: 'ROW',
   binlog_row_image: 'FULL',
   relay_log: 'relay',
 };
@@ -34,6 +32,8 @@ const OF_FLAVOR: Readonly<Record<MysqlFlavor, MysqlSettings>> = {
     enforce_gtid_consistency: 'ON',
     log_replica_updates: 'ON',
     mysqlx: 'OFF',
+    // No restriction: the folder that is compiled in exists on no machine of ours.
+    secure_file_priv: '',
     innodb_redo_log_capacity: '32M',
     auto_generate_certs: 'OFF',
     // Of two servers that ask each other for changes none may wait long.
@@ -42,6 +42,7 @@ const OF_FLAVOR: Readonly<Record<MysqlFlavor, MysqlSettings>> = {
     skip_replica_start: 'ON',
   },
   mariadb: {
+    binlog_format: 'ROW',
     log_slave_updates: 'ON',
     gtid_strict_mode: 'ON',
     innodb_log_file_size: '8M',

@@ -1,69 +1,82 @@
-import { spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, chmod, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type MysqlInstallation, run } from './mysql-installation.ts';
+import type { MysqlInstallation } from './mysql-installation.ts';
+import { cached } from './mysql-packages.ts';
+import { run } from './mysql-run.ts';
 
 /** Raise it when what is in a template changes. */
-const TEMPLATE = 1;
+const TEMPLATE = 2;
+
+/** The harness logs in over TCP; the server listens on 127.0.0.1 only and resolves no names. */
+const MYSQL_ROOT = `CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '';
+GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+GRANT PROXY ON ''@'' TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+`;
+
+const MARIADB_FIRST = 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n';
+
+/** What mariadb-install-db feeds the server, in its order; it cannot be told to use our loader. */
+const MARIADB_SCRIPTS = [
+  'mysql_system_tables.sql',
+  'mysql_performance_tables.sql',
+  'mysql_system_tables_data.sql',
+  'fill_help_tables.sql',
+  'maria_add_gis_sp_bootstrap.sql',
+  'mysql_sys_schema.sql',
+] as const;
 
 /**
- * Folder in which things are kept between runs: `/var/cache/twinproof-tests` for root, else below the user's cache
- * folder. Every user may enter it: servers of root run as somebody else.
- */
-export async function cacheFolder(): Promise<string> {
-  const base =
-    process.getuid?.() === 0 ? '/var/cache' : (process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'));
-  const folder = join(base, 'twinproof-tests');
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o755);
-  return folder;
-}
-
-/**
- * An empty data folder that every new server of this version starts from: making one takes seconds, copying it takes
- * a tenth. Made once under another name and renamed, so a half-made one is never used.
+ * An empty data folder that every new server of this version starts from: making one takes seconds, copying it takes a
+ * tenth of one. The RSA keys of `caching_sha2_password` are in it, certificates and the server's identity are not.
  */
 export async function templateFolder(installation: MysqlInstallation): Promise<string> {
   const { flavor, version, user } = installation;
-  const cache = await cacheFolder();
-  const folder = join(cache, `data-${TEMPLATE}-${flavor}-${version}-${user?.uid ?? process.getuid?.() ?? 0}`);
-  if (await exists(folder)) return folder;
-  const draft = await mkdtemp(join(cache, 'draft-'));
-  try {
-    await chmod(draft, 0o755);
+  const name = `data-${flavor}-${version}-${user?.uid ?? process.getuid?.() ?? 0}-${TEMPLATE}`;
+  const folder = await cached(name, async (draft) => {
     const data = join(draft, 'data');
+    // A folder of the server's own, but below one that is not: MySQL insists on an empty one.
     await mkdir(data, { mode: 0o700 });
     if (user !== null) await chown(data, user.uid, user.gid);
-    await initialise(installation, data);
-    await rename(data, folder).catch(async (error: unknown) => {
-      // Somebody else was quicker.
-      if (!(await exists(folder))) throw error;
-    });
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
-  return folder;
-}
-
-async function initialise(installation: MysqlInstallation, data: string): Promise<void> {
-  const [program, ...args] = installation.initialise;
-  await run(program, [...args, '--innodb-log-file-size=8M', `--datadir=${data}`], installation.user);
-}
-
-/** Copies a folder with owners and times; blocks are shared where the file system can. */
-export function copyFolder(from: string, to: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('cp', ['-a', '--reflink=auto', from, to], { stdio: 'ignore' });
-    child.on('error', reject);
-    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`cp ${from} ${to} failed`))));
+    const script = join(draft, 'first.sql');
+    await writeFile(script, flavor === 'mysql' ? MYSQL_ROOT : MARIADB_FIRST, { mode: 0o644 });
+    await (flavor === 'mysql' ? initMysql : initMariadb)(installation, data, script);
+    for (const file of await readdir(data)) {
+      if (isOwnFile(file)) await rm(join(data, file));
+    }
   });
+  return join(folder, 'data');
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path, constants.F_OK).then(
-    () => true,
-    () => false,
+/** Copies a folder with owners and times; blocks are shared where the file system can, zeros are left out. */
+export async function copyFolder(from: string, to: string): Promise<void> {
+  await run('cp', ['-a', '--reflink=auto', '--sparse=always', from, to], null);
+}
+
+async function initMysql(installation: MysqlInstallation, data: string, script: string): Promise<void> {
+  const own = ['--initialize-insecure', `--init-file=${script}`, '--innodb-redo-log-capacity=8M'];
+  await runServer(installation, data, [...own, '--innodb-doublewrite=OFF'], []);
+}
+
+async function initMariadb(installation: MysqlInstallation, data: string, script: string): Promise<void> {
+  const scripts = MARIADB_SCRIPTS.map((file) => join(installation.share, file));
+  await runServer(installation, data, ['--bootstrap', '--innodb-log-file-size=8M'], [script, ...scripts]);
+}
+
+async function runServer(
+  installation: MysqlInstallation,
+  data: string,
+  own: readonly string[],
+  input: readonly string[],
+): Promise<void> {
+  const [program, ...first] = installation.command;
+  const folders = Object.entries(installation.folders).map(
+    ([name, value]) => `--${name.replaceAll('_', '-')}=${value}`,
   );
+  const args = [...first, '--no-defaults', ...folders, `--datadir=${data}`, ...own];
+  await run(program, args, installation.user, input);
+}
+
+function isOwnFile(name: string): boolean {
+  if (name.endsWith('.pem')) return name !== 'private_key.pem' && name !== 'public_key.pem';
+  return name === 'auto.cnf' || name === 'ib_buffer_pool';
 }
