@@ -15,6 +15,7 @@ import type { TableDescription, TableSelection } from '../../src/connector/table
 import { matches } from '../../src/config/selection.ts';
 import type { SiteAddress } from '../../src/config/url.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { portableKeyText } from '../../src/row/portable-text.ts';
 import { keyFieldsOf } from '../../src/row/stream.ts';
 import { connectTarget, type ConnectTarget } from './address.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
@@ -217,6 +218,7 @@ export class PostgresConnector implements Connector {
     if (shape.identity === 'value') {
       return keys.map((key) => ({ '(row digest)': Buffer.from(keyFieldsOf(key)[0] ?? []).toString('hex') }));
     }
+    if (shape.pair === 'cross-engine') return keys.map((key) => portableKeyText(shape, key));
     const { sql, parameters, names } = keyTextQuery(shape, keys);
     const rows = await this.#control.use(signal, (session) =>
       session.rows<Record<string, string>>(sql, parameters, signal),

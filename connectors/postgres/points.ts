@@ -6,6 +6,7 @@ import {
   fromLeaf,
   fromTable,
   keyArray,
+  keyElement,
   keyEquals,
   OID,
   parameterOid,
@@ -56,12 +57,14 @@ function keyQuery(shape: RowShape, sql: ShapeSql, keys: readonly Uint8Array[]): 
   };
 }
 
-/** The key values by column, as the arrays of a query want them. */
+/** The key values by column, as the arrays of a query want them. Keys that no row can have here are left out. */
 function keyColumns(sql: ShapeSql, keys: readonly Uint8Array[]): (Uint8Array | null)[][] {
   const columns = sql.keys.map((): (Uint8Array | null)[] => []);
   for (const key of keys) {
     const fields = keyFieldsOf(key);
-    for (const [index, column] of columns.entries()) column.push(fields[index] ?? null);
+    const elements = sql.keys.map((column, index) => keyElement(column, fields[index] ?? null));
+    if (sql.keys.some(({ portable }, index) => portable !== null && elements[index] === null)) continue;
+    for (const [index, column] of columns.entries()) column.push(elements[index] ?? null);
   }
   return columns;
 }

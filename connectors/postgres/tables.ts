@@ -16,6 +16,7 @@ import {
 import { baseTypeOf, encodingsOf, keyEncodingsOf } from './columns.ts';
 import { chooseKey, compareText, type Key } from './keys.ts';
 import { nameOf, obstacleOf } from './obstacles.ts';
+import { portableFormsOf } from './portable.ts';
 import type { Session } from './session.ts';
 import type { PostgresColumn, PostgresLeaf, PostgresTable } from './table.ts';
 
@@ -254,12 +255,19 @@ function describeColumn(
 ): ColumnDescription {
   const inKey = key?.columns.includes(column) ?? false;
   const encodings = inKey ? keyEncodingsOf(column.typeOid, types) : encodingsOf(column.typeOid, types);
+  // A materialized view is filled on each server of a logical pair by itself: there is nothing to compare.
+  const isView = root.kind === 'm';
+  const portable = isView ? null : portableFormsOf(column.typeOid, types);
   return {
     name: column.name,
     type: column.type,
     baseType: baseTypeOf(column.typeOid, types)?.name ?? column.type,
-    // A materialized view is filled on each server of a logical pair by itself: there is nothing to compare.
-    encodings: root.kind === 'm' ? { ...encodings, logical: null, 'cross-engine': null } : encodings,
+    encodings: {
+      physical: encodings.physical,
+      logical: isView ? null : encodings.logical,
+      'cross-engine': portable === null ? null : 'portable',
+    },
+    ...(portable === null ? {} : { portable }),
   };
 }
 

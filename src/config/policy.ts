@@ -12,6 +12,11 @@ export interface Policy {
   readonly maxProofAge: number;
   /** Milliseconds. */
   readonly certificateValidFor: number;
+  /**
+   * How long at most a change of the primary takes to reach the candidate, in milliseconds, where positions cannot tell:
+   * on pairs of different engines.
+   */
+  readonly applyWithin: number;
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -19,4 +24,5 @@ export const DEFAULT_POLICY: Policy = {
   maxTail: null,
   maxProofAge: 86_400_000,
   certificateValidFor: 600_000,
+  applyWithin: 10_000,
 };

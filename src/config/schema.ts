@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { TwinproofError } from '../errors.ts';
 import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
+import type { Mapping } from './mapping.ts';
+import { mappingSchema } from './mapping-schema.ts';
 import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
@@ -15,6 +17,8 @@ export interface SiteConfig {
   /** Where it stands, in the owner's words. */
   readonly site: string | null;
   readonly warnings: readonly string[];
+  /** Of a candidate: stands in place of its system's. Absent: the system's holds. */
+  readonly mapping?: Mapping;
 }
 
 export interface SystemConfig {
@@ -25,6 +29,8 @@ export interface SystemConfig {
   readonly policy: Policy;
   /** Rows read per second while scrubbing; null: not bounded. */
   readonly scrub: { readonly rowsPerSecond: number | null };
+  /** What the primary's tables and columns are on candidates that have none of their own. Absent: nothing is mapped. */
+  readonly mapping?: Mapping;
 }
 
 export interface LedgerConfig {
@@ -77,7 +83,9 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
     primary: z.strictObject(site).transform((value, issues) => toSite(PRIMARY, value, issues)),
     candidates: z
       .array(
-        z.strictObject({ name, ...site }).transform((value, issues) => toSite(value.name, value, issues)),
+        z
+          .strictObject({ name, ...site, mapping: mappingSchema.optional() })
+          .transform((value, issues) => toSite(value.name, value, issues)),
       )
       .min(1, { error: 'at least one candidate is wanted' })
       .superRefine(refuseDuplicates),
@@ -95,11 +103,13 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
         maxTail: duration.nullable().default(DEFAULT_POLICY.maxTail),
         maxProofAge: duration.default(DEFAULT_POLICY.maxProofAge),
         certificateValidFor: duration.default(DEFAULT_POLICY.certificateValidFor),
+        applyWithin: duration.default(DEFAULT_POLICY.applyWithin),
       })
       .default(DEFAULT_POLICY),
     scrub: z
       .strictObject({ rowsPerSecond: z.int().positive().nullable().default(null) })
       .default({ rowsPerSecond: null }),
+    mapping: mappingSchema.optional(),
   });
   return z.strictObject({
     systems: z.record(z.string(), system).transform((systems, issues) => toSystems(systems, issues)),
@@ -211,6 +221,7 @@ interface RawSite {
   readonly url: ParsedUrl;
   readonly password?: Secret | undefined;
   readonly site?: string | undefined;
+  readonly mapping?: Mapping | undefined;
 }
 
 function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
@@ -223,6 +234,7 @@ function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
     address: { ...address, password: raw.password ?? address.password },
     site: raw.site ?? null,
     warnings,
+    ...(raw.mapping === undefined ? {} : { mapping: raw.mapping }),
   };
 }
 
@@ -238,10 +250,9 @@ function refuseDuplicates(candidates: readonly SiteConfig[], issues: Issues): vo
   }
 }
 
-function toSystems(
-  systems: Readonly<Record<string, Omit<SystemConfig, 'name'>>>,
-  issues: Issues,
-): readonly SystemConfig[] {
+type RawSystem = Omit<SystemConfig, 'name' | 'mapping'> & { readonly mapping?: Mapping | undefined };
+
+function toSystems(systems: Readonly<Record<string, RawSystem>>, issues: Issues): readonly SystemConfig[] {
   const names = Object.keys(systems);
   if (names.length === 0) {
     report(issues, new TwinproofError('TP-CONFIG', { message: 'at least one system is wanted' }));
@@ -251,5 +262,7 @@ function toSystems(
     const message = 'the name of a system is empty or holds a control character, a slash or a colon';
     report(issues, new TwinproofError('TP-CONFIG', { message }), [name]);
   }
-  return Object.entries(systems).map(([name, system]) => Object.assign({ name }, system));
+  return Object.entries(systems).map(([name, { mapping, ...system }]) =>
+    Object.assign({ name }, system, mapping === undefined ? {} : { mapping }),
+  );
 }
