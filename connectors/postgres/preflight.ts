@@ -1,5 +1,5 @@
 import type { Finding } from '../../src/connector/identity.ts';
-import { isLocal } from './address.ts';
+import { isLocal } from '../../src/connector/endpoint.ts';
 import { NEWEST_VERSION, type Session } from './session.ts';
 
 interface SiteRow {
