@@ -136,7 +136,10 @@ export function chooseMethod(
   candidate: TableDescription,
 ): Method {
   if (pair === 'physical') return 'block';
-  const aligned = primary.keyOrder === 'portable' && candidate.keyOrder === 'portable';
+  const aligned =
+    primary.keyOrder === 'portable' &&
+    candidate.keyOrder === 'portable' &&
+    primary.keyCollation === candidate.keyCollation;
   if (identity === 'key' && aligned && primary.clustered && candidate.clustered) return 'key';
   return 'slice';
 }

@@ -66,6 +66,8 @@ export interface TableDescription {
   readonly key: readonly string[] | null;
   /** `portable`: the key orders the same on every server of the engine, so key ranges line up. */
   readonly keyOrder: 'portable' | 'local';
+  /** The rules that order the key, by name, where there are several: key ranges line up only under the same ones. */
+  readonly keyCollation?: string;
   /** Physical order follows key order well enough that a range read by key is sequential. */
   readonly clustered: boolean;
   readonly rowsEstimate: number;
