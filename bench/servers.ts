@@ -27,17 +27,19 @@ export async function physicalPair(tables: readonly BenchTable[], rows: number):
   return { primary, candidate };
 }
 
-export async function logicalPair(table: BenchTable, rows: number): Promise<BenchPair> {
+export async function logicalPair(tables: readonly BenchTable[], rows: number): Promise<BenchPair> {
   const primary = await createCluster({ version: VERSION, name: 'bench-publisher', settings: SETTINGS });
   const candidate = await createCluster({ version: VERSION, name: 'bench-subscriber', settings: SETTINGS });
-  await load(primary, table, rows);
-  await candidate.sql(table.create);
+  for (const table of tables) {
+    await load(primary, table, rows);
+    await candidate.sql(table.create);
+  }
   const pair = await createLogicalPair(primary, candidate, {
-    tables: [`public.${table.name}`],
+    tables: tables.map(({ name }) => `public.${name}`),
     timeoutMs: 600_000,
   });
   await waitForTables(pair);
-  await candidate.sql(`vacuum (freeze, analyze) ${table.name}`);
+  for (const { name } of tables) await candidate.sql(`vacuum (freeze, analyze) ${name}`);
   await candidate.sql('checkpoint');
   return { primary, candidate };
 }

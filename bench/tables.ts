@@ -14,16 +14,22 @@ export interface BenchTable {
 }
 
 /** Keys in the order of insertion. */
-export const BIGINT_TABLE: BenchTable = {
-  name: 'orders',
-  create: `create table orders (id bigint primary key, ${COLUMNS})`,
-  fill: (rows) => `insert into orders select i, ${VALUES} from generate_series(1::bigint, ${rows}) i`,
-};
+const bigintTable = (name: string): BenchTable => ({
+  name,
+  create: `create table ${name} (id bigint primary key, ${COLUMNS})`,
+  fill: (rows) => `insert into ${name} select i, ${VALUES} from generate_series(1::bigint, ${rows}) i`,
+});
 
 /** Keys in no order at all: on a logical pair such a table is compared by slices. */
-export const UUID_TABLE: BenchTable = {
-  name: 'orders_uuid',
-  create: `create table orders_uuid (id uuid primary key, ${COLUMNS})`,
+const uuidTable = (name: string): BenchTable => ({
+  name,
+  create: `create table ${name} (id uuid primary key, ${COLUMNS})`,
   fill: (rows) =>
-    `insert into orders_uuid select md5('key' || i)::uuid, ${VALUES} from generate_series(1::bigint, ${rows}) i`,
-};
+    `insert into ${name} select md5('key' || i)::uuid, ${VALUES} from generate_series(1::bigint, ${rows}) i`,
+});
+
+export const BIGINT_TABLE = bigintTable('orders');
+export const UUID_TABLE = uuidTable('orders_uuid');
+/** The same rows again, of which some will differ: the identical and the differing table are compared turn by turn. */
+export const BIGINT_TABLE_DIFFERING = bigintTable('orders_differing');
+export const UUID_TABLE_DIFFERING = uuidTable('orders_uuid_differing');
