@@ -1,0 +1,68 @@
+import type { RowShape } from '../../src/connector/contract.ts';
+import type { PortableForm } from '../../src/connector/table.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { type MysqlType, needsConversion } from './columns.ts';
+import { nativeLiteral, portableLiterals } from './literals.ts';
+import { handleOf, type MysqlColumn, type MysqlTable } from './table.ts';
+import type { WireOperation } from './wire-row.ts';
+
+/** One column of a shape, with what SQL needs to read it and to look for it. */
+export interface ColumnSql {
+  readonly column: MysqlColumn;
+  readonly type: MysqlType;
+  /** Null: the value's own bytes. */
+  readonly form: PortableForm | null;
+}
+
+export interface ShapeSql {
+  readonly table: MysqlTable;
+  readonly columns: readonly ColumnSql[];
+  readonly keys: readonly ColumnSql[];
+}
+
+/** Resolves a shape against the catalog facts in its table's handle. Throws TP-DEFINITION-CHANGED. */
+export function shapeSql(shape: RowShape): ShapeSql {
+  const table = handleOf(shape.table);
+  const byName = new Map(table.columns.map((column) => [column.name, column]));
+  const columns = shape.columns.map(({ name, form }) => {
+    const column = byName.get(name);
+    if (column === undefined || column.type === null) {
+      throw new TwinproofError('TP-DEFINITION-CHANGED', {
+        message: `${shape.table.name} has no column "${name}" of a known type`,
+      });
+    }
+    return { column, type: column.type, form: form ?? null };
+  });
+  return { table, columns, keys: shape.identity === 'key' ? columns.slice(0, shape.keyFields) : [] };
+}
+
+/** The SELECT list of a shape, and what the wire makes of each of its columns. */
+export function selectList(columns: readonly ColumnSql[]): {
+  readonly list: string;
+  readonly operations: readonly WireOperation[];
+} {
+  if (columns.length === 0) return { list: '1 as nothing', operations: ['copy'] };
+  return {
+    list: columns.map(valueOf).join(', '),
+    operations: columns.map(({ form }) => form ?? 'copy'),
+  };
+}
+
+/**
+ * Text of a portable form is UTF-8, so the server converts what is stored otherwise. Everything else is sent as it is
+ * stored: the session lets no result be converted.
+ */
+function valueOf({ column, type, form }: ColumnSql): string {
+  const converts = (form === 'text' || form === 'uuid') && needsConversion(type);
+  return converts ? `convert(${column.quotedName} using utf8mb4)` : column.quotedName;
+}
+
+/** The condition that the column has a value of the row stream; null: no row can have it. */
+export function equalsCondition({ column, type, form }: ColumnSql, value: Uint8Array): string | null {
+  const literals = form === null ? [nativeLiteral(type, value)] : portableLiterals(type, form, value);
+  if (literals === null) return null;
+  // Only a collation that folds case finds an identifier in whatever case it was written.
+  const anyCase = form === 'uuid' && type.kind === 'text' && type.collation?.endsWith('_ci') !== true;
+  const name = anyCase ? `lower(${column.quotedName})` : column.quotedName;
+  return literals.length === 1 ? `${name} = ${literals[0]}` : `${name} in (${literals.join(', ')})`;
+}
