@@ -141,6 +141,26 @@ export const CODES = {
     hint: 'see whether replay is paused or the link is down, then run again',
     exitCode: 3,
   },
+  'TP-GAP': {
+    message: 'changes are missing between the stored position and the log',
+    hint: 'the ledger cannot be carried on over a gap: take a new baseline, and find out who moved or dropped the slot',
+    exitCode: 3,
+  },
+  'TP-STREAM-SETUP': {
+    message: 'changes cannot be streamed from this server',
+    hint: 'run `twinproof preflight --sql` and let a DBA run what it prints',
+    exitCode: 3,
+  },
+  'TP-STREAM-PROTOCOL': {
+    message: 'the change stream sent bytes that make no sense',
+    hint: 'nothing after them was taken; see whether a proxy stands in between, and report it with the output of --debug',
+    exitCode: 3,
+  },
+  'TP-SPOOL-FULL': {
+    message: 'a transaction that is still open outgrew the space set aside for it',
+    hint: 'free or add disk space where the spool stands, or raise its limit; the stream is begun again at the stored position',
+    exitCode: 3,
+  },
   'TP-DEMO': {
     message: 'the demo cannot run here',
     hint: 'it needs the development dependencies: run it in a checkout after `npm ci`',

@@ -1,0 +1,158 @@
+import type { Position } from './position.ts';
+import type { ColumnEncoding, PairKind } from './table.ts';
+
+/**
+ * Changes of the primary's rows, as the ledger takes them. A row is the body of a row message (src/row/stream.ts): the
+ * column count, then each value behind its length. Two more lengths occur in rows of the stream, and nowhere else:
+ * a value that the log left out because it did not change, and one that the log does not give in the form in which the
+ * column is compared. Neither is ever NULL; what they stand for is looked up or read again, never guessed.
+ */
+export const UNCHANGED_LENGTH = -2;
+export const UNREAD_LENGTH = -3;
+
+/** A column of streamed rows, in the order in which they hold it. */
+export interface StreamedColumn {
+  readonly name: string;
+  /** As the server prints it, with its modifier, where known. */
+  readonly type: string;
+  /** The form of the bytes, that of ranges read for the same kind of pair; null: every value of it is unread. */
+  readonly encoding: ColumnEncoding | null;
+}
+
+/**
+ * A table as the log describes it, from the definition event on. Each definition event makes a new object: events that
+ * share it share the meaning of their bytes.
+ */
+export interface StreamedTable {
+  /** Stays through renaming: PostgreSQL's oid. Unique within the database that is streamed. */
+  readonly id: string;
+  /** `schema.table` of the table that holds the row: a partition by its own name. */
+  readonly leaf: string;
+  /** `schema.table` of the topmost partitioned table, `leaf` for others; null: the catalog does not know it any more. */
+  readonly root: string | null;
+  /** The key's columns first, in the key's order; then the others in the order of the root's definition. */
+  readonly columns: readonly StreamedColumn[];
+  /**
+   * How many leading columns are the key by which rows are told apart, the same as that of describeTables; null: the log
+   * does not say which row changed, so the table is unproven from here on.
+   */
+  readonly keyFields: number | null;
+  /** Columns that ranges can be read with and that the log leaves out, such as generated ones. */
+  readonly absent: readonly string[];
+  /** TableDescription.fingerprint at the time when the definition was looked up; null when `root` is. */
+  readonly fingerprint: string | null;
+}
+
+/** Opens a transaction; its changes follow, and nothing else until its commit. Only committed ones are handed out. */
+export interface BeginEvent {
+  readonly type: 'begin';
+  /** PostgreSQL: the top transaction's 32-bit xid as text; MySQL, MariaDB: the GTID. */
+  readonly id: string;
+  /** Microseconds since 1970-01-01 UTC on the source's clock. */
+  readonly committedAtUs: bigint;
+  /** Where the transaction was first committed, when replication brought it here; the position is that server's own. */
+  readonly origin: { readonly name: string; readonly position: string } | null;
+}
+
+export interface CommitEvent {
+  readonly type: 'commit';
+  /** Behind the transaction: a stream that starts after it does not give the transaction again. */
+  readonly position: Position;
+  readonly id: string;
+  readonly committedAtUs: bigint;
+}
+
+/** Comes before the first change that uses it, within a transaction or between two. */
+export interface DefinitionEvent {
+  readonly type: 'definition';
+  readonly table: StreamedTable;
+}
+
+/** One row. Keys are identities: fields with their lengths and no count (FoundRow.key); null where keyFields is. */
+export interface RowChange {
+  readonly type: 'insert' | 'update' | 'delete';
+  readonly table: StreamedTable;
+  /** The key after the change; of a deleted row, the one it had. */
+  readonly key: Uint8Array | null;
+  /** The key that an updated row had, when it was another. */
+  readonly oldKey: Uint8Array | null;
+  /** The whole row before the change; null: the log does not carry it. */
+  readonly before: Uint8Array | null;
+  /** The row after the change; null: deleted. */
+  readonly after: Uint8Array | null;
+}
+
+/** All rows of these tables go at once. */
+export interface TruncateChange {
+  readonly type: 'truncate';
+  readonly tables: readonly StreamedTable[];
+}
+
+/** What an application wrote into the log (pg_logical_emit_message). Outside of a transaction if not transactional. */
+export interface MessageEvent {
+  readonly type: 'message';
+  readonly transactional: boolean;
+  readonly prefix: string;
+  readonly content: Uint8Array;
+  readonly position: Position;
+}
+
+/** Between transactions: every commit up to here has been handed out. Stored, then acknowledged, like a commit. */
+export interface IdleEvent {
+  readonly type: 'idle';
+  readonly position: Position;
+}
+
+/** The log said itself that it lacks something here. Never bridged: what it covers needs a new baseline. */
+export interface GapEvent {
+  readonly type: 'gap';
+  readonly reason: string;
+  /** Null: every table. */
+  readonly tables: readonly string[] | null;
+}
+
+export type ChangeEvent =
+  | BeginEvent
+  | CommitEvent
+  | DefinitionEvent
+  | RowChange
+  | TruncateChange
+  | MessageEvent
+  | IdleEvent
+  | GapEvent;
+
+export interface ChangeRequest {
+  /**
+   * The position that is durable here; the stream gives every commit after it, once. Null: nothing is stored yet, so
+   * begin where the server has kept its log for us.
+   */
+  readonly after: Position | null;
+  /** Whose canonical form the values have, as in RowShape.pair. */
+  readonly pair: PairKind;
+}
+
+/**
+ * A running stream: iterate `batches`, store, acknowledge. One transaction may span batches, one batch hold many. Bytes
+ * in a batch stay valid and are never written again. While no batch is asked for, no more than one more is gathered:
+ * the server waits.
+ */
+export interface ChangeStream {
+  readonly batches: AsyncIterable<readonly ChangeEvent[]>;
+  /**
+   * Says that everything up to `position` (of a commit or idle event) is durable here: the server may forget it. Sent
+   * soon after; never a position beyond one that was handed out.
+   */
+  acknowledge(position: Position): void;
+  /** Sends the last acknowledgement, ends the connection, deletes what was set aside. */
+  close(): Promise<void>;
+}
+
+/** A site whose capabilities say `changes`. */
+export interface ChangeSource {
+  /**
+   * Throws TP-GAP when commits after `request.after` are no longer to be had, TP-STREAM-SETUP when slot, publication,
+   * settings or rights are missing or those of others, TP-CONNECTION-LOST and other errors marked retryable when it may
+   * be called again. Iterating `batches` throws the same, and TP-STREAM-PROTOCOL for bytes that make no sense.
+   */
+  streamChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream>;
+}
