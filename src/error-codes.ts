@@ -96,6 +96,11 @@ export const CODES = {
     hint: 'the primary must be writable; if the sites changed roles, swap the two URLs',
     exitCode: 3,
   },
+  'TP-POSITION': {
+    message: 'the server cannot say where it stands in its log',
+    hint: 'turn on its binary log (log_bin); without one there is nothing to replicate from either',
+    exitCode: 3,
+  },
   'TP-QUERY': {
     message: 'a query failed',
     hint: 'the server’s own message says why; run again, or with --debug for the details',

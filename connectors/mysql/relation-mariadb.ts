@@ -1,0 +1,205 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  entriesOf,
+  isInState,
+  isReached,
+  parseGtidList,
+  parseGtids,
+  type Gtid,
+  type GtidList,
+} from './gtid-list.ts';
+import type { MysqlIdentity } from './identity.ts';
+import { readList } from './positions.ts';
+import { readLogPlace } from './positions-log.ts';
+import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
+import type { Session } from './session.ts';
+
+/** How often, and how many milliseconds apart, to look for a moment at which both logs can be laid side by side. */
+const POLLS = 10;
+const POLL_MS = 50;
+
+export interface Recognised {
+  /** Names of the channels by which the primary's transactions come; none: not recognised, and `why`. */
+  readonly channels: readonly string[];
+  readonly why: string;
+  readonly ownPast: GtidList;
+  readonly errant: string | null;
+}
+
+interface Identities {
+  readonly ours: MysqlIdentity;
+  readonly theirs: MysqlIdentity;
+}
+
+/**
+ * MariaDB knows a source by its server_id only, a number that another installation of the same scripts has too, with
+ * GTIDs that look alike (0-1-500). So the number is not believed: the primary is asked, by BINLOG_GTID_POS, which GTIDs
+ * lie before the very byte of its log that the candidate has read up to. Another server has other bytes, and there the
+ * answer is another, or NULL because no event ends there.
+ *
+ * Through an intermediate server there is no common byte. There the candidate is believed at a moment when it stands
+ * between two positions of the primary that were read before and after; one that is far behind is not recognised.
+ */
+export async function recogniseInMariadb(
+  candidate: Session,
+  primary: Session,
+  identities: Identities,
+  channels: readonly Channel[],
+  signal: AbortSignal,
+): Promise<Recognised> {
+  const { ours, theirs } = identities;
+  const direct = channels.filter(({ sourceServerId }) => sourceServerId === theirs.serverId);
+  const names: string[] = [];
+  for (const { name } of direct) {
+    if (await readsFrom(candidate, primary, name, signal)) names.push(name);
+  }
+  if (names.length === 0 && direct.length === 0 && (await standsBetween(candidate, primary, signal))) {
+    names.push(...channels.map(({ name }) => name));
+  }
+  const states = { ours: await readState(candidate, signal), theirs: await readState(primary, signal) };
+  return {
+    channels: names,
+    why: reasonFor(direct, channels, theirs),
+    ownPast: ownPastOf(states.ours, states.theirs, BigInt(ours.serverId)),
+    errant: errantOf(states.ours, states.theirs),
+  };
+}
+
+/** Whether the log of the candidate holds a transaction of which the primary's log has one as late of the same server. */
+export async function sharesHistoryInMariadb(
+  candidate: Session,
+  primary: Session,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const ours = entriesOf(await readList(candidate, 'gtid_slave_pos', signal));
+  const theirs = await readState(primary, signal);
+  return ours.some((gtid) => isInState(gtid, theirs));
+}
+
+async function readsFrom(
+  candidate: Session,
+  primary: Session,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let poll = 0; poll < POLLS; poll++) {
+    if (poll > 0) await sleep(POLL_MS);
+    const channel = (await readChannels(candidate, signal)).find((one) => one.name === name);
+    if (channel === undefined) return false;
+    for (const known of await knownPlaces(candidate, channel, signal)) {
+      const [row] = await primary.rows<{ gtids: string | null }>(
+        'SELECT BINLOG_GTID_POS(?, ?) AS gtids',
+        [known.file, known.offset],
+        signal,
+      );
+      if (isSamePlace(row?.gtids ?? null, known.gtids)) return true;
+    }
+    if (await isFresh(primary, channel, signal)) return true;
+  }
+  return false;
+}
+
+interface KnownPlace {
+  readonly file: string;
+  readonly offset: bigint;
+  readonly gtids: GtidList;
+}
+
+/** Places in the source's log of which the candidate says which GTIDs lie before them. */
+async function knownPlaces(
+  candidate: Session,
+  { byGtid, read, executed, receivedGtids }: Channel,
+  signal: AbortSignal,
+): Promise<KnownPlace[]> {
+  const places: KnownPlace[] = [];
+  if (byGtid && read !== null && receivedGtids !== '') {
+    places.push({ file: read.file, offset: read.offset, gtids: parseGtidList(receivedGtids) });
+  }
+  if (executed !== null) {
+    const gtids = await readList(candidate, 'gtid_slave_pos', signal);
+    places.push({ file: executed.file, offset: executed.offset, gtids });
+  }
+  return places;
+}
+
+/** Pure. The candidate may follow domains that the primary does not have. */
+function isSamePlace(atPrimary: string | null, atCandidate: GtidList): boolean {
+  if (atPrimary === null) return false;
+  const entries = entriesOf(parseGtidList(atPrimary));
+  return (
+    entries.length > 0 &&
+    entries.every(({ domain, server, sequence }) => {
+      const there = atCandidate.get(domain);
+      return there?.server === server && there.sequence === sequence;
+    })
+  );
+}
+
+/** A log without any transaction has no GTIDs to lay side by side; then a live reader at its very end is enough. */
+async function isFresh(primary: Session, channel: Channel, signal: AbortSignal): Promise<boolean> {
+  if (channel.receiving !== 'yes' || channel.read === null) return false;
+  if ((await readList(primary, 'gtid_binlog_pos', signal)).size > 0) return false;
+  const end = await readLogPlace(primary, signal);
+  return end?.file === channel.read.file && end.offset === channel.read.offset;
+}
+
+async function standsBetween(candidate: Session, primary: Session, signal: AbortSignal): Promise<boolean> {
+  for (let poll = 0; poll < POLLS; poll++) {
+    if (poll > 0) await sleep(POLL_MS);
+    const before = await readList(primary, 'gtid_binlog_pos', signal);
+    const ours = await readList(candidate, 'gtid_slave_pos', signal);
+    const after = await readList(primary, 'gtid_binlog_pos', signal);
+    const state = await readState(primary, signal);
+    if (
+      before.size > 0 &&
+      isReached(before, ours) &&
+      isReached(ours, after) &&
+      entriesOf(ours).every((gtid) => isInState(gtid, state))
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+async function readState(session: Session, signal: AbortSignal): Promise<Gtid[]> {
+  const [row] = await session.rows<{ gtids: string }>(
+    'SELECT @@global.gtid_binlog_state AS gtids',
+    [],
+    signal,
+  );
+  return parseGtids(row?.gtids ?? '');
+}
+
+/**
+ * What the candidate wrote itself when it was the primary. Its gtid_slave_pos does not have that; but a transaction of its
+ * own that is in the primary's log too was behind everything it had in that domain then.
+ */
+function ownPastOf(ours: readonly Gtid[], theirs: readonly Gtid[], server: bigint): GtidList {
+  const own = new Map<bigint, { server: bigint; sequence: bigint }>();
+  for (const { domain, sequence } of ours.filter((gtid) => gtid.server === server)) {
+    const there = theirs.find((gtid) => gtid.domain === domain && gtid.server === server);
+    if (there === undefined) continue;
+    own.set(domain, { server, sequence: there.sequence < sequence ? there.sequence : sequence });
+  }
+  return own;
+}
+
+/** The last transaction, of each domain and server, that is in the candidate's log and beyond the primary's. */
+function errantOf(ours: readonly Gtid[], theirs: readonly Gtid[]): string | null {
+  const errant = ours.filter((gtid) => !isInState(gtid, theirs));
+  if (errant.length === 0) return null;
+  return errant.map(({ domain, server, sequence }) => `${domain}-${server}-${sequence}`).join(',');
+}
+
+function reasonFor(direct: readonly Channel[], channels: readonly Channel[], theirs: MysqlIdentity): string {
+  const listed = channels
+    .map(
+      (channel) =>
+        `${nameOfChannel(channel)} reads from server_id ${channel.sourceServerId ?? '(never connected)'} at ${channel.sourceHost}:${channel.sourcePort}`,
+    )
+    .join('; ');
+  return direct.length > 0
+    ? `${listed}; the place that was read up to is not in this server’s log, or its file was purged`
+    : `${listed}; this server has server_id ${theirs.serverId}, and the candidate does not stand where it stands`;
+}
