@@ -21,6 +21,8 @@ export interface MysqlPaths {
   readonly settings: string;
   readonly socket: string;
   readonly log: string;
+  /** The certificate authority of a server with TLS. */
+  readonly authority: string;
 }
 
 /** One running server: a direct child, so that its end is seen and no process is ever guessed. */

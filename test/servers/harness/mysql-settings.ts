@@ -30,6 +30,8 @@ const OF_FLAVOR: Readonly<Record<MysqlFlavor, MysqlSettings>> = {
   mysql: {
     gtid_mode: 'ON',
     enforce_gtid_consistency: 'ON',
+    // With it a killed replica with several workers finds its place again by itself.
+    relay_log_recovery: 'ON',
     log_replica_updates: 'ON',
     mysqlx: 'OFF',
     // No restriction: the folder that is compiled in exists on no machine of ours.
@@ -39,15 +41,14 @@ const OF_FLAVOR: Readonly<Record<MysqlFlavor, MysqlSettings>> = {
     // Of two servers that ask each other for changes none may wait long.
     replica_net_timeout: '60',
     log_error_verbosity: '2',
-    skip_replica_start: 'ON',
   },
   mariadb: {
+    // As Debian's own configuration has it; compiled in is latin1.
+    character_set_server: 'utf8mb4',
     binlog_format: 'ROW',
     log_slave_updates: 'ON',
-    gtid_strict_mode: 'ON',
     innodb_log_file_size: '8M',
     slave_net_timeout: '60',
-    skip_slave_start: 'ON',
   },
 };
 
