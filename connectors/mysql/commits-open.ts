@@ -18,14 +18,10 @@ const READERS_FROM = '281474976710656';
  * InnoDB Transaction and Locking Information"). So our own statement must be in it, which its `mark` makes unlike any
  * other: then the copy was made after the statement began. For that our session has to have a transaction.
  */
-export async function readOpenWriters(
-  session: Session,
-  mark: string,
-  signal: AbortSignal,
-): Promise<boolean | null> {
+export async function readOpenWriters(session: Session, signal: AbortSignal): Promise<boolean | null> {
   try {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const writers = await readOnce(session, `${mark}-${attempt}`, signal);
+      const writers = await readOnce(session, nextMark(session), signal);
       if (writers !== null) return writers > 0;
       await sleep(CACHE_MS);
     }
@@ -34,6 +30,15 @@ export async function readOpenWriters(
     if (error instanceof TwinproofError && error.code === 'TP-PERMISSION') return null;
     throw error;
   }
+}
+
+/** How many marks each session has made: one that was used before would be found in an old copy. */
+const marks = new WeakMap<Session, number>();
+
+function nextMark(session: Session): string {
+  const count = (marks.get(session) ?? 0) + 1;
+  marks.set(session, count);
+  return `twinproof-${session.connectionId}-${count}`;
 }
 
 /** How many transactions have written; null: what was shown is of an earlier moment. */

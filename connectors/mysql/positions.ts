@@ -26,12 +26,10 @@ export interface Lineage {
 /** What a connector remembers between two readings of a head. */
 export interface HeadMemory {
   quiet: { readonly head: Position; readonly readAtMs: number } | null;
-  /** How many readings there were: makes each one's mark unlike all others. */
-  readings: number;
 }
 
 export function newHeadMemory(): HeadMemory {
-  return { quiet: null, readings: 0 };
+  return { quiet: null };
 }
 
 /**
@@ -63,7 +61,7 @@ export async function readHead(
   const readAtMs = now();
   const known = memory.quiet;
   if (known?.head === head && readAtMs - known.readAtMs < QUIET_FOR_MS) return { head, quiet: true };
-  const writers = await readOpenWriters(session, `twinproof-${memory.readings++}`, signal);
+  const writers = await readOpenWriters(session, signal);
   memory.quiet = writers === false ? { head, readAtMs } : null;
   return { head, quiet: writers === null ? null : !writers };
 }
