@@ -1,6 +1,6 @@
 import type { RowSink } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
-import { MESSAGE_HEADER_BYTES } from '../row/stream.ts';
+import { MESSAGE_HEADER_BYTES, ROW_PIECE_TAG } from '../row/stream.ts';
 import { lane, type RangeDigest, RowHasher, SEED_1, SEED_2 } from './digest.ts';
 import {
   instantiateKernel,
@@ -27,6 +27,9 @@ interface LongRow {
   readonly key: Uint8Array;
 }
 
+/** A row that comes in pieces. */
+type PiecedRow = Pick<LongRow, 'hasher' | 'key'>;
+
 /** Takes rows from a connector into the kernel. One per read in flight; kept in a pool, since its memory is. */
 export class KernelSink implements RowSink {
   readonly #kernel: KernelInstance;
@@ -42,6 +45,7 @@ export class KernelSink implements RowSink {
   #start = 0;
   #filled = 0;
   #long: LongRow | null = null;
+  #pieced: PiecedRow | null = null;
   #spilled: Records[] = [];
   #spilledRows = 0;
   /** Infinite where rows are not kept for the whole of a range. */
@@ -77,6 +81,7 @@ export class KernelSink implements RowSink {
     this.#start = 0;
     this.#filled = 0;
     this.#long = null;
+    this.#pieced = null;
     this.#spilled = [];
     this.#spilledRows = 0;
     this.#rowsMax = mode === 'records' ? rowsMax : Infinity;
@@ -102,9 +107,13 @@ export class KernelSink implements RowSink {
           break;
         case KERNEL_STATUS.otherMessage: {
           const message = this.#wholeMessage();
-          if (message !== null) return message;
-          this.#moveTail();
-          return null;
+          if (message === null) {
+            this.#moveTail();
+            return null;
+          }
+          if (message[0] !== ROW_PIECE_TAG) return message;
+          this.#takePiece(message.subarray(MESSAGE_HEADER_BYTES));
+          break;
         }
         case KERNEL_STATUS.oversized:
           this.#moveTail();
@@ -120,7 +129,7 @@ export class KernelSink implements RowSink {
 
   /** The digest of what was read since `begin`. Throws if a row was cut off. */
   digest(): RangeDigest {
-    if (this.#filled > this.#start || this.#long !== null) {
+    if (this.#filled > this.#start || this.#long !== null || this.#pieced !== null) {
       throw new TwinproofError('TP-CONNECTION-LOST', {
         message: 'the row stream ended within a row',
         retryable: true,
@@ -208,23 +217,12 @@ export class KernelSink implements RowSink {
 
   /** The input is full of the beginning of one row: its identity is taken now, its body goes through the hash. */
   #beginLong(): void {
-    const view = this.#view();
-    const bodyBytes = view.getUint32(1) - 4;
-    let at = MESSAGE_HEADER_BYTES + 2;
-    for (let field = 0; field < this.#keyFields; field++) {
-      at += 4;
-      if (at <= INPUT_BYTES) at += Math.max(0, view.getInt32(at - 4));
-    }
-    if (at > INPUT_BYTES)
-      throw new TwinproofError('TP-QUERY', { message: 'the key of a row is longer than allowed' });
+    const bodyBytes = this.#view().getUint32(1) - 4;
     const input = this.#kernel.memory.subarray(this.#inputStart, this.#inputStart + INPUT_BYTES);
+    const body = input.subarray(MESSAGE_HEADER_BYTES);
     const hasher = new RowHasher();
-    hasher.update(input.subarray(MESSAGE_HEADER_BYTES));
-    this.#long = {
-      remaining: bodyBytes - (INPUT_BYTES - MESSAGE_HEADER_BYTES),
-      hasher,
-      key: input.slice(MESSAGE_HEADER_BYTES + 2, at),
-    };
+    hasher.update(body);
+    this.#long = { remaining: bodyBytes - body.length, hasher, key: this.#identityOf(body) };
     this.#start = 0;
     this.#filled = 0;
   }
@@ -240,15 +238,42 @@ export class KernelSink implements RowSink {
     }
     this.#start = size;
     this.#long = null;
-    const { first, second } = long.hasher.digest();
-    if (!this.#addLong(first, second, long.key)) {
-      this.#spill();
-      this.#addLong(first, second, long.key);
-    }
+    this.#addLong(long);
     return true;
   }
 
-  #addLong(first: bigint, second: bigint, key: Uint8Array): boolean {
+  /** The next piece of a row; an empty one ends it. */
+  #takePiece(piece: Uint8Array): void {
+    if (this.#pieced === null) {
+      this.#pieced = { hasher: new RowHasher(), key: this.#identityOf(piece) };
+    }
+    this.#pieced.hasher.update(piece);
+    if (piece.length > 0) return;
+    this.#addLong(this.#pieced);
+    this.#pieced = null;
+  }
+
+  /** The identity of a row, from the beginning of its body. */
+  #identityOf(body: Uint8Array): Uint8Array {
+    const view = new DataView(body.buffer, body.byteOffset, body.length);
+    let at = 2;
+    for (let field = 0; field < this.#keyFields; field++) {
+      at += 4;
+      if (at <= body.length) at += Math.max(0, view.getInt32(at - 4));
+    }
+    if (at > body.length)
+      throw new TwinproofError('TP-QUERY', { message: 'the key of a row is longer than allowed' });
+    return body.slice(2, at);
+  }
+
+  #addLong({ hasher, key }: PiecedRow): void {
+    const { first, second } = hasher.digest();
+    if (this.#addRow(first, second, key)) return;
+    this.#spill();
+    this.#addRow(first, second, key);
+  }
+
+  #addRow(first: bigint, second: bigint, key: Uint8Array): boolean {
     const { exports, memory } = this.#kernel;
     // The identity is lent from the end of the key area, where a record could not begin anyway.
     const at = this.#keys + KEYS_BYTES - key.length;

@@ -1,6 +1,6 @@
 import type { RowSink } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
-import { MESSAGE_HEADER_BYTES, ROW_TAG } from './stream.ts';
+import { MESSAGE_HEADER_BYTES, ROW_PIECE_TAG, ROW_TAG } from './stream.ts';
 
 const FIRST_BYTES = 65_536;
 
@@ -11,6 +11,8 @@ export class BodySink implements RowSink {
   #buffer: Buffer = Buffer.alloc(FIRST_BYTES);
   #filled = 0;
   #bytes = 0;
+  /** Of a row whose end is still to come. */
+  #pieces: Uint8Array[] = [];
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -35,6 +37,7 @@ export class BodySink implements RowSink {
       if (end > this.#filled) break;
       const message = Uint8Array.prototype.slice.call(this.#buffer, at, end);
       if (message[0] === ROW_TAG) this.#keep(message.subarray(MESSAGE_HEADER_BYTES));
+      else if (message[0] === ROW_PIECE_TAG) this.#keepPiece(message.subarray(MESSAGE_HEADER_BYTES));
       else other = message;
       at = end;
     }
@@ -46,8 +49,22 @@ export class BodySink implements RowSink {
   }
 
   #keep(body: Uint8Array): void {
-    this.#bytes += body.length;
-    if (this.#bytes > this.#bytesMax) throw new TwinproofError('TP-RANGE-TOO-LARGE');
+    this.#count(body.length);
     this.bodies.push(body);
+  }
+
+  #keepPiece(piece: Uint8Array): void {
+    if (piece.length > 0) {
+      this.#count(piece.length);
+      this.#pieces.push(piece);
+      return;
+    }
+    this.bodies.push(Buffer.concat(this.#pieces));
+    this.#pieces = [];
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax) throw new TwinproofError('TP-RANGE-TOO-LARGE');
   }
 }

@@ -4,12 +4,15 @@
  *   message = tag (1 byte) length (4 bytes, big endian, counting itself and the body, not the tag) body
  *   row     = a message with tag `D`; body = column count (2 bytes, big endian), then for every column its
  *             length (4 bytes, big endian, −1 for NULL) and that many bytes
+ *   piece   = a message with tag 1; body = the next bytes of the body of a row whose length is not known before its end
+ *             is there, at most 128 KiB at a time, the identity within the first; a piece of no bytes ends the row
  *
- * Messages with another tag are the connector's own and never enter a digest. This is the framing of PostgreSQL's
+ * A row in pieces has the digest that it would have whole. Messages with another tag are the connector's own and never enter a digest. This is the framing of PostgreSQL's
  * frontend/backend protocol (manual, "Message Formats": DataRow), chosen because rows then go from the socket into
  * the kernel without being touched; it frames NULL apart from the empty string and counts the columns.
  */
 export const ROW_TAG = 0x44;
+export const ROW_PIECE_TAG = 0x01;
 export const MESSAGE_HEADER_BYTES = 5;
 export const NULL_LENGTH = -1;
 

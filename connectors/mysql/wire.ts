@@ -1,0 +1,271 @@
+import type { Duplex } from 'node:stream';
+import type { RowSink } from '../../src/connector/contract.ts';
+import { type ByteTaker, feed, TapSocket } from '../../src/connector/tap-socket.ts';
+import { messageOf, TwinproofError } from '../../src/errors.ts';
+import { readColumn, readColumnCount, readEof, readError, readPrepared } from './answer.ts';
+import { ServerError } from './failure.ts';
+import type { Session } from './session.ts';
+import { closeCommand, type Command, executeCommand, prepareCommand } from './statement.ts';
+import { Transcoder } from './transcoder.ts';
+import { transcodePlan, type WireColumn } from './wire-plan.ts';
+import type { RawRead } from './wire-row.ts';
+
+type Phase = 'prepare' | 'definitions' | 'result' | 'columns' | 'rows';
+
+/** The statement that a connection holds ready: the ranges of a table are read with one and the same. */
+interface Prepared {
+  readonly sql: string;
+  readonly statement: number;
+}
+
+type DataListener = (chunk: Buffer) => void;
+
+function isListener(listener: unknown): listener is DataListener {
+  return typeof listener === 'function';
+}
+
+/**
+ * Reads rows over a session's connection, in the binary protocol, while the driver has nothing to do there: its own
+ * rows are objects. Between reads the connection is the driver's.
+ */
+export class Wire {
+  readonly #stream: Duplex;
+  readonly #transcoder = new Transcoder();
+  #prepared: Prepared | null = null;
+
+  constructor(session: Session) {
+    this.#stream = session.stream;
+  }
+
+  /**
+   * Gives the rows of one statement to a sink. Answers with the number of warnings.
+   *
+   * Throws ServerError for an ERR packet (the connection stays usable), TP-DEFINITION-CHANGED when the columns are not
+   * those that the read expects, the socket's error or TP-CONNECTION-LOST when the connection ends, the signal's reason
+   * when aborted: the connection is then destroyed, since the rest of the answer is still on its way.
+   */
+  async read(read: RawRead, sink: RowSink, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    const restore = takeOver(this.#stream);
+    const conversation = new Conversation(this.#transcoder, read, sink, this.#prepared);
+    try {
+      const warnings = await converse(this.#stream, conversation, signal);
+      this.#prepared = conversation.prepared;
+      return warnings;
+    } catch (error) {
+      // A statement that failed is prepared anew: the server may have thrown it away.
+      this.#prepared = null;
+      if (!(error instanceof ServerError)) this.#stream.destroy();
+      else if (conversation.prepared !== null) {
+        this.#stream.write(closeCommand(conversation.prepared.statement).bytes);
+      }
+      throw error;
+    } finally {
+      restore();
+    }
+  }
+}
+
+/** Silences the driver's parser; the answer gives the stream back. */
+function takeOver(stream: Duplex): () => void {
+  const listeners = stream.listeners('data').filter(isListener);
+  for (const listener of listeners) stream.removeListener('data', listener);
+  return () => {
+    if (stream instanceof TapSocket) stream.taker = null;
+    for (const listener of listeners) stream.on('data', listener);
+  };
+}
+
+function converse(stream: Duplex, conversation: Conversation, signal: AbortSignal): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    const finish = (error: unknown): void => {
+      if (over) return;
+      over = true;
+      if (stream instanceof TapSocket) stream.taker = null;
+      stream.removeListener('data', onData);
+      stream.removeListener('error', finish);
+      stream.removeListener('close', onClose);
+      signal.removeEventListener('abort', onAbort);
+      if (error === null) resolve(conversation.warnings);
+      else reject(error instanceof Error ? error : new Error(messageOf(error)));
+    };
+    const onClose = (): void => finish(new TwinproofError('TP-CONNECTION-LOST', { retryable: true }));
+    const onAbort = (): void => finish(signal.reason);
+    // A connection that died while it was idle has no event left to tell so: only the write does.
+    const send = (bytes: Buffer): void => {
+      stream.write(bytes, (error) => {
+        if (error !== null && error !== undefined) finish(error);
+      });
+    };
+    const taker: ByteTaker = {
+      space: () => conversation.space(),
+      taken: (length) => {
+        if (over) return;
+        try {
+          if (conversation.received(length, send)) finish(null);
+        } catch (error) {
+          finish(error);
+        }
+      },
+    };
+    const onData = (chunk: Buffer): void => feed(taker, chunk);
+    stream.on('error', finish);
+    stream.on('close', onClose);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (stream instanceof TapSocket) stream.taker = taker;
+    else stream.on('data', onData);
+    conversation.begin(send);
+  });
+}
+
+/** What is said and answered in one read. */
+class Conversation {
+  readonly #transcoder: Transcoder;
+  readonly #read: RawRead;
+  readonly #sink: RowSink;
+  readonly #give = (bytes: Uint8Array): void => this.#giveRows(bytes);
+  readonly #columns: WireColumn[] = [];
+  #phase: Phase = 'prepare';
+  /** Packets of the present phase that are still to come. */
+  #expected = 0;
+  #snapshotTold = false;
+  prepared: Prepared | null;
+  warnings = 0;
+
+  constructor(transcoder: Transcoder, read: RawRead, sink: RowSink, prepared: Prepared | null) {
+    this.#transcoder = transcoder;
+    this.#read = read;
+    this.#sink = sink;
+    this.prepared = prepared;
+  }
+
+  begin(send: (bytes: Buffer) => void): void {
+    if (this.prepared?.sql === this.#read.sql) {
+      this.#execute(this.prepared.statement, send);
+      return;
+    }
+    const close = this.prepared === null ? [] : [closeCommand(this.prepared.statement).bytes];
+    this.prepared = null;
+    const prepare = prepareCommand(this.#read.sql);
+    this.#expect('prepare', prepare);
+    send(Buffer.concat([...close, prepare.bytes]));
+  }
+
+  space(): Uint8Array {
+    return this.#transcoder.space();
+  }
+
+  /** True when the answer has come to its end. */
+  received(length: number, send: (bytes: Buffer) => void): boolean {
+    this.#transcoder.received(length);
+    for (;;) {
+      if (this.#phase === 'rows' && !this.#transcoder.transcode(this.#give)) return false;
+      const packet = this.#transcoder.nextPacket();
+      if (packet === null) return false;
+      if (this.#onPacket(packet.payload, send)) {
+        if (this.#transcoder.hasRest) throw unexpected();
+        return true;
+      }
+    }
+  }
+
+  #expect(phase: Phase, command: Command): void {
+    this.#phase = phase;
+    this.#transcoder.beginAnswer(command.packets);
+  }
+
+  #execute(statement: number, send: (bytes: Buffer) => void): void {
+    const command = executeCommand(statement, this.#read.parameters);
+    this.#expect('result', command);
+    send(command.bytes);
+  }
+
+  #onPacket(payload: Uint8Array, send: (bytes: Buffer) => void): boolean {
+    if (this.#phase === 'rows') {
+      this.#onEnd(payload);
+      return true;
+    }
+    if (this.#phase === 'prepare') this.#onPrepared(payload, send);
+    else if (this.#phase === 'definitions') this.#onDefinition(send);
+    else if (this.#phase === 'result') this.#onResult(payload);
+    else this.#onColumn(payload);
+    return false;
+  }
+
+  #onPrepared(payload: Uint8Array, send: (bytes: Buffer) => void): void {
+    const answer = readPrepared(payload);
+    if (answer === null) throw readError(payload) ?? unexpected();
+    const { statement, columns, parameters } = answer;
+    this.prepared = { sql: this.#read.sql, statement };
+    if (parameters !== this.#read.parameters.length) {
+      throw new TwinproofError('TP-BUG', { message: `a statement takes ${parameters} parameters` });
+    }
+    // Definitions of parameters and of columns, each list with an EOF behind it; an empty one is not sent.
+    this.#expected = (parameters === 0 ? 0 : parameters + 1) + (columns === 0 ? 0 : columns + 1);
+    this.#phase = 'definitions';
+    if (this.#expected === 0) this.#execute(statement, send);
+  }
+
+  /** Those that come with the result count; these are of the time when the statement was prepared. */
+  #onDefinition(send: (bytes: Buffer) => void): void {
+    this.#expected--;
+    if (this.#expected === 0 && this.prepared !== null) this.#execute(this.prepared.statement, send);
+  }
+
+  #onResult(payload: Uint8Array): void {
+    const columns = readColumnCount(payload);
+    if (columns === null) throw readError(payload) ?? unexpected();
+    this.#expected = columns;
+    this.#phase = 'columns';
+  }
+
+  #onColumn(payload: Uint8Array): void {
+    if (this.#expected > 0) {
+      const column = readColumn(payload);
+      if (column === null) throw readError(payload) ?? unexpected();
+      this.#columns.push(column);
+      this.#expected--;
+      return;
+    }
+    if (readEof(payload) === null) throw readError(payload) ?? unexpected();
+    this.#transcoder.beginRows(transcodePlan(this.#columns, this.#read.operations));
+    this.#phase = 'rows';
+  }
+
+  #onEnd(payload: Uint8Array): void {
+    const end = readEof(payload);
+    if (end === null || end.moreResults) throw readError(payload) ?? unexpected();
+    this.warnings = end.warnings;
+    this.#tellSnapshot();
+  }
+
+  #giveRows(bytes: Uint8Array): void {
+    this.#tellSnapshot();
+    let at = 0;
+    while (at < bytes.length) {
+      const space = this.#sink.space();
+      const size = Math.min(space.length, bytes.length - at);
+      space.set(size === bytes.length ? bytes : bytes.subarray(at, at + size));
+      if (this.#sink.take(size) !== null) throw unexpected();
+      at += size;
+    }
+  }
+
+  /**
+   * The server sends the definitions of the columns before InnoDB makes the read view of the statement. It has one for
+   * certain when a row has been read under it, or the end of the result is there.
+   */
+  #tellSnapshot(): void {
+    if (this.#snapshotTold) return;
+    this.#snapshotTold = true;
+    this.#read.onSnapshot?.();
+  }
+}
+
+function unexpected(): TwinproofError {
+  return new TwinproofError('TP-CONNECTION-LOST', {
+    message: 'protocol: a packet that was not expected',
+    retryable: true,
+  });
+}
