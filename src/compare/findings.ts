@@ -1,8 +1,10 @@
 import type { FoundRow, RowShape } from '../connector/contract.ts';
+import { portableText } from '../row/portable-text.ts';
 import { fieldsOf } from '../row/stream.ts';
 import type { Difference } from './result.ts';
 import { isTooLarge, withRetry } from './retry.ts';
 import { columnsThatDiffer } from './settle.ts';
+import { KeySet } from './key-set.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
 import type { Proven } from './suspect.ts';
 import { nameOf } from './suspects.ts';
@@ -28,6 +30,7 @@ export class Findings {
   readonly #table: string;
   readonly #tally: Tally;
   readonly #options: FindingsOptions;
+  readonly #told = new KeySet();
 
   constructor(pair: SitePair, table: string, shapes: ShapePair, tally: Tally, options: FindingsOptions) {
     this.#pair = pair;
@@ -37,7 +40,10 @@ export class Findings {
     this.#options = options;
   }
 
-  async add(proven: readonly Proven[], signal: AbortSignal): Promise<void> {
+  async add(found: readonly Proven[], signal: AbortSignal): Promise<void> {
+    // A row that moved while it was read can be found in two places. Values without a key are judged once, by count.
+    const keyed = this.#shapes.primary.identity === 'key';
+    const proven = keyed ? found.filter(({ key }) => this.#told.add(key)) : found;
     for (const { kind, count } of proven) this.#tally.count(kind, count);
     const shown = this.#options.onDifference === null ? proven.slice(0, this.#tally.samplesWanted) : proven;
     const size = this.#pair.limits.settleBatch;
@@ -144,15 +150,19 @@ function valuesOf(rows: BothRows, shape: RowShape): NonNullable<Difference['valu
   const ours = rows.primary === undefined ? null : fieldsOf(rows.primary);
   const theirs = rows.candidate === undefined ? null : fieldsOf(rows.candidate);
   const values: Record<string, { primary: string | null; candidate: string | null }> = {};
-  for (const [index, { name }] of shape.columns.entries()) {
+  for (const [index, { name, form }] of shape.columns.entries()) {
     if (index < keyFields) continue;
-    const primary = textOf(ours?.[index + skip]);
-    const candidate = textOf(theirs?.[index + skip]);
+    const primary = textOf(ours?.[index + skip], form);
+    const candidate = textOf(theirs?.[index + skip], form);
     if (primary !== candidate || ours === null || theirs === null) values[name] = { primary, candidate };
   }
   return values;
 }
 
-function textOf(field: Uint8Array | null | undefined): string | null {
-  return field === null || field === undefined ? null : Buffer.from(field).toString('utf8');
+function textOf(
+  field: Uint8Array | null | undefined,
+  form: RowShape['columns'][number]['form'],
+): string | null {
+  if (field === null || field === undefined) return null;
+  return form === undefined ? Buffer.from(field).toString('utf8') : portableText(field, form);
 }
