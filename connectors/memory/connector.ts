@@ -33,7 +33,7 @@ const BATCH_ROWS = 16;
 
 /** A connection to one site of the simulated pair. */
 export class MemoryConnector implements Connector {
-  readonly engine = 'memory';
+  readonly engine: string;
   readonly capabilities: Capabilities;
   readonly #world: World;
   readonly #site: Site;
@@ -45,6 +45,7 @@ export class MemoryConnector implements Connector {
   constructor(world: World, site: Site) {
     this.#world = world;
     this.#site = site;
+    this.engine = (site.name === 'candidate' ? world.options.candidateEngine : undefined) ?? 'memory';
     // Not the world's source: how bytes are cut must not change what the world does.
     this.#random = new Random(world.options.seed ^ (site.name === 'primary' ? 0x5a5a : 0xa5a5));
     this.#rowsPerBlock = world.options.rowsPerBlock ?? ROWS_PER_BLOCK;
@@ -84,6 +85,8 @@ export class MemoryConnector implements Connector {
 
   head(signal: AbortSignal): Promise<HeadReading> {
     return this.#call('head', null, signal, async () => {
+      if (this.#world.crossesEngines && this.#site.name === 'candidate')
+        return { head: this.#world.ownPosition, quiet: true };
       this.#demand('primary');
       const head = this.#world.position(this.#world.head);
       await this.#wait('head', null, signal);
@@ -95,7 +98,7 @@ export class MemoryConnector implements Connector {
   applied(signal: AbortSignal): Promise<AppliedReading> {
     return this.#call('applied', null, signal, () => {
       this.#demand('candidate');
-      return { applied: this.#world.position(this.#world.reported) };
+      return { applied: this.#world.crossesEngines ? null : this.#world.position(this.#world.reported) };
     });
   }
 

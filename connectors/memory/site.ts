@@ -1,9 +1,10 @@
 import type { ReadinessFacts } from '../../src/connector/facts.ts';
 import type { Finding } from '../../src/connector/identity.ts';
-import type { TableDescription } from '../../src/connector/table.ts';
+import type { PortableForm, PortableForms, TableDescription } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { SiteName } from './faults.ts';
 import { HeapTable, type HeapRow, type PlacedRow, type TableSpec } from './heap-table.ts';
+import type { ColumnType } from './value.ts';
 
 /** What a connector finds again in TableDescription.handle. */
 export interface TableHandle {
@@ -20,6 +21,14 @@ interface Seen {
 }
 
 const ENCODINGS = { physical: 'pg-binary', logical: 'pg-binary', 'cross-engine': 'portable' } as const;
+
+const natural = (form: PortableForm): PortableForms => ({ natural: [form], onRequest: [], inZone: [] });
+/** Stored values are in these forms as they are. */
+const FORMS: Readonly<Record<ColumnType, PortableForms>> = {
+  int8: natural('integer'),
+  text: natural('text'),
+  bytea: natural('bytes'),
+};
 
 /** One server of the simulated pair: its tables, and what it says of itself. */
 export class Site {
@@ -84,6 +93,7 @@ export class Site {
         type: column.type,
         baseType: column.type,
         encodings: column.encodings ?? ENCODINGS,
+        portable: FORMS[column.type],
       })),
       key: table.key,
       keyOrder: keyTypes(table).includes('text') ? 'local' : 'portable',

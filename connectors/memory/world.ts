@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly rowVersions?: boolean;
   /** Name of the log; positions of different lineages cannot be compared. By the seed when left out. */
   readonly lineage?: string;
+  /** What the candidate says its engine is; when left out, the primary's. For a logical pair. */
+  readonly candidateEngine?: string;
   /** Called at every point where a real connector waits; time passes only here. */
   readonly onTick?: (moment: Moment) => void | Promise<void>;
 }
@@ -72,6 +74,7 @@ export class World {
   readonly #host: TransactionHost;
   #xid = 1_000;
   #localVersion = 0;
+  #ownCommits = 0;
   #received = 0;
   #shown = 0;
   #reported = 0;
@@ -191,6 +194,16 @@ export class World {
     return positionAt(this.lineage, sequence);
   }
 
+  /** Whether the candidate is of another engine: then it knows of the primary's log nothing. */
+  get crossesEngines(): boolean {
+    return this.options.candidateEngine !== undefined;
+  }
+
+  /** The head of the candidate's own log: it moves with all that changes there. */
+  get ownPosition(): Position {
+    return positionAt(`${this.lineage} candidate`, this.#ownCommits);
+  }
+
   /** The candidate applies and reports up to `count` commits. Returns how many. */
   applyNext(count = 1): number {
     let done = 0;
@@ -217,6 +230,7 @@ export class World {
       this.missed.push({ table, sequence: entry.sequence, pending, snapshots });
     }
     this.#shown += 1;
+    this.#ownCommits += 1;
     return true;
   }
 
@@ -257,6 +271,7 @@ export class World {
   /** Changes the candidate behind replication's back. Returns the slots changed, none when nothing did. */
   tamper(tampering: Tampering): readonly number[] {
     const table = this.candidate.table(tampering.table);
+    this.#ownCommits += 1;
     return tamper(table, tampering, this.random, this.#nextLocalVersion());
   }
 

@@ -22,6 +22,7 @@ export interface ParsedComparison {
   readonly statementTimeout: number;
   readonly maxRowsPerSecond?: number;
   readonly maxLag?: number;
+  readonly applyWithin?: number;
   readonly state?: string;
   readonly showValues: boolean;
   readonly quiet: boolean;
@@ -65,6 +66,11 @@ export function addComparisonOptions(command: Command): Command {
       'pause while the candidate is further behind than this, such as 10s',
       duration,
     )
+    .option(
+      '--apply-within <duration>',
+      'between different engines: a change reaches the candidate within this time (default: policy, 10s)',
+      duration,
+    )
     .option('--state <file>', 'remember what is proven there, and take it over when run again')
     .option('--show-values', 'print values of rows that differ, not only their keys', false)
     .option('-q, --quiet', 'no progress display', false);
@@ -91,6 +97,7 @@ export function comparisonOptions(parsed: ParsedComparison): ComparisonOptions {
     statementTimeoutMs: parsed.statementTimeout,
     rowsPerSecondMax: parsed.maxRowsPerSecond ?? null,
     lagMaxMs: parsed.maxLag ?? null,
+    applyWithinMs: parsed.applyWithin ?? null,
     state: parsed.state ?? null,
     showValues: parsed.showValues,
     quiet: parsed.quiet,

@@ -4,6 +4,7 @@ import type { RangeReader } from '../compare/range-reader.ts';
 import type { SentAddress } from '../compare/range-worker-messages.ts';
 import type { CheckpointStore } from '../compare/verify-options.ts';
 import { verify } from '../compare/verify.ts';
+import { DEFAULT_POLICY } from '../config/policy.ts';
 import type { FoundSite } from '../config/site.ts';
 import type { Connector } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
@@ -24,6 +25,8 @@ export interface ComparisonOptions extends SiteOptions {
   readonly statementTimeoutMs: number;
   readonly rowsPerSecondMax: number | null;
   readonly lagMaxMs: number | null;
+  /** Milliseconds in which a change reaches a candidate of another engine; null: as the policy says. */
+  readonly applyWithinMs: number | null;
   readonly state: string | null;
   readonly showValues: boolean;
   readonly quiet: boolean;
@@ -88,6 +91,8 @@ async function runVerify(
       primary,
       candidate,
       selection: sites.selection,
+      mapping: sites.mapping,
+      applyWithinMs: applyWithinOf(options, sites),
       limits: { ...DEFAULT_LIMITS, jobs: options.jobs },
       throttle: { rowsPerSecondMax: options.rowsPerSecondMax, lagMaxMs: options.lagMaxMs },
       timing: REAL_TIMING,
@@ -107,6 +112,15 @@ async function runVerify(
     display?.stop();
     await reader?.close();
   }
+}
+
+/** On the command line, in the policy of the candidate's system, or the default. */
+export function applyWithinOf(
+  { applyWithinMs }: Pick<ComparisonOptions, 'applyWithinMs'>,
+  { candidate, primary }: Pick<ChosenSites, 'primary' | 'candidate'>,
+): number {
+  const policy = candidate.system?.policy ?? primary.system?.policy ?? DEFAULT_POLICY;
+  return applyWithinMs ?? policy.applyWithin;
 }
 
 /** Null when quiet: then nothing that draws is loaded either. */

@@ -1,4 +1,6 @@
 import type { Config } from '../config/load.ts';
+import { isEmptyMapping, type Mapping, NO_MAPPING } from '../config/mapping.ts';
+import { PRIMARY } from '../config/policy.ts';
 import type { SystemConfig } from '../config/schema.ts';
 import { findSite, type FoundSite } from '../config/site.ts';
 import type { Connector } from '../connector/contract.ts';
@@ -23,6 +25,8 @@ export interface ChosenSites {
   readonly selection: TableSelection;
   /** Who named the exclusions. */
   readonly selectedBy: 'command line' | 'configuration';
+  /** What names of the primary are on the candidate. */
+  readonly mapping: Mapping;
 }
 
 /** Resolves what was typed. Throws TP-USAGE, TP-CONFIG, TP-SECRET, TP-URL. */
@@ -42,7 +46,23 @@ export async function chooseSites(options: SiteOptions, io: SiteIo): Promise<Cho
       ? configured.tables
       : { include: options.tables.length === 0 ? ['*.*'] : options.tables, exclude: options.exclude },
     selectedBy: fromConfig ? 'configuration' : 'command line',
+    mapping: mappingOf(primary, candidate),
   };
+}
+
+/** The candidate's own mapping, or its system's. Throws TP-USAGE where the sites stand in other roles than it is for. */
+function mappingOf(primary: FoundSite, candidate: FoundSite): Mapping {
+  const system = candidate.system ?? primary.system;
+  const mapping = candidate.site?.mapping ?? system?.mapping ?? NO_MAPPING;
+  const swapped =
+    candidate.site?.name === PRIMARY || (primary.site !== null && primary.site.name !== PRIMARY);
+  const among = swapped ? [system?.mapping, candidate.site?.mapping, primary.site?.mapping] : [];
+  if (among.every((one) => one === undefined || isEmptyMapping(one))) return mapping;
+  throw new TwinproofError('TP-USAGE', {
+    message:
+      'the configuration maps names from its primary to its candidates, and these sites stand otherwise',
+    hint: 'write a configuration in which the server that is the primary now is the primary',
+  });
 }
 
 /** Loads what reads a configuration only when there is one: it is a fifth of the time to start. */

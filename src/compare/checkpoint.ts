@@ -76,6 +76,12 @@ export class Checkpoint {
   }
 }
 
-function definitionOf(plan: TablePlan): string {
-  return `${plan.method} ${plan.encoding} ${plan.fingerprints.primary} ${plan.fingerprints.candidate}`;
+function definitionOf({ method, encoding, fingerprints, shapes }: TablePlan): string {
+  // Under another mapping of columns other values were compared.
+  const renamed = shapes.primary.columns.flatMap(({ name }, index) => {
+    const other = shapes.candidate.columns[index]?.name;
+    return other === name ? [] : [[name, other]];
+  });
+  const mapping = renamed.length === 0 ? '' : ` ${JSON.stringify(renamed)}`;
+  return `${method} ${encoding} ${fingerprints.primary} ${fingerprints.candidate}${mapping}`;
 }

@@ -51,7 +51,8 @@ function unchanged(before: Sighting | null, after: Sighting | null): boolean {
   return before.version === after.version && sameRowBytes(before, after);
 }
 
-function sameRowBytes(a: Sighting | null, b: Sighting | null): boolean {
+/** Whether two sites, or one site twice, showed the same row, or both none. */
+export function sameRowBytes(a: Sighting | null, b: Sighting | null): boolean {
   if (a === null || b === null) return a === b;
   return Buffer.compare(a.row, b.row) === 0;
 }

@@ -33,7 +33,7 @@ export class MovedRows {
   /** To be called after the last read; what was written meanwhile goes to be settled. */
   async settle(): Promise<void> {
     const { plan, still, tally, signal } = this.#run;
-    if (await still.holds(this.#window, signal)) return;
+    if (await still.unmoved(this.#window, signal)) return;
     try {
       const keys = await this.#writtenKeys();
       if (plan.shapes.primary.identity === 'key') await this.#run.settling.push(keys.known);

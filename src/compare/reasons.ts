@@ -36,6 +36,11 @@ const REASONS = {
     'mend or remove the pattern: a table that it was meant for was not compared',
   ],
   'TP-PRIMARY-LOST': ['warn', 'the primary stopped answering during the run; run again when it is back'],
+  'TP-MAPPING': ['warn', 'mend the mapping in the configuration: what it names must exist and fit the pair'],
+  'TP-BY-TIME': [
+    'info',
+    'raise --apply-within if changes can take longer to reach the candidate than that, or true lag looks like a difference',
+  ],
   'TP-BY-VALUE': ['info', 'row versions cannot be compared between these sites: rows are proven by value'],
 } as const satisfies Record<string, readonly [Severity, string]>;
 

@@ -1,7 +1,9 @@
 import type { RowIdentity } from '../connector/contract.ts';
-import type { ColumnDescription, PairKind, TableDescription } from '../connector/table.ts';
+import type { PairKind, TableDescription } from '../connector/table.ts';
+import { type PairedColumn, pairColumns } from './column-pairing.ts';
+import type { Naming } from './naming.ts';
 import { type Reason, type TableResult } from './result.ts';
-import { reason, type ReasonCode } from './reasons.ts';
+import { reason } from './reasons.ts';
 import type { ShapePair } from './site-pair.ts';
 
 export type Method = 'block' | 'key' | 'slice';
@@ -26,35 +28,38 @@ export interface Scope {
   readonly settled: readonly TableResult[];
 }
 
-/** Pairs the tables of both sites. Pure. */
+/** Pairs the tables of both sites by the primary's names. Pure. */
 export function planScope(
-  pair: PairKind,
+  naming: Naming,
   primary: readonly TableDescription[],
   candidate: readonly TableDescription[],
 ): Scope {
-  const theirs = new Map(candidate.map((table) => [table.name, table]));
+  const theirs = new Map(candidate.map((table) => [naming.placeOf(table).name, table]));
   const plans: TablePlan[] = [];
   const settled: TableResult[] = [];
   for (const table of primary) {
     const other = theirs.get(table.name);
     theirs.delete(table.name);
-    const planned = other === undefined ? missingTable(table) : planTable(pair, table, other);
+    const planned = other === undefined ? missingTable(naming, table) : planTable(naming, table, other);
     if ('outcome' in planned) settled.push(planned);
     else plans.push(planned);
   }
-  for (const table of theirs.values()) settled.push(extraTable(table));
+  for (const [name, table] of theirs) settled.push(extraTable(name, table));
   return { plans, settled };
 }
 
-function missingTable(table: TableDescription): TableResult {
-  return settledResult(table.name, 'different', [
-    reason('TP-TABLE-MISSING', table.name, 'the table does not exist on the candidate'),
+function missingTable(naming: Naming, { name }: TableDescription): TableResult {
+  const mapped = naming.mappedName(name);
+  const place = mapped === null ? '' : ` (mapped to ${mapped})`;
+  return settledResult(name, 'different', [
+    reason('TP-TABLE-MISSING', name, `the table does not exist on the candidate${place}`),
   ]);
 }
 
-function extraTable(table: TableDescription): TableResult {
-  return settledResult(table.name, 'different', [
-    reason('TP-TABLE-EXTRA', table.name, 'the table exists on the candidate only'),
+function extraTable(name: string, table: TableDescription): TableResult {
+  const called = name === table.name ? '' : ` (${table.name} there)`;
+  return settledResult(name, 'different', [
+    reason('TP-TABLE-EXTRA', name, `the table exists on the candidate only${called}`),
   ]);
 }
 
@@ -77,10 +82,11 @@ export function settledResult(
 }
 
 function planTable(
-  pair: PairKind,
+  naming: Naming,
   primary: TableDescription,
   candidate: TableDescription,
 ): TablePlan | TableResult {
+  const pair = naming.kind;
   const name = primary.name;
   for (const [site, { obstacle }] of [
     ['the primary', primary],
@@ -98,16 +104,13 @@ function planTable(
       return settledResult(name, 'unproven', [why]);
     }
   }
-  const columns = pairColumns(name, primary, candidate);
+  const columns = pairColumns(naming, primary, candidate);
   if (columns.verdict !== null) return settledResult(name, columns.verdict, columns.reasons);
-  const chosen = chooseEncodings(pair, name, columns.common);
-  if (chosen.reason !== null) return settledResult(name, 'unproven', [chosen.reason]);
-  const key = commonKey(primary, candidate);
+  const key = commonKey(primary, candidate, columns.columns);
   const identity: RowIdentity = key !== null ? 'key' : pair === 'physical' ? 'address' : 'value';
-  const ordered = keyFirst(chosen.columns, key ?? []);
+  const ordered = keyFirst(columns.columns, key ?? []);
   const shape = {
     identity,
-    columns: ordered,
     keyFields: identity === 'key' ? (key?.length ?? 0) : identity === 'address' ? 1 : 0,
     pair,
   };
@@ -120,8 +123,11 @@ function planTable(
   return {
     name,
     method: chooseMethod(pair, identity, primary, candidate),
-    shapes: { primary: { ...shape, table: primary }, candidate: { ...shape, table: candidate } },
-    encoding: encodingName(ordered.map(({ encoding }) => encoding)),
+    shapes: {
+      primary: { ...shape, table: primary, columns: ordered.map((column) => column.primary) },
+      candidate: { ...shape, table: candidate, columns: ordered.map((column) => column.candidate) },
+    },
+    encoding: encodingName(ordered.map((column) => column.primary.encoding)),
     fingerprints: { primary: primary.fingerprint, candidate: candidate.fingerprint },
     notes,
     rowsEstimate: Math.max(primary.rowsEstimate, candidate.rowsEstimate, 0),
@@ -136,6 +142,8 @@ export function chooseMethod(
   candidate: TableDescription,
 ): Method {
   if (pair === 'physical') return 'block';
+  // No two engines order alike: text, NULLs and even numbers in other types stand elsewhere.
+  if (pair === 'cross-engine') return 'slice';
   const aligned =
     primary.keyOrder === 'portable' &&
     candidate.keyOrder === 'portable' &&
@@ -144,71 +152,24 @@ export function chooseMethod(
   return 'slice';
 }
 
-interface PairedColumns {
-  readonly common: readonly ColumnDescription[];
-  readonly verdict: 'different' | 'unproven' | null;
-  readonly reasons: readonly Reason[];
-}
-
-function pairColumns(name: string, primary: TableDescription, candidate: TableDescription): PairedColumns {
-  const theirs = new Map(candidate.columns.map((column) => [column.name, column]));
-  const reasons: Reason[] = [];
-  const common: ColumnDescription[] = [];
-  const note = (code: ReasonCode, message: string): void => void reasons.push(reason(code, name, message));
-  for (const column of primary.columns) {
-    const other = theirs.get(column.name);
-    theirs.delete(column.name);
-    if (other === undefined) {
-      note('TP-COLUMN-MISSING', `column "${column.name}" (${column.type}) does not exist on the candidate`);
-    } else if (other.baseType !== column.baseType) {
-      const types = `${column.type} on the primary and ${other.type} on the candidate`;
-      note('TP-COLUMN-TYPE', `column "${column.name}" is ${types}`);
-    } else {
-      common.push(column);
-    }
-  }
-  const extra = [...theirs.keys()].map((column) => `"${column}"`);
-  if (extra.length > 0) note('TP-COLUMN-EXTRA', `only the candidate has ${extra.join(', ')}`);
-  const codes = new Set(reasons.map(({ code }) => code));
-  const verdict = codes.has('TP-COLUMN-MISSING')
-    ? 'different'
-    : codes.has('TP-COLUMN-TYPE')
-      ? 'unproven'
-      : null;
-  return { common, verdict, reasons };
-}
-
-type ColumnRead = ShapePair['primary']['columns'][number];
-
-function chooseEncodings(
-  pair: PairKind,
-  name: string,
-  columns: readonly ColumnDescription[],
-): { readonly columns: readonly ColumnRead[]; readonly reason: Reason | null } {
-  const chosen: ColumnRead[] = [];
-  for (const column of columns) {
-    const encoding = column.encodings[pair];
-    if (encoding === null) {
-      const message = `column "${column.name}" (${column.type}) has no canonical form on a ${pair} pair`;
-      return { columns: [], reason: reason('TP-NO-ENCODING', name, message) };
-    }
-    chosen.push({ name: column.name, encoding });
-  }
-  return { columns: chosen, reason: null };
-}
-
-/** The key, if both sites have the same one: the same columns, in the order of the primary's. */
-function commonKey(primary: TableDescription, candidate: TableDescription): readonly string[] | null {
+/** The key, if both sites have the same one: the same columns, in the order of the primary's; by the primary's names. */
+function commonKey(
+  primary: TableDescription,
+  candidate: TableDescription,
+  columns: readonly PairedColumn[],
+): readonly string[] | null {
   if (primary.key === null || candidate.key === null) return null;
+  const theirs = new Map(columns.map((column) => [column.primary.name, column.candidate.name]));
   const same =
-    primary.key.length === candidate.key.length && primary.key.every((name) => candidate.key?.includes(name));
+    primary.key.length === candidate.key.length &&
+    primary.key.every((name) => candidate.key?.includes(theirs.get(name) ?? '') === true);
   return same ? primary.key : null;
 }
 
-function keyFirst(columns: readonly ColumnRead[], key: readonly string[]): ColumnRead[] {
-  const byName = new Map(columns.map((column) => [column.name, column]));
+function keyFirst(columns: readonly PairedColumn[], key: readonly string[]): PairedColumn[] {
+  const byName = new Map(columns.map((column) => [column.primary.name, column]));
   const first = key.flatMap((name) => byName.get(name) ?? []);
-  return [...first, ...columns.filter(({ name }) => !key.includes(name))];
+  return [...first, ...columns.filter(({ primary }) => !key.includes(primary.name))];
 }
 
 function encodingName(encodings: readonly string[]): string {

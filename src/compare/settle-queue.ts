@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Findings } from './findings.ts';
 import { checkHeap } from './heap-check.ts';
 import { reason, reasonOfError } from './reasons.ts';
@@ -9,12 +10,14 @@ import type { Tally } from './tally.ts';
 
 /** Absent rows looked for in the heap at once: one pass over the table for all of them. */
 const HEAP_BATCH = 20_000;
+/** Batches in flight on a pair where each round is a wait: while one waits the servers have nothing to do. */
+const TIMED_BATCHES = 8;
 /** How often rows may move between an index and a heap look-up before they are called unsettled. */
 const MOVES_MAX = 5;
 
 /**
- * The suspects of one table on their way to a judgement. Batches run one after another beside the reading; a reader
- * that finds suspects faster than they settle waits.
+ * The suspects of one table on their way to a judgement. Batches run one after another beside the reading, or a few at
+ * once where each has to wait; a reader that finds suspects faster than they settle waits.
  */
 export class SettleQueue {
   readonly #pair: SitePair;
@@ -23,6 +26,7 @@ export class SettleQueue {
   readonly #tally: Tally;
   readonly #findings: Findings;
   readonly #signal: AbortSignal;
+  readonly #batches: ReturnType<typeof pLimit>;
   #waiting: Uint8Array[] = [];
   #absentees: Proven[] = [];
   #work: Promise<void> = Promise.resolve();
@@ -42,6 +46,7 @@ export class SettleQueue {
     this.#tally = tally;
     this.#findings = findings;
     this.#signal = signal;
+    this.#batches = pLimit(pair.applyWithinMs === null ? 1 : TIMED_BATCHES);
   }
 
   /** Suspects not settled yet. */
@@ -84,7 +89,10 @@ export class SettleQueue {
     for (let at = 0; at < this.#waiting.length; at += size) {
       const batch = this.#waiting.slice(at, at + size);
       this.#queued += batch.length;
-      this.#work = this.#work.then(() => this.#settle(batch));
+      this.#work = joined(
+        this.#work,
+        this.#batches(() => this.#settle(batch)),
+      );
     }
     this.#waiting = [];
   }
@@ -146,4 +154,8 @@ export class SettleQueue {
       this.#tally.unproven(reasonOfError(error, this.#table));
     }
   }
+}
+
+async function joined(...work: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(work);
 }

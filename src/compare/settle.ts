@@ -1,7 +1,14 @@
 import type { FoundRow } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { fieldsOf } from '../row/stream.ts';
-import { judge, type Judgement, type Round, type Sighting, STRIKES_NEEDED } from './judgement.ts';
+import {
+  judge,
+  type Judgement,
+  type Round,
+  sameRowBytes,
+  type Sighting,
+  STRIKES_NEEDED,
+} from './judgement.ts';
 import { withRetry } from './retry.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
 import type { Proven } from './suspect.ts';
@@ -23,10 +30,20 @@ interface Open {
   because: 'moving' | 'pending';
 }
 
+/** Parts of the time to wait after which rows of a timed pair are looked at: most are equal within moments. */
+const EARLY_LOOKS = [0.01, 0.1] as const;
+/** Rounds of a timed pair, each of which waits: two minutes at the usual ten seconds. */
+const TIMED_ROUNDS_MAX = 12;
+
 /**
  * Settles suspects by the sandwich of DESIGN.md section 6: the primary's rows, its position, the candidate once it
  * has applied that position, the primary's rows again; in two rounds. The last read of a round is the first of the
  * next. Throws what the connectors throw, and TP-CATCH-UP.
+ *
+ * Where the candidate cannot tell what it has applied, each round waits as long as a change may take to reach it
+ * (`applyWithinMs`), beginning after the primary's first read. What that read saw was committed before the wait, so the
+ * candidate's row shows it, or something later; and the primary's row had not changed after the candidate's was read.
+ * If the two are not equal then, a change did not arrive in time, or arrived as something else: a strike.
  */
 export async function settle(
   pair: SitePair,
@@ -41,9 +58,19 @@ export async function settle(
   let same = 0;
   let rounds = 0;
   let before = await readByKey(pair, 'primary', shapes, open, signal);
-  while (open.length > 0 && rounds < pair.limits.roundsMax) {
+  const { applyWithinMs } = pair;
+  const roundsMax =
+    applyWithinMs === null ? pair.limits.roundsMax : Math.min(pair.limits.roundsMax, TIMED_ROUNDS_MAX);
+  while (open.length > 0 && rounds < roundsMax) {
     rounds++;
-    await waitForCandidate(pair, signal);
+    if (applyWithinMs === null) {
+      await waitForCandidate(pair, signal);
+    } else {
+      const left = await waitLooking(pair, applyWithinMs, shapes, open, signal);
+      same += open.length - left.length;
+      open = left;
+      if (open.length === 0) break;
+    }
     const candidate = await readByKey(pair, 'candidate', shapes, open, signal);
     const after = await readByKey(pair, 'primary', shapes, open, signal);
     const writers = pair.kind === 'physical' ? [...writersOf(candidate), ...writersOf(after)] : [];
@@ -70,6 +97,31 @@ export async function settle(
     if (open.length > 0) await pair.timing.sleep(pauseMs(pair, rounds), signal);
   }
   return { proven, same, unsettled: open.map(({ key, because }) => ({ key, because })), rounds };
+}
+
+/** Waits as long as a change may take, and drops rows that are found equal meanwhile: equality needs no time. */
+async function waitLooking(
+  pair: SitePair,
+  applyWithinMs: number,
+  shapes: ShapePair,
+  rows: readonly Open[],
+  signal: AbortSignal,
+): Promise<Open[]> {
+  const until = pair.timing.now() + applyWithinMs;
+  let open = [...rows];
+  for (const part of EARLY_LOOKS) {
+    const pause = until - applyWithinMs * (1 - part) - pair.timing.now();
+    if (open.length === 0) return open;
+    await pair.timing.sleep(Math.max(0, pause), signal);
+    const candidate = await readByKey(pair, 'candidate', shapes, open, signal);
+    const primary = await readByKey(pair, 'primary', shapes, open, signal);
+    open = open.filter(({ key }) => {
+      const name = nameOf(key);
+      return !sameRowBytes(sighting(candidate.get(name) ?? []), sighting(primary.get(name) ?? []));
+    });
+  }
+  if (open.length > 0) await pair.timing.sleep(Math.max(0, until - pair.timing.now()), signal);
+  return open;
 }
 
 /** Notes the judgement on the row; true when the difference is final. */
@@ -165,8 +217,12 @@ function writersOf(found: ReadonlyMap<string, readonly FoundRow[]>): string[] {
   return [...writers];
 }
 
-/** Waits until the candidate has applied the primary's present head. Throws TP-CATCH-UP when the time is over. */
+/**
+ * Waits until the candidate has applied the primary's present head, by its position or by the time that changes take.
+ * Throws TP-CATCH-UP when the time to wait for a position is over.
+ */
 export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Promise<void> {
+  if (pair.applyWithinMs !== null) return pair.timing.sleep(pair.applyWithinMs, signal);
   const { head } = await withRetry(pair, signal, () => pair.primary.head(signal));
   const deadline = pair.timing.now() + pair.limits.catchUpMs;
   for (let polls = 0; ; polls++) {
@@ -174,7 +230,8 @@ export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Pro
     if (applied !== null) {
       const order = pair.candidate.comparePositions(applied, head);
       if (order === 'equal' || order === 'after') return;
-      if (order === 'incomparable') {
+      // Sets of transactions are incomparable while each side has some that the other lacks: that passes.
+      if (order === 'incomparable' && pair.candidate.capabilities.totalOrder) {
         throw new TwinproofError('TP-CATCH-UP', {
           message: `the candidate's position ${applied} is not on the primary's lineage (${head})`,
           hint: 'one of the sites was promoted or replaced during the run: check which server is which',

@@ -1,3 +1,4 @@
+import { DEFAULT_POLICY } from '../config/policy.ts';
 import type { Connector, RowShape } from '../connector/contract.ts';
 import type { PairKind } from '../connector/table.ts';
 import type { Timing } from './timing.ts';
@@ -7,6 +8,11 @@ export interface SitePair {
   readonly primary: Connector;
   readonly candidate: Connector;
   readonly kind: PairKind;
+  /**
+   * Null: the candidate says what it has applied of the primary's log. Else it cannot (its engine is another), and the
+   * operator says that a change reaches it within this time, in milliseconds.
+   */
+  readonly applyWithinMs: number | null;
   readonly limits: Limits;
   readonly timing: Timing;
 }
@@ -39,6 +45,9 @@ export interface Limits {
   /** Memory for joining the rows of mismatched slices. */
   readonly joinBytesMax: number;
 }
+
+/** Longer than a healthy change stream takes, short enough to wait for. */
+export const DEFAULT_APPLY_WITHIN_MS = DEFAULT_POLICY.applyWithin;
 
 export const DEFAULT_LIMITS: Limits = {
   jobs: 4,

@@ -1,4 +1,3 @@
-import type { Position } from '../connector/position.ts';
 import { lane, SEED_1 } from '../digest/digest.ts';
 import { Joiner, type Leftover } from '../digest/joiner.ts';
 import { reason, reasonOfError } from './reasons.ts';
@@ -7,6 +6,7 @@ import { judgeSuspects } from './range-table.ts';
 import { isTableLost } from './retry.ts';
 import { bucketCountFor, readBuckets, readSieved, type Site } from './slice-pass.ts';
 import { bitmapOf, groupBuckets, mismatchedBuckets, rowsOf } from './buckets.ts';
+import type { Stretch } from './still.ts';
 import type { Suspect } from './suspect.ts';
 import { nameOf } from './suspects.ts';
 import type { TableRun } from './table-run.ts';
@@ -53,7 +53,7 @@ async function readBothInOrder<T>(
     const [primary, candidate] = results;
     if (primary.status === 'rejected') throw primary.reason;
     if (candidate.status === 'rejected') throw candidate.reason;
-    if (await run.still.holds(window, run.signal))
+    if (await run.still.unmoved(window, run.signal))
       return { primary: primary.value, candidate: candidate.value };
   }
   restart();
@@ -84,7 +84,7 @@ async function compareBuckets(run: TableRun, bucketCount: number, group: readonl
 
 async function judgeLeftovers(
   run: TableRun,
-  window: Position | null,
+  window: Stretch | null,
   bucketCount: number,
   joiner: Joiner,
 ): Promise<void> {

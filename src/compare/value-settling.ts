@@ -8,7 +8,7 @@ import { withRetry } from './retry.ts';
 import { waitForCandidate } from './settle.ts';
 import { STRIKES_NEEDED } from './judgement.ts';
 import { readSieved, type Site } from './slice-pass.ts';
-import type { Position } from '../connector/position.ts';
+import type { Stretch } from './still.ts';
 import type { Proven } from './suspect.ts';
 import type { TableRun } from './table-run.ts';
 
@@ -32,7 +32,7 @@ export function judgeCount(before: number, candidate: number, after: number): 's
  */
 export async function judgeValues(
   run: TableRun,
-  window: Position | null,
+  window: Stretch | null,
   bucketCount: number,
   leftovers: Iterable<Leftover>,
 ): Promise<void> {

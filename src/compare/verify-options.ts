@@ -1,3 +1,4 @@
+import type { Mapping } from '../config/mapping.ts';
 import type { Connector } from '../connector/contract.ts';
 import type { Identity } from '../connector/identity.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
@@ -21,6 +22,10 @@ export interface VerifyOptions {
   readonly showValues: boolean;
   readonly onDifference: DifferenceListener | null;
   readonly onProgress: ((progress: Progress) => void) | null;
+  /** What names of the primary are on the candidate, and what columns mean. Absent: nothing is mapped. */
+  readonly mapping?: Mapping;
+  /** How long at most a change takes to reach a candidate of another engine. Absent: DEFAULT_APPLY_WITHIN_MS. */
+  readonly applyWithinMs?: number;
   /** Reads ranges; absent: in this thread, over the two connectors. */
   readonly reader?: RangeReader;
   /** What earlier runs proved, and where to keep what this one proves. */

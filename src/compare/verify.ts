@@ -4,11 +4,12 @@ import type { PairKind, TableDescription, TableSelection } from '../connector/ta
 import { compileSelection, unmatchedPatterns } from '../config/selection.ts';
 import { TwinproofError } from '../errors.ts';
 import { Checkpoint } from './checkpoint.ts';
+import { Naming, type TablePlace } from './naming.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import type { Reason, TableResult, VerifyResult } from './result.ts';
 import { planScope, type Scope, settledResult, type TablePlan } from './scope.ts';
 import { withRetry } from './retry.ts';
-import type { SitePair } from './site-pair.ts';
+import { DEFAULT_APPLY_WITHIN_MS, type SitePair } from './site-pair.ts';
 import { TableComparison } from './table-comparison.ts';
 import { overallOutcome } from './tally.ts';
 import type { VerifyOptions } from './verify-options.ts';
@@ -34,7 +35,11 @@ interface Opening {
 export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const startedAt = new Date(options.timing.now());
   const opening = await open(options);
-  const pair: SitePair = { ...options, kind: opening.pair };
+  const pair: SitePair = {
+    ...options,
+    kind: opening.pair,
+    applyWithinMs: opening.pair === 'cross-engine' ? applyWithin(options) : null,
+  };
   const data = await options.checkpoint?.load({
     ...opening.identities,
     pair: opening.pair,
@@ -43,7 +48,11 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const checkpoint = new Checkpoint(data ?? { tables: {} }, () => options.timing.now());
   const comparison = new TableComparison(pair, opening.scope.plans, checkpoint, options);
   const compared = await compareAll(options, opening, comparison);
-  const closing = await close(options, compared.reasons.length > 0 ? 1 : options.limits.attemptsMax);
+  const closing = await close(
+    options,
+    opening.pair,
+    compared.reasons.length > 0 ? 1 : options.limits.attemptsMax,
+  );
   const tables = [...opening.scope.settled, ...compared.tables].sort((a, b) =>
     compareNames(a.table, b.table),
   );
@@ -85,29 +94,82 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
 async function open(options: VerifyOptions): Promise<Opening> {
   const { primary, candidate, selection, signal } = options;
   const [ours, theirs] = await Promise.all([primary.identify(signal), candidate.identify(signal)]);
-  const relation = await candidate.relateTo(primary, signal);
-  if (relation.kind === 'none') throw new TwinproofError(relation.code, { message: relation.message });
+  const identities = { primary: ours, candidate: theirs };
+  const pair = await relate(options, ours);
   const { head } = await primary.head(signal);
-  const [ourTables, theirTables] = await Promise.all([
-    primary.describeTables(EVERYTHING, signal),
-    candidate.describeTables(EVERYTHING, signal),
-  ]);
-  const chosen = choose(selection, ourTables, theirTables);
-  const scope = planScope(relation.kind, chosen.primary, chosen.candidate);
-  const reasons: Reason[] = chosen.unmatched.map((pattern) =>
-    reason('TP-PATTERN-UNMATCHED', 'scope', `no table matches --tables "${pattern}"`),
-  );
+  const catalog = await readCatalog(options, pair, identities);
+  const chosen = choose(selection, catalog);
+  const scope = planScope(catalog.naming, chosen.primary, chosen.candidate);
+  const reasons: Reason[] = [...catalog.naming.problems];
+  if (pair === 'cross-engine') reasons.push(byTime(applyWithin(options)));
+  for (const pattern of chosen.unmatched) {
+    reasons.push(reason('TP-PATTERN-UNMATCHED', 'scope', `no table matches --tables "${pattern}"`));
+  }
   if (scope.plans.length + scope.settled.length === 0) {
     reasons.push(reason('TP-EMPTY-SCOPE', 'scope', 'no table matches the selection'));
   }
-  return {
-    identities: { primary: ours, candidate: theirs },
-    pair: relation.kind,
-    headBefore: head,
-    scope,
-    excluded: chosen.excluded,
-    reasons,
-  };
+  return { identities, pair, headBefore: head, scope, excluded: chosen.excluded, reasons };
+}
+
+/** What the two sites are to one another. Throws TP-SAME-SERVER, TP-UNRELATED, TP-ROLES, and TP-USAGE. */
+async function relate(options: VerifyOptions, ours: Identity): Promise<PairKind> {
+  const { primary, candidate, throttle, signal } = options;
+  if (primary.engine === candidate.engine) {
+    const relation = await candidate.relateTo(primary, signal);
+    if (relation.kind === 'none') throw new TwinproofError(relation.code, { message: relation.message });
+    return relation.kind;
+  }
+  // No catalog tells who feeds a site of another engine; but what is itself a standby is no primary.
+  if (ours.role === 'standby') {
+    throw new TwinproofError('TP-ROLES', {
+      message: 'the server given as the primary is in recovery: give the server that takes writes',
+    });
+  }
+  if (throttle.lagMaxMs !== null) {
+    throw new TwinproofError('TP-USAGE', {
+      message: '--max-lag cannot be used between different engines: the candidate does not tell its lag',
+      hint: 'leave it out; --max-rows-per-second bounds the load',
+    });
+  }
+  return 'cross-engine';
+}
+
+function applyWithin({ applyWithinMs }: VerifyOptions): number {
+  return applyWithinMs ?? DEFAULT_APPLY_WITHIN_MS;
+}
+
+function byTime(milliseconds: number): Reason {
+  const message =
+    `the sites do not share positions: a row counts as different when it stays so for ${milliseconds / 1000} s, ` +
+    'within which a change is said to reach the candidate (--apply-within); equal rows need no such time';
+  return reason('TP-BY-TIME', 'sites', message);
+}
+
+/** The tables of both sites, and how their names correspond. */
+interface Catalog {
+  readonly primary: readonly TableDescription[];
+  readonly candidate: readonly TableDescription[];
+  readonly naming: Naming;
+}
+
+async function readCatalog(
+  options: VerifyOptions,
+  pair: PairKind,
+  identities: Opening['identities'],
+): Promise<Catalog> {
+  const describe = (site: 'primary' | 'candidate'): Promise<readonly TableDescription[]> =>
+    withRetry(options, options.signal, () => options[site].describeTables(EVERYTHING, options.signal));
+  const [primary, candidate] = await Promise.all([describe('primary'), describe('candidate')]);
+  const homes =
+    pair === 'cross-engine'
+      ? { primary: homeSchema(identities.primary), candidate: homeSchema(identities.candidate) }
+      : undefined;
+  return { primary, candidate, naming: new Naming(pair, primary, candidate, options.mapping, homes) };
+}
+
+/** Where tables are made that name no schema. On MySQL and MariaDB a schema and a database are one. */
+function homeSchema({ engine, database }: Identity): string {
+  return engine === 'mysql' || engine === 'mariadb' ? database : 'public';
 }
 
 interface Chosen {
@@ -117,24 +179,24 @@ interface Chosen {
   readonly unmatched: readonly string[];
 }
 
-/** The whole catalog of both sites, parted by the selection. */
-function choose(
-  selection: TableSelection,
-  primary: readonly TableDescription[],
-  candidate: readonly TableDescription[],
-): Chosen {
+/** The whole catalog of both sites, parted by the selection, which speaks of the primary's names. */
+function choose(selection: TableSelection, { primary, candidate, naming }: Catalog): Chosen {
   const decide = compileSelection(selection);
   const excluded = new Map<string, string>();
-  const keep = (table: TableDescription): boolean => {
-    const { selected, by } = decide(table.schema, table.table);
-    if (!selected) excluded.set(table.name, by === null ? 'not named by --tables' : `excluded by "${by}"`);
+  const keep = ({ schema, table, name }: TablePlace): boolean => {
+    const { selected, by } = decide(schema, table);
+    if (!selected) excluded.set(name, by === null ? 'not named by --tables' : `excluded by "${by}"`);
     return selected;
   };
-  const kept = { primary: primary.filter(keep), candidate: candidate.filter(keep) };
+  const kept = {
+    primary: primary.filter(keep),
+    candidate: candidate.filter((table) => keep(naming.placeOf(table))),
+  };
+  const places = [...kept.primary, ...kept.candidate.map((table) => naming.placeOf(table))];
   return {
     ...kept,
     excluded: [...excluded].map(([table, why]) => ({ table, reason: why })),
-    unmatched: unmatchedPatterns(selection, [...kept.primary, ...kept.candidate]),
+    unmatched: unmatchedPatterns(selection, places),
   };
 }
 
@@ -155,7 +217,7 @@ async function compareAll(
     for (let attempt = 1; plans.length > 0; attempt++) {
       for (const result of await comparison.run(plans)) results.set(result.table, result);
       const again: TablePlan[] = [];
-      for (const { name, renewed } of await changedPlans(options, opening.pair, plans)) {
+      for (const { name, renewed } of await changedPlans(options, opening, plans)) {
         comparison.forget(name);
         if (renewed === null || attempt === ATTEMPTS_AT_DEFINITION) voidResult(results, name);
         else again.push(renewed);
@@ -184,13 +246,12 @@ interface ChangedPlan {
 /** Tables that have another definition now than when they were planned. */
 async function changedPlans(
   options: VerifyOptions,
-  pair: PairKind,
+  { pair, identities }: Opening,
   plans: readonly TablePlan[],
 ): Promise<ChangedPlan[]> {
-  const describe = (site: 'primary' | 'candidate'): Promise<readonly TableDescription[]> =>
-    withRetry(options, options.signal, () => options[site].describeTables(options.selection, options.signal));
-  const [primary, candidate] = await Promise.all([describe('primary'), describe('candidate')]);
-  const now = new Map(planScope(pair, primary, candidate).plans.map((plan) => [plan.name, plan]));
+  const catalog = await readCatalog(options, pair, identities);
+  const { primary, candidate } = choose(options.selection, catalog);
+  const now = new Map(planScope(catalog.naming, primary, candidate).plans.map((plan) => [plan.name, plan]));
   return plans
     .filter(({ name, fingerprints }) => {
       const renewed = now.get(name)?.fingerprints;
@@ -219,11 +280,13 @@ interface Closing {
 }
 
 /** Where both sites stand at the end; also of an interrupted run, if they still answer. */
-async function close(options: VerifyOptions, attemptsMax: number): Promise<Closing> {
+async function close(options: VerifyOptions, pair: PairKind, attemptsMax: number): Promise<Closing> {
   const bounds = { ...options, limits: { ...options.limits, attemptsMax } };
   const signal = options.signal.aborted ? AbortSignal.timeout(2000) : options.signal;
   try {
     const { head } = await withRetry(bounds, signal, () => options.primary.head(signal));
+    // What a candidate of another engine has applied it can only tell of its own log, or of somebody else's.
+    if (pair === 'cross-engine') return { head, applied: null, reasons: [] };
     const { applied } = await withRetry(bounds, signal, () => options.candidate.applied(signal));
     return { head, applied, reasons: [] };
   } catch (error) {

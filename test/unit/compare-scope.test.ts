@@ -3,6 +3,7 @@ import { createMemoryPair, type MemoryPair } from '../../connectors/memory/pair.
 import { bitmapOf, groupBuckets, mismatchedBuckets, rowsOf } from '../../src/compare/buckets.ts';
 import { reason } from '../../src/compare/reasons.ts';
 import type { TableResult } from '../../src/compare/result.ts';
+import { Naming } from '../../src/compare/naming.ts';
 import { planScope, type TablePlan } from '../../src/compare/scope.ts';
 import { StillWindow } from '../../src/compare/still.ts';
 import { overallOutcome, Tally } from '../../src/compare/tally.ts';
@@ -12,7 +13,8 @@ import { WORLD_LIMITS, worldTiming } from './world-verify.ts';
 
 function column(name: string, more: Partial<ColumnDescription> = {}): ColumnDescription {
   const encodings = { physical: 'pg-binary', logical: 'pg-binary', 'cross-engine': 'portable' } as const;
-  return { name, type: 'integer', baseType: 'integer', encodings, ...more };
+  const portable = { natural: ['integer', 'decimal'], onRequest: [], inZone: [] } as const;
+  return { name, type: 'integer', baseType: 'integer', encodings, portable, ...more };
 }
 
 function table(more: Partial<TableDescription> = {}): TableDescription {
@@ -34,7 +36,8 @@ function table(more: Partial<TableDescription> = {}): TableDescription {
 }
 
 function planOf(pair: PairKind, primary: TableDescription, candidate = primary): TablePlan | TableResult {
-  const { plans, settled } = planScope(pair, [primary], [candidate]);
+  const naming = new Naming(pair, [primary], [candidate]);
+  const { plans, settled } = planScope(naming, [primary], [candidate]);
   const [found, ...others] = [...plans, ...settled];
   if (found === undefined || others.length > 0) throw new Error('one table makes one plan');
   return found;
@@ -46,7 +49,8 @@ function codesOf(planned: TablePlan | TableResult): string[] {
 
 describe('planning a scope', () => {
   it('names tables that one site lacks', () => {
-    const { plans, settled } = planScope('logical', [table({ name: 'p.only' })], [table({ name: 'c.only' })]);
+    const sites = [[table({ name: 'p.only' })], [table({ name: 'c.only' })]] as const;
+    const { plans, settled } = planScope(new Naming('logical', ...sites), ...sites);
     expect(plans).toEqual([]);
     expect(settled.map(({ table: name, outcome, reasons }) => [name, outcome, reasons[0]?.code])).toEqual([
       ['p.only', 'different', 'TP-TABLE-MISSING'],
@@ -111,7 +115,7 @@ describe('planning a scope', () => {
     ['logical', { key: null }, { key: null }, 'slice', 'value', 0],
     ['logical', { key: ['id'] }, { key: ['b'] }, 'slice', 'value', 0],
     ['logical', { key: ['id'] }, { key: null }, 'slice', 'value', 0],
-    ['cross-engine', {}, {}, 'key', 'key', 1],
+    ['cross-engine', {}, {}, 'slice', 'key', 1],
   ])(
     'on a %s pair %j and %j are read by %s, told apart by %s',
     (pair, ours, theirs, method, identity, keyFields) => {
@@ -226,6 +230,7 @@ describe('a stretch in which nothing moves', () => {
       primary,
       candidate,
       kind: 'logical',
+      applyWithinMs: null,
       limits: WORLD_LIMITS,
       timing: worldTiming(pair),
     } as const;
@@ -265,7 +270,13 @@ describe('a stretch in which nothing moves', () => {
 describe('holding readers back', () => {
   it('by rate', async () => {
     const pair = createMemoryPair({ kind: 'logical', seed: 3, tables: [] });
-    const sites = { ...pair, kind: 'logical', limits: WORLD_LIMITS, timing: worldTiming(pair) } as const;
+    const sites = {
+      ...pair,
+      kind: 'logical',
+      applyWithinMs: null,
+      limits: WORLD_LIMITS,
+      timing: worldTiming(pair),
+    } as const;
     const throttle = new Throttle({ rowsPerSecondMax: 100, lagMaxMs: null }, sites, () => undefined);
     await throttle.admit(new AbortController().signal);
     expect(pair.world.now()).toBe(0);
@@ -278,7 +289,13 @@ describe('holding readers back', () => {
     const spec = { name: 'public.t', columns: [{ name: 'id', type: 'int8' }], key: ['id'] } as const;
     const pair = createMemoryPair({ kind: 'logical', seed: 3, tables: [spec] });
     pair.world.write((transaction) => void transaction.insert('public.t', [1n]));
-    const sites = { ...pair, kind: 'logical', limits: WORLD_LIMITS, timing: worldTiming(pair) } as const;
+    const sites = {
+      ...pair,
+      kind: 'logical',
+      applyWithinMs: null,
+      limits: WORLD_LIMITS,
+      timing: worldTiming(pair),
+    } as const;
     const throttle = new Throttle({ rowsPerSecondMax: null, lagMaxMs: 1000 }, sites, () => undefined);
     const paused: (string | null)[] = [];
     pair.world.onTick = ({ operation }) => {

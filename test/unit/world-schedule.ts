@@ -59,6 +59,9 @@ export interface WorldPlan {
   readonly rowsPerBlock: number;
   readonly batchRows: number;
   readonly rowVersions: boolean;
+  /** The candidate's engine, where it is another; then every commit reaches it within so many milliseconds. */
+  readonly candidateEngine?: string;
+  readonly applyWithinMs?: number;
   readonly tables: readonly TablePlan[];
   readonly schedule: readonly Scheduled[];
 }
@@ -77,12 +80,16 @@ export class ScheduledWorld {
   readonly world: World;
   readonly #specs: readonly TableSpec[];
   readonly #left: Scheduled[];
+  readonly #applyWithinMs: number | null;
+  /** Heads of the log, and when they were there first. */
+  #heads: { readonly head: number; readonly atMs: number }[] = [];
   readonly #transactions: MemoryTransaction[] = [];
   #changedUnread = false;
   #tampered: { readonly table: string; readonly sequence: number } | null = null;
 
   constructor(plan: WorldPlan) {
     this.#specs = plan.tables.map((table, index) => tableSpec(table, index));
+    this.#applyWithinMs = plan.applyWithinMs ?? null;
     this.#left = [...plan.schedule].sort((a, b) => a.tick - b.tick);
     const options: WorldOptions = { ...plan, tables: this.#specs, onTick: ({ tick }) => this.#reach(tick) };
     this.pair = createMemoryPair(options);
@@ -166,7 +173,29 @@ export class ScheduledWorld {
     );
   }
 
+  /** Keeps the promise that every commit reaches the candidate in time. */
+  #applyInTime(withinMs: number): void {
+    const { world } = this;
+    const now = world.now();
+    const due = this.#heads.findLast(({ atMs }) => atMs + withinMs <= now);
+    if (due !== undefined) {
+      const { stalled } = world;
+      world.stalled = false;
+      world.applyNext(due.head - world.reported);
+      world.stalled = stalled;
+      this.#heads = this.#heads.filter(({ head }) => head > due.head);
+    }
+    this.#heads.push({ head: world.head, atMs: now });
+  }
+
   #reach(tick: number): void {
+    // Before what happens at this tick, which may lie behind a long sleep.
+    if (this.#applyWithinMs !== null) this.#applyInTime(this.#applyWithinMs);
+    this.#act(tick);
+    if (this.#applyWithinMs !== null) this.#applyInTime(this.#applyWithinMs);
+  }
+
+  #act(tick: number): void {
     for (let next = this.#left[0]; next !== undefined && next.tick <= tick; next = this.#left[0]) {
       this.#left.shift();
       this.#perform(next.action);
