@@ -1,9 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { READER, VERIFIER, WRITER } from './harness/mysql-accounts.ts';
-import { MYSQL_FLAVORS, type MysqlFlavor } from './harness/mysql-installation.ts';
+import { spawnMysqlOwner } from './harness/mysql-child.ts';
+import { findMysql, MYSQL_FLAVORS, type MysqlFlavor } from './harness/mysql-installation.ts';
+import { missingMysql, openMysqlPair } from './harness/mysql-named.ts';
+import { cached, cacheFolder } from './harness/mysql-packages.ts';
 import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
+import { templateFolder } from './harness/mysql-template.ts';
 
 const owned: { destroy(): Promise<void> }[] = [];
 
@@ -14,6 +23,19 @@ function own<T extends { destroy(): Promise<void> }>(thing: T): T {
 
 afterAll(async () => {
   for (const thing of owned) await thing.destroy();
+});
+
+describe('the programs', () => {
+  // The first time they are downloaded; .ci/run runs this before everything else.
+  test.concurrent.each(MYSQL_FLAVORS)(
+    'of %s are here, with an empty data folder',
+    { timeout: 300_000 },
+    async (flavor) => {
+      const installation = await findMysql(flavor);
+      expect(installation.version).toMatch(flavor === 'mysql' ? /^(?:9|\d\d)\./ : /^10\.11\./);
+      expect(existsSync(join(await templateFolder(installation), 'mysql'))).toBe(true);
+    },
+  );
 });
 
 /** Statements that tell how replication stands; each needs more than SELECT on the tables. */
@@ -40,7 +62,7 @@ const READ_ONLY = 1290;
 /** ER_TABLEACCESS_DENIED_ERROR and ER_SPECIFIC_ACCESS_DENIED_ERROR. */
 const DENIED = [1142, 1227];
 
-describe.each(MYSQL_FLAVORS)('a %s pair', (flavor) => {
+await describeMysql('a %s pair', (flavor) => {
   let pair: MysqlPair;
 
   beforeAll(async () => {
@@ -108,8 +130,8 @@ describe.each(MYSQL_FLAVORS)('a %s pair', (flavor) => {
       await pair.caughtUp();
       expect(await rows(pair.replica)).toContain(server.name);
     }
-    // A replica that was restarted takes its rules from its settings.
-    await pair.setReadOnly(true);
+    const write = `INSERT INTO ${pair.database}.t VALUES (99, 'local')`;
+    await expect(pair.replica.sqlAs(WRITER, write)).rejects.toMatchObject({ errno: READ_ONLY });
   });
 
   test('tells how it stands to the verifier and not to a mere reader', async () => {
@@ -133,7 +155,7 @@ function errnoOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'errno' in error ? error.errno : null;
 }
 
-describe.each(MYSQL_FLAVORS)('a %s server', (flavor) => {
+await describeMysql('a %s server', (flavor) => {
   test('offers TLS for its own name, or for another, or none', async () => {
     const [named, other, plain] = await Promise.all([
       createMysqlServer({ flavor, tls: true }),
@@ -157,4 +179,119 @@ describe.each(MYSQL_FLAVORS)('a %s server', (flavor) => {
       code: 'HANDSHAKE_NO_SSL_SUPPORT',
     });
   });
+
+  test('runs as somebody else when the tests run as root, and is gone with its files when destroyed', async () => {
+    const server = own(await createMysqlServer({ flavor, settings: { max_connections: '17' } }));
+    expect(await server.sql('SELECT @@max_connections AS n')).toEqual([{ n: '17' }]);
+    const { pid } = server;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    expect(/^Uid:\s+0\b/m.test(status)).toBe(false);
+    await server.destroy();
+    expect([isRunning(pid ?? 0), existsSync(server.paths.home)]).toEqual([false, false]);
+  });
+
+  test('does not outlive the process that made it', async () => {
+    const ends = (['SIGINT', 'SIGKILL'] as const).map(async (signal) => {
+      const owner = await spawnMysqlOwner(flavor);
+      try {
+        expect(isRunning(owner.server)).toBe(true);
+        owner.process.kill(signal);
+        await once(owner.process, 'exit');
+        const gone = (): boolean => !isRunning(owner.server) && !existsSync(owner.home);
+        await waitUntil(
+          () => Promise.resolve(gone()),
+          10_000,
+          () => `${flavor} outlived ${signal}`,
+        );
+      } finally {
+        await owner.dispose();
+      }
+    });
+    await Promise.all(ends);
+  });
+
+  test('that cannot start says why, and leaves nothing behind', async () => {
+    const broken = createMysqlServer({ flavor, settings: { innodb_data_file_path: 'nonsense' } });
+    await expect(broken).rejects.toThrow(/did not start[^]*innodb_data_file_path/);
+  });
+
+  test('can be one that the environment names', async () => {
+    const pair = own(await createMysqlPair({ flavor }));
+    const prefix = `TWINPROOF_TEST_${flavor.toUpperCase()}`;
+    vi.stubEnv(`${prefix}_URL`, pair.source.url());
+    vi.stubEnv(`${prefix}_REPLICA_URL`, pair.replica.url());
+    try {
+      const named = await openMysqlPair(
+        flavor,
+        'CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)',
+      );
+      const at = { ...VERIFIER, database: named.database };
+      expect(named.source.port).toBe(pair.source.port);
+      expect(named.replica.version).toBe(pair.replica.version.slice(0, named.replica.version.length));
+      expect(await named.replica.sqlAs(at, 'SELECT id FROM t')).toHaveLength(1);
+      await named.destroy();
+      await pair.caughtUp();
+      expect(await pair.replica.sql('SHOW DATABASES LIKE ?', [named.database])).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !text.slice(text.lastIndexOf(')')).startsWith(') Z');
+  } catch {
+    return false;
+  }
+}
+
+describe('the cache', () => {
+  const names = ['once', 'killed'].map((name) => `harness-test-${process.pid}-${name}`);
+  const [shared = '', killed = ''] = names;
+
+  afterAll(async () => {
+    const cache = await cacheFolder();
+    const left = names.flatMap((name) => [name, `${name}.lock`]);
+    await Promise.all(left.map((name) => rm(join(cache, name), { recursive: true, force: true })));
+  });
+
+  test('makes a folder once, whoever asks at the same time', async () => {
+    let made = 0;
+    const make = async (draft: string): Promise<void> => {
+      made += 1;
+      await writeFile(join(draft, 'file'), String(made));
+    };
+    const folders = await Promise.all([1, 2, 3].map(() => cached(shared, make)));
+    expect([new Set(folders).size, made]).toEqual([1, 1]);
+    expect(readFileSync(join(folders[0] ?? '', 'file'), 'utf8')).toBe('1');
+  });
+
+  test('uses no folder that was made in part, and clears it away', async () => {
+    const draft = join(await cacheFolder(), `draft-${killed}-abc`);
+    await mkdir(draft);
+    await expect(cached(killed, () => Promise.reject(new Error('no network')))).rejects.toThrow('no network');
+    expect(existsSync(draft)).toBe(false);
+    const folder = await cached(killed, (made) => writeFile(join(made, 'file'), 'whole'));
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('whole');
+  });
+});
+
+test('what is missing is told, with the reason, but in CI', async () => {
+  const nowhere = (): Promise<never> => Promise.reject(new Error('no mirror'));
+  vi.stubEnv('CI', undefined);
+  try {
+    expect(await missingMysql('mysql', 'own', nowhere)).toMatch(/mysql .* no mirror/);
+    expect(await missingMysql('mysql', 'own', () => Promise.resolve())).toBeNull();
+    vi.stubEnv('TWINPROOF_TEST_MYSQL_URL', 'mysql://root@db1/');
+    expect(await missingMysql('mysql', 'any', nowhere)).toMatch(/no mirror/);
+    vi.stubEnv('TWINPROOF_TEST_MYSQL_REPLICA_URL', 'mysql://root@db2/');
+    expect(await missingMysql('mysql', 'any', nowhere)).toBeNull();
+    expect(await missingMysql('mysql', 'own', nowhere)).toMatch(/no mirror/);
+    vi.stubEnv('CI', 'true');
+    expect(await missingMysql('mysql', 'own', nowhere)).toBeNull();
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

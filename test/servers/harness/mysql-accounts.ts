@@ -1,17 +1,21 @@
 import type { MysqlFlavor } from './mysql-installation.ts';
-import type { MysqlLogin } from './mysql-endpoint.ts';
+
+interface Account {
+  readonly user: string;
+  readonly password: string;
+}
 
 /** Has what Twinproof needs and nothing else. */
-export const VERIFIER = { user: 'verifier', password: 'verifier-s3cret' } as const satisfies MysqlLogin;
+export const VERIFIER = { user: 'verifier', password: 'verifier-s3cret' } as const satisfies Account;
 
 /** May read the tables and nothing else: neither positions nor the state of replication. */
-export const READER = { user: 'reader', password: 'reader-s3cret' } as const satisfies MysqlLogin;
+export const READER = { user: 'reader', password: 'reader-s3cret' } as const satisfies Account;
 
 /** An application: reads and writes the tables, and is refused where the server is read-only. */
-export const WRITER = { user: 'writer', password: 'writer-s3cret' } as const satisfies MysqlLogin;
+export const WRITER = { user: 'writer', password: 'writer-s3cret' } as const satisfies Account;
 
 /** What a replica logs in with. */
-export const REPLICATOR = { user: 'replicator', password: 'replicator-s3cret' } as const satisfies MysqlLogin;
+export const REPLICATOR = { user: 'replicator', password: 'replicator-s3cret' } as const satisfies Account;
 
 /**
  * Beyond SELECT and SHOW VIEW on the tables. State and positions: MySQL asks for REPLICATION CLIENT, MariaDB since 10.5
@@ -27,20 +31,26 @@ const VERIFIER_GRANTS: Readonly<Record<MysqlFlavor, readonly string[]>> = {
   mariadb: ['PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*', 'SELECT ON mysql.gtid_slave_pos'],
 };
 
-/** SQL that makes the accounts; on MySQL their passwords are checked by caching_sha2_password, its default. */
+/** SQL that makes the accounts of one database; on MySQL caching_sha2_password checks them, its default. */
 export function accountsSql(flavor: MysqlFlavor, database: string): string {
-  const account = ({ user, password }: { user: string; password: string }): string =>
-    `CREATE USER '${user}'@'%' IDENTIFIED BY '${password}';\n`;
   const tables = `\`${database}\`.*`;
-  const grants = [
-    `REPLICATION SLAVE ON *.* TO '${REPLICATOR.user}'@'%'`,
-    `SELECT ON ${tables} TO '${READER.user}'@'%'`,
-    `SELECT, INSERT, UPDATE, DELETE ON ${tables} TO '${WRITER.user}'@'%'`,
-    `SELECT, SHOW VIEW ON ${tables} TO '${VERIFIER.user}'@'%'`,
-    ...VERIFIER_GRANTS[flavor].map((grant) => `${grant} TO '${VERIFIER.user}'@'%'`),
-  ];
-  return (
-    [REPLICATOR, READER, WRITER, VERIFIER].map(account).join('') +
-    grants.map((grant) => `GRANT ${grant};\n`).join('')
-  );
+  return [
+    ...[READER, WRITER, VERIFIER].map(account),
+    grant(READER, `SELECT ON ${tables}`),
+    grant(WRITER, `SELECT, INSERT, UPDATE, DELETE ON ${tables}`),
+    ...[`SELECT, SHOW VIEW ON ${tables}`, ...VERIFIER_GRANTS[flavor]].map((what) => grant(VERIFIER, what)),
+  ].join('');
+}
+
+/** SQL that makes the account of a replica. */
+export function replicatorSql(): string {
+  return account(REPLICATOR) + grant(REPLICATOR, 'REPLICATION SLAVE ON *.*');
+}
+
+function account({ user, password }: Account): string {
+  return `CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY '${password}';\n`;
+}
+
+function grant({ user }: Account, what: string): string {
+  return `GRANT ${what} TO '${user}'@'%';\n`;
 }

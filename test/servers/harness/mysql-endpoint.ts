@@ -17,7 +17,7 @@ export interface MysqlAddress {
   readonly admin: MysqlLogin;
 }
 
-/** A MySQL or MariaDB server for tests: one of our own (mysql-server.ts) or one that the environment names. */
+/** A MySQL or MariaDB server for tests: one of our own (mysql-server.ts) or one that is named (mysql-named.ts). */
 export abstract class MysqlEndpoint {
   readonly flavor: MysqlFlavor;
   /** Used in messages. */
@@ -34,27 +34,7 @@ export abstract class MysqlEndpoint {
   /** Such as `10.11.18`. */
   abstract get version(): string;
 
-  abstract get running(): boolean;
-
-  /** Process id, or null. */
-  abstract get pid(): number | null;
-
-  /** Starts the server and waits until it takes logins. Nothing happens when it runs. @throws Error with its log. */
-  abstract start(): Promise<void>;
-
-  /** Clean shutdown; MySQL takes more than a second. Nothing happens when it is stopped. */
-  abstract stop(): Promise<void>;
-
-  /** Stops cleanly and starts, with more settings if any are given. */
-  abstract restart(settings?: MysqlSettings): Promise<void>;
-
-  /** SIGKILL, as a power cut would. `start` brings it back. */
-  abstract kill(): Promise<void>;
-
-  /** The last lines of the server's log. */
-  abstract errorLog(lines?: number): Promise<string>;
-
-  /** Ends the server at once and removes all its files. May be called twice. */
+  /** Ends what was made for the tests: all of a server of our own, or what was added to another. May be called twice. */
   abstract destroy(): Promise<void>;
 
   get host(): string {
@@ -116,6 +96,12 @@ export abstract class MysqlEndpoint {
     connection.once('end', () => this.connections.delete(connection));
     this.connections.add(connection);
     return connection;
+  }
+
+  /** Changes settings of the running server, and of the next start where the server is ours. */
+  async set(settings: MysqlSettings): Promise<void> {
+    const list = Object.entries(settings).map(([name, value]) => `GLOBAL ${name} = ${value}`);
+    if (list.length > 0) await this.sql(`SET ${list.join(', ')}`);
   }
 
   protected closeConnections(): void {

@@ -44,6 +44,7 @@ export async function cached(name: string, make: (draft: string) => Promise<void
   const unlock = await lock(`${folder}.lock`);
   try {
     if (await exists(folder)) return folder;
+    await removeDrafts(cache, name);
     const draft = await mkdtemp(join(cache, `draft-${name}-`));
     try {
       await chmod(draft, 0o755);
@@ -56,6 +57,12 @@ export async function cached(name: string, make: (draft: string) => Promise<void
   } finally {
     await unlock();
   }
+}
+
+/** Only a process that was killed leaves one, for the lock is ours. */
+async function removeDrafts(cache: string, name: string): Promise<void> {
+  const left = (await readdir(cache)).filter((entry) => entry.startsWith(`draft-${name}-`));
+  for (const entry of left) await rm(join(cache, entry), { recursive: true, force: true });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { accountsSql, REPLICATOR } from './mysql-accounts.ts';
+import { accountsSql, REPLICATOR, replicatorSql } from './mysql-accounts.ts';
 import type { MysqlFlavor } from './mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './mysql-server.ts';
 import { type ReplicationThread, Replication } from './mysql-replication.ts';
@@ -57,11 +57,12 @@ export class MysqlPair<Server extends MysqlEndpoint = MysqlServer> {
     }
   }
 
-  /** Whether ordinary users, and on MySQL administrators, may write to the replica. */
+  /** Whether the replica refuses writes of ordinary users, and on MySQL of administrators too; outlives a restart. */
   async setReadOnly(on: boolean): Promise<void> {
-    const name = this.replica.flavor === 'mysql' ? 'super_read_only' : 'read_only';
-    await this.replica.sql(`SET GLOBAL ${name} = ${on ? 'ON' : 'OFF'}`);
-    if (!on) await this.replica.sql('SET GLOBAL read_only = OFF');
+    const value = on ? 'ON' : 'OFF';
+    // On MySQL each follows the other in one direction only.
+    const both = { super_read_only: value, read_only: value };
+    await this.replica.set(this.replica.flavor === 'mysql' ? both : { read_only: value });
   }
 
   /** Stops receiving (`io`), applying (`sql`) or both; returns when it stands. */
@@ -102,7 +103,7 @@ export async function createMysqlPair(options: MysqlPairOptions): Promise<MysqlP
     for (const result of made) if (result.status === 'rejected') throw result.reason;
     if (!source || !replica) throw new Error('a server is missing');
     const pair = new MysqlPair(source, replica, database);
-    await source.sql(`CREATE DATABASE \`${database}\`; ${accountsSql(flavor, database)}`);
+    await source.sql(`CREATE DATABASE \`${database}\`; ${replicatorSql()} ${accountsSql(flavor, database)}`);
     await new Replication(source, replica).follow(REPLICATOR);
     if (options.schema !== undefined) await source.sql(options.schema, [], database);
     await pair.setReadOnly(true);

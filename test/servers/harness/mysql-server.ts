@@ -71,6 +71,7 @@ export class MysqlServer extends MysqlEndpoint {
     return this.server !== null && !this.server.ended;
   }
 
+  /** Process id, or null. */
   get pid(): number | null {
     return this.running ? (this.server?.pid ?? null) : null;
   }
@@ -79,6 +80,7 @@ export class MysqlServer extends MysqlEndpoint {
     return { host: '127.0.0.1', port: this.listeningPort, admin: { user: 'root' } };
   }
 
+  /** Starts the server and waits until it takes logins. Nothing happens when it runs. @throws Error with its log. */
   async start(): Promise<void> {
     if (this.running) return;
     const first = this.listeningPort === 0;
@@ -97,26 +99,35 @@ export class MysqlServer extends MysqlEndpoint {
     }
   }
 
+  /** Clean shutdown; MySQL takes more than a second. Nothing happens when it is stopped. */
   async stop(): Promise<void> {
     this.closeConnections();
     if (this.running) await this.server?.stop();
     this.server = null;
   }
 
+  /** Stops cleanly and starts, with more settings if any are given. */
   async restart(settings: MysqlSettings = {}): Promise<void> {
     await this.stop();
     this.settings = { ...this.settings, ...settings };
     await this.start();
   }
 
+  /** SIGKILL, as a power cut would. `start` brings it back. */
   async kill(): Promise<void> {
     if (this.running) await this.server?.kill();
     this.server = null;
     this.closeConnections();
   }
 
+  /** The last lines of the server's log. */
   errorLog(lines = 50): Promise<string> {
     return tail(this.paths.log, lines);
+  }
+
+  override async set(settings: MysqlSettings): Promise<void> {
+    await super.set(settings);
+    this.settings = { ...this.settings, ...settings };
   }
 
   async destroy(): Promise<void> {
