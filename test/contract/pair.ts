@@ -22,6 +22,12 @@ export type TableName = Pick<ContractTable, 'schema' | 'table'>;
 /** Column name to value: which rows, or what to set. */
 export type ColumnValues = Readonly<Record<string, ContractValue>>;
 
+/** What a pair is and has: checks of what it has not are not made. */
+export interface ContractTraits {
+  readonly kind: 'physical' | 'logical';
+  readonly rowVersions: boolean;
+}
+
 /** A replicating pair of servers, and what the checks do to it. Writes are committed when the promise is fulfilled. */
 export interface ContractPair {
   readonly kind: 'physical' | 'logical';
@@ -29,8 +35,8 @@ export interface ContractPair {
   readonly candidate: Connector;
   /** One more connector, to be closed by the check. */
   connect(site: 'primary' | 'candidate'): Promise<Connector>;
-  /** A primary that has nothing to do with the pair; null where none can be had. */
-  readonly unrelated: Connector | null;
+  /** A primary that has nothing to do with the pair. */
+  readonly unrelated: Connector;
   /** A position of the same engine and another lineage. */
   readonly foreignPosition: Position;
   /** Returns when both sites have the table with its rows, and statistics where plans rest on them. */
@@ -93,24 +99,31 @@ export async function shapesOf(
 }
 
 /**
- * The row body that a shape makes of values in the table's own column order, without a leading address. Only for
- * `pg-binary`: null for another encoding.
+ * The row body that a shape makes of values in the table's own column order, without a leading address. Only for the
+ * engines' binary encodings: null for another one.
  */
 export function expectedBody(
   shape: RowShape,
   table: ContractTable,
   values: readonly ContractValue[],
 ): Uint8Array | null {
-  if (shape.columns.some((column) => column.encoding !== 'pg-binary')) return null;
+  if (shape.columns.some(({ encoding }) => encoding !== 'pg-binary' && encoding !== 'mysql-binary'))
+    return null;
   const fields = shape.columns.map(({ name }) => {
     const value = values[table.columns.findIndex((column) => column.name === name)] ?? null;
     if (value === null || value instanceof Uint8Array) return value;
     if (typeof value === 'string') return new TextEncoder().encode(value);
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigInt64(0, value);
-    return bytes;
+    return integerBytes(shape, value);
   });
   return frameRow(fields);
+}
+
+/** A 64-bit integer as it stands in the stream of a shape: MySQL's protocol is little endian. */
+export function integerBytes(shape: RowShape, value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const littleEndian = shape.columns.some(({ encoding }) => encoding === 'mysql-binary');
+  new DataView(bytes.buffer).setBigInt64(0, value, littleEndian);
+  return bytes;
 }
 
 /** A signal that nobody aborts. */

@@ -1,5 +1,9 @@
 import { makePostgresPair } from '../contract/postgres-pair.ts';
 import { describeContract } from '../contract/suite.ts';
 
-describeContract('PostgreSQL 17, a standby', () => makePostgresPair('physical'));
-describeContract('PostgreSQL 17, a subscriber', () => makePostgresPair('logical'));
+describeContract('PostgreSQL 17, a standby', { kind: 'physical', rowVersions: true }, () =>
+  makePostgresPair('physical'),
+);
+describeContract('PostgreSQL 17, a subscriber', { kind: 'logical', rowVersions: true }, () =>
+  makePostgresPair('logical'),
+);
