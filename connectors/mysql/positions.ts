@@ -3,7 +3,7 @@ import type { AppliedReading, HeadReading, Position } from '../../src/connector/
 import { TwinproofError } from '../../src/errors.ts';
 import { readOwned } from './commits.ts';
 import { readOpenWriters } from './commits-open.ts';
-import { positionOfList, positionOfPlace, positionOfSet } from './gtid.ts';
+import { comparePositions, positionOfList, positionOfPlace, positionOfSet } from './gtid.ts';
 import { joinLists, parseGtidList, type GtidList } from './gtid-list.ts';
 import { parseGtidSet, unite, type GtidSet } from './gtid-set.ts';
 import { readVariables } from './identity-variables.ts';
@@ -21,6 +21,8 @@ export interface Lineage {
   readonly ownPast: GtidList;
   /** What the candidate has and the primary lacked when they were related, in the server's notation; null: nothing. */
   readonly errant: string | null;
+  /** What the candidate lacked then and the primary can no longer send, likewise; null: nothing, or not known. */
+  readonly purged: string | null;
 }
 
 /** What a connector remembers between two readings of a head. */
@@ -134,11 +136,8 @@ export async function readLag(
   if (channels === null || channels.length === 0) {
     return { received: null, applied, receivedNotAppliedBytes: null };
   }
-  return {
-    received: await readReceived(session, lineage, channels, signal),
-    applied,
-    receivedNotAppliedBytes: bytesWaiting(channels),
-  };
+  const received = await readReceived(session, lineage, channels, signal);
+  return { received, applied, receivedNotAppliedBytes: bytesWaiting(channels, received, applied) };
 }
 
 async function readReceived(
@@ -166,15 +165,25 @@ async function readReceived(
   return channel === undefined ? null : placeOf(channel, 'read');
 }
 
-/** Bytes of the source's log that were read and not executed; null when they are not in one file, or unknown. */
-function bytesWaiting(channels: readonly Channel[]): bigint | null {
+/**
+ * Bytes of the source's log that were read and not executed, at most: parallel workers move the executed place only now
+ * and then, so where the positions say that nothing waits, nothing does. Null when the two places are not in one file.
+ */
+function bytesWaiting(
+  channels: readonly Channel[],
+  received: Position | null,
+  applied: Position | null,
+): bigint | null {
+  const order = received === null || applied === null ? null : comparePositions(received, applied);
+  if (order === 'equal' || order === 'before') return 0n;
   let sum = 0n;
   for (const { read, executed } of channels) {
     if (read === null || executed === null || read.file !== executed.file) return null;
     if (read.offset < executed.offset) return null;
     sum += read.offset - executed.offset;
   }
-  return sum;
+  // The places were read before the positions, and say nothing of what came in between.
+  return order !== null && sum === 0n ? null : sum;
 }
 
 /** The channels that lead to the primary; without a lineage all. */

@@ -1,5 +1,5 @@
 import type { Relation } from '../../src/connector/identity.ts';
-import { formatGtidSet, subtract, unite, type GtidSet } from './gtid-set.ts';
+import { formatGtidSet, parseGtidSet, subtract, unite, type GtidSet } from './gtid-set.ts';
 import { readIdentity, sameServer, type MysqlIdentity } from './identity.ts';
 import { readOwned } from './commits.ts';
 import { readExecuted, type Lineage } from './positions.ts';
@@ -85,7 +85,7 @@ async function relateByUuid(
 ): Promise<SiteRelation> {
   const { candidate, primary, theirs, names } = sites;
   const direct = channels.filter(({ sourceUuid }) => sourceUuid === theirs.systemId);
-  const history = await readHistory(candidate, primary, signal);
+  const history = await readHistory(candidate, primary, channels, signal);
   if (direct.length === 0 && !isPassedOn(history, sites, channels)) {
     const sources = channels.map(
       (channel) =>
@@ -104,6 +104,7 @@ async function relateByUuid(
       channels: (direct.length > 0 ? direct : channels).map(({ name }) => name),
       ownPast: new Map(),
       errant: errant === '' ? null : errant,
+      purged: history.purged.size === 0 ? null : formatGtidSet(history.purged),
     },
   };
 }
@@ -112,15 +113,26 @@ interface History {
   readonly common: GtidSet;
   /** What the candidate has and the primary, asked afterwards, does not. */
   readonly errant: GtidSet;
+  /** What the candidate lacks and the primary has deleted from its log. */
+  readonly purged: GtidSet;
 }
 
-async function readHistory(candidate: Session, primary: Session, signal: AbortSignal): Promise<History> {
+async function readHistory(
+  candidate: Session,
+  primary: Session,
+  channels: readonly Channel[],
+  signal: AbortSignal,
+): Promise<History> {
   const ours = await readExecuted(candidate, signal);
   // A commit that waits for the candidate's acknowledgement is on the candidate and only owned here.
   const owned = await readOwned(primary, signal);
   const theirs = unite(owned, await readExecuted(primary, signal));
+  const [row] = await primary.rows<{ gtids: string }>('SELECT @@global.gtid_purged AS gtids', [], signal);
   const errant = subtract(ours, theirs);
-  return { common: subtract(ours, errant), errant };
+  let received = ours;
+  for (const { receivedGtids } of channels) received = unite(received, parseGtidSet(receivedGtids));
+  const purged = subtract(parseGtidSet(row?.gtids ?? ''), received);
+  return { common: subtract(ours, errant), errant, purged };
 }
 
 /**
@@ -136,7 +148,7 @@ function isPassedOn(history: History, { ours }: Sites, channels: readonly Channe
 }
 
 async function sharesHistory(candidate: Session, primary: Session, signal: AbortSignal): Promise<boolean> {
-  return (await readHistory(candidate, primary, signal)).common.size > 0;
+  return (await readHistory(candidate, primary, [], signal)).common.size > 0;
 }
 
 async function relateMariadb(
@@ -152,7 +164,7 @@ async function relateMariadb(
   const { ownPast, errant } = found;
   return {
     relation: { kind: 'logical' },
-    lineage: { primary: theirs.systemId, channels: found.channels, ownPast, errant },
+    lineage: { primary: theirs.systemId, channels: found.channels, ownPast, errant, purged: null },
   };
 }
 

@@ -1,0 +1,157 @@
+import type { SequenceFact } from '../../src/connector/facts.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import type { Session } from './session.ts';
+
+/** A fact, or a part of one (`sequences.bank.s`), that could not be read. */
+export interface Unread {
+  readonly fact: string;
+  readonly reason: string;
+}
+
+export interface Sequences {
+  readonly sequences: SequenceFact[];
+  readonly unread: Unread[];
+}
+
+/** Tables looked at in one statement. */
+const BATCH = 50;
+
+/**
+ * What hands out numbers: MariaDB's sequence objects, and on a replica AUTO_INCREMENT counters. A primary's counters are
+ * left out: they are ahead of a replica's by every number that was given to a transaction that did not commit, and none
+ * of those is in a row. What matters is that a replica's counter is not behind its own rows.
+ */
+export async function readSequences(
+  session: Session,
+  replica: boolean,
+  signal: AbortSignal,
+): Promise<Sequences> {
+  const objects = await readObjects(session, signal);
+  const counters: Sequences = replica ? await readCounters(session, signal) : { sequences: [], unread: [] };
+  return {
+    sequences: [...objects.sequences, ...counters.sequences],
+    unread: [...objects.unread, ...counters.unread],
+  };
+}
+
+/** Replicated like rows: a replica that has caught up stands where the primary stands (knowledge base, "Sequence Overview"). */
+async function readObjects(session: Session, signal: AbortSignal): Promise<Sequences> {
+  const found: Sequences = { sequences: [], unread: [] };
+  if (session.flavor !== 'mariadb') return found;
+  const rows = await session.rows<{ schema: string; name: string }>(
+    `SELECT t.table_schema AS \`schema\`, t.table_name AS name FROM information_schema.tables t
+     WHERE t.table_schema = DATABASE() AND t.table_type = 'SEQUENCE' ORDER BY 2`,
+    [],
+    signal,
+  );
+  for (const { schema, name } of rows) {
+    const label = `${schema}.${name}`;
+    await orUnread(found.unread, label, async () => {
+      const [row] = await session.rows<{ next: string; increment: string }>(
+        `SELECT s.next_not_cached_value AS next, s.increment AS increment FROM ${quoted(schema)}.${quoted(name)} s`,
+        [],
+        signal,
+      );
+      if (row === undefined) return;
+      // An increment of 0 stands for auto_increment_increment.
+      const increment = row.increment === '0' ? 1n : BigInt(row.increment);
+      found.sequences.push({
+        name: label,
+        lastValue: BigInt(row.next) - increment,
+        increment,
+        ownedBy: null,
+        dataExtreme: null,
+      });
+    });
+  }
+  return found;
+}
+
+interface CounterRow {
+  readonly [name: string]: string | null;
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+  /** The next value; null: the server does not say. */
+  readonly next: string | null;
+}
+
+async function readCounters(session: Session, signal: AbortSignal): Promise<Sequences> {
+  const rows = await session.rows<{ schema: string; table: string; column: string; next: string | null }>(
+    `SELECT t.table_schema AS \`schema\`, t.table_name AS \`table\`, c.column_name AS \`column\`,
+       t.auto_increment AS next
+     FROM information_schema.tables t JOIN information_schema.columns c
+       ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+     WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND c.extra LIKE '%auto_increment%'
+     ORDER BY 2`,
+    [],
+    signal,
+  );
+  const found: Sequences = { sequences: [], unread: [] };
+  for (let at = 0; at < rows.length; at += BATCH) {
+    const batch = rows.slice(at, at + BATCH);
+    try {
+      await addCounters(session, batch, found, signal);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // One table that cannot be read must not hide the others.
+      for (const row of batch) {
+        await orUnread(found.unread, nameOf(row), () => addCounters(session, [row], found, signal));
+      }
+    }
+  }
+  return found;
+}
+
+/** The column has an index of its own, or is the first of one, so that its largest value is found at once. */
+async function addCounters(
+  session: Session,
+  rows: readonly CounterRow[],
+  found: Sequences,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts = rows.map(
+    ({ schema, table, column }, index) =>
+      `SELECT ${index} AS place, (SELECT MAX(${quoted(column)}) FROM ${quoted(schema)}.${quoted(table)}) AS largest`,
+  );
+  const values = await session.rows<{ place: string; largest: string | null }>(
+    parts.join(' UNION ALL '),
+    [],
+    signal,
+  );
+  for (const [index, row] of rows.entries()) {
+    const largest = values.find(({ place }) => place === String(index))?.largest ?? null;
+    found.sequences.push({
+      name: nameOf(row),
+      lastValue: row.next === null ? null : BigInt(row.next) - 1n,
+      increment: 1n,
+      ownedBy: nameOf(row),
+      // A counter may feed a float, whose largest value may be no whole number.
+      dataExtreme: largest !== null && /^-?\d+$/.test(largest) ? BigInt(largest) : null,
+    });
+  }
+}
+
+async function orUnread(unread: Unread[], name: string, query: () => Promise<void>): Promise<void> {
+  try {
+    await query();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    unread.push({ fact: `sequences.${name}`, reason: error.message });
+  }
+}
+
+function isRefusal(error: unknown): error is TwinproofError {
+  return (
+    error instanceof TwinproofError &&
+    (error.code === 'TP-PERMISSION' || error.code === 'TP-QUERY' || error.code === 'TP-DEFINITION-CHANGED')
+  );
+}
+
+function nameOf({ schema, table, column }: CounterRow): string {
+  return `${schema}.${table}.${column}`;
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}

@@ -1,0 +1,88 @@
+import type { ReadinessFacts, SubscriptionFact } from '../../src/connector/facts.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { readSequences, type Unread } from './facts-sequences.ts';
+import { readIdentity } from './identity.ts';
+import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
+import type { Session } from './session.ts';
+
+/** How SubscriptionFact.skipLsn says that nothing is set to be skipped. */
+const NO_SKIP = '0/0';
+
+/**
+ * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
+ * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
+ *
+ * `inRecovery` is false on every server of this engine, as on a PostgreSQL subscriber: a replica is an ordinary server
+ * into which changes are applied, and it needs no promotion to take writes.
+ */
+export async function readFacts(session: Session, signal: AbortSignal): Promise<ReadinessFacts> {
+  const unread: Unread[] = [];
+  const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
+    try {
+      return await query();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TwinproofError) || isFatal(error)) throw error;
+      for (const fact of names) unread.push({ fact, reason: error.message });
+      return null;
+    }
+  };
+  const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
+    readIdentity(session, signal),
+  );
+  const channels = await read(['replayPaused', 'subscriptions'], () => readChannels(session, signal));
+  const unloggedTables = await read(['unloggedTables'], () => readUnkept(session, signal));
+  const sequences = await read(['sequences'], async () => {
+    const found = await readSequences(session, channels === null || channels.length > 0, signal);
+    unread.push(...found.unread);
+    return found.sequences;
+  });
+  return {
+    inRecovery: identity === null ? null : false,
+    writable: identity?.writable ?? null,
+    replayPaused: channels === null ? null : channels.some(isPaused),
+    systemId: identity?.systemId ?? null,
+    timeline: null,
+    unloggedTables,
+    sequences,
+    subscriptions: channels === null ? null : channels.map(subscriptionOf),
+    unread,
+  };
+}
+
+function isFatal(error: TwinproofError): boolean {
+  return error.code === 'TP-CONNECTION-LOST' || error.code === 'TP-INTERRUPTED' || error.code === 'TP-BUG';
+}
+
+/** Stopped by hand or by an error, or told to be late. */
+function isPaused(channel: Channel): boolean {
+  return !channel.applying || channel.delaySeconds > 0;
+}
+
+/**
+ * Pure. A channel that looks for its source is at work: after the loss of the primary nothing else is to be expected.
+ * The server counts no errors, but names the last one for as long as it stands in the way.
+ */
+function subscriptionOf(channel: Channel): SubscriptionFact {
+  const { receiving, applying, skipCounter } = channel;
+  return {
+    name: `channel ${nameOfChannel(channel)}`,
+    enabled: receiving !== 'no' || applying || channel.applyErrno !== 0,
+    workerRunning: receiving !== 'no' && applying,
+    applyErrors: channel.applyErrno === 0 ? 0n : 1n,
+    skipLsn: skipCounter === '' || skipCounter === '0' ? NO_SKIP : `${skipCounter} events`,
+    tablesNotReady: [],
+  };
+}
+
+/** Engines whose tables lose their rows at a restart, or never had any. */
+const UNKEPT = "'MEMORY', 'BLACKHOLE'";
+
+async function readUnkept(session: Session, signal: AbortSignal): Promise<string[]> {
+  const rows = await session.rows<{ name: string }>(
+    `SELECT CONCAT(t.table_schema, '.', t.table_name) AS name FROM information_schema.tables t
+     WHERE t.table_schema = DATABASE() AND t.engine IN (${UNKEPT}) ORDER BY 1`,
+    [],
+    signal,
+  );
+  return rows.map(({ name }) => name);
+}
