@@ -558,7 +558,7 @@ export function beginLong(bitmap: usize): void {
 /** The bytes that a value needs to be converted, with its length in front; 0: not known before there are more. */
 function wholeSize(code: u8, at: usize, end: usize): u64 {
   if (code <= COPY_8) return 1 << (code as u64);
-  if (code < INTEGERS_END) {
+  if (code >= INTEGERS && code < INTEGERS_END) {
     const source: u8 = (code - INTEGERS) >> 2;
     if (source != SOURCE_BITS) return integerWidth(source) as u64;
   } else if (code == FLOAT_4) {

@@ -1,0 +1,265 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Transcoder } from '../../connectors/mysql/transcoder.ts';
+import { transcodePlan } from '../../connectors/mysql/wire-plan.ts';
+import type { WireOperation } from '../../connectors/mysql/wire-row.ts';
+import { KernelSink } from '../../src/digest/kernel-sink.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
+import { frameMessage, frameRow } from '../../src/row/stream.ts';
+import type { RowSink } from '../../src/connector/contract.ts';
+import { counted, END, lengthPrefix, packetsOf, rowPayload, type TestValue } from './mysql-packets.ts';
+import { tables, type TestColumn, type TestTable } from './mysql-wire-rows.ts';
+
+const transcoder = new Transcoder();
+
+/** Feeds a result to the transcoder, cut where `cuts` says, and its rows to a sink. Whether the end was reached. */
+function transcode(
+  columns: readonly TestColumn[],
+  stream: Uint8Array,
+  sink: RowSink,
+  pieceBytes: (at: number) => number,
+  first = 0,
+): boolean {
+  transcoder.beginAnswer(first);
+  transcoder.beginRows(
+    transcodePlan(
+      columns,
+      columns.map(({ operation }) => operation),
+    ),
+  );
+  const give = (bytes: Uint8Array): void => {
+    for (let at = 0; at < bytes.length;) {
+      const space = sink.space();
+      const size = Math.min(space.length, bytes.length - at);
+      space.set(bytes.subarray(at, at + size));
+      if (sink.take(size) !== null) throw new Error('the sink gave a message back');
+      at += size;
+    }
+  };
+  let ended = false;
+  for (let at = 0; at < stream.length;) {
+    const space = transcoder.space();
+    const size = Math.min(space.length, Math.max(1, pieceBytes(at)), stream.length - at);
+    space.set(stream.subarray(at, at + size));
+    transcoder.received(size);
+    at += size;
+    ended = transcoder.transcode(give);
+  }
+  return ended;
+}
+
+function bodiesOf(table: TestTable, pieceBytes: (at: number) => number, first = 0): Uint8Array[] {
+  const sink = new BodySink(Infinity);
+  const stream = packetsOf([...table.rows.map(rowPayload), END], first);
+  expect(transcode(table.columns, stream, sink, pieceBytes, first)).toBe(true);
+  expect(transcoder.nextPacket()?.payload).toEqual(new Uint8Array(END));
+  expect(transcoder.hasRest).toBe(false);
+  return sink.bodies.map((body) => Uint8Array.from(body));
+}
+
+const expectedBodies = (table: TestTable): Uint8Array[] =>
+  table.rows.map((row) => frameRow(row.map((value) => value?.expected ?? null)));
+
+const text = (operation: WireOperation = 'copy'): TestColumn => ({ type: 252, unsigned: false, operation });
+const bigint: TestColumn = { type: 8, unsigned: false, operation: 'copy' };
+const same = (sent: Uint8Array, expected: Uint8Array = sent): TestValue => ({ sent, expected });
+const blob = (content: Uint8Array): TestValue => ({ sent: counted(content), expected: content });
+const number = (value: bigint): TestValue => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(value);
+  return same(bytes);
+};
+
+describe('the transcoder', () => {
+  it('makes of every kind of value what a plain reference makes of it', () => {
+    fc.assert(
+      fc.property(tables, (table) => {
+        expect(bodiesOf(table, () => Infinity)).toEqual(expectedBodies(table));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('does not care where the stream is cut, nor where the numbering of packets starts', () => {
+    fc.assert(
+      fc.property(
+        tables,
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 0, max: 255 }),
+        (table, sizes, first) => {
+          let turn = 0;
+          const cut = (): number => sizes[turn++ % sizes.length] ?? 1;
+          expect(bodiesOf(table, cut, first)).toEqual(expectedBodies(table));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('takes a result byte by byte', () => {
+    const table = fc.sample(tables, { seed: 7, numRuns: 20 });
+    for (const one of table) expect(bodiesOf(one, () => 1)).toEqual(expectedBodies(one));
+  });
+
+  it('takes rows whose NULLs, all of them or none, fill the bitmap at any number of columns', () => {
+    for (const count of [1, 5, 6, 7, 13, 14, 15, 22, 4_096]) {
+      const columns = Array.from({ length: count }, () => text());
+      const full = columns.map((_, index) => blob(Buffer.from([index & 0xff])));
+      const table = { columns, rows: [columns.map(() => null), full, columns.map(() => null)] };
+      expect(bodiesOf(table, () => 50_000)).toEqual(expectedBodies(table));
+    }
+  });
+
+  it('passes many rows through an output that they fill again and again', () => {
+    const columns = Array.from({ length: 40 }, () => ({ ...bigint, type: 1, operation: 'decimal' as const }));
+    const value: TestValue = { sent: Buffer.from([0x80]), expected: Buffer.from('-128') };
+    const table = { columns, rows: Array.from({ length: 6_000 }, () => columns.map(() => value)) };
+    const bodies = bodiesOf(table, () => Infinity);
+    expect(bodies).toHaveLength(6_000);
+    expect(bodies.at(-1)).toEqual(expectedBodies(table).at(-1));
+  });
+});
+
+describe('long rows', () => {
+  const pattern = (length: number, seed: number): Buffer => {
+    const bytes = Buffer.alloc(length);
+    for (let at = 0; at < length; at += 4_093) bytes[at] = (seed + at / 4_093) & 0xff;
+    return bytes;
+  };
+  const columns = [
+    bigint,
+    text(),
+    { type: 246, unsigned: false, operation: 'decimal' as const },
+    text('uuid'),
+    text(),
+    { type: 12, unsigned: false, operation: 'datetime' as const },
+    { type: 3, unsigned: false, operation: 'integer' as const },
+  ];
+  const tail: (TestValue | null)[] = [
+    null,
+    same(counted(Buffer.from('-00.10')), Buffer.from('-0.1')),
+    same(counted(Buffer.alloc(5_000, 1)), Buffer.concat([Buffer.alloc(17), Buffer.alloc(5_000, 1)])),
+    blob(Buffer.alloc(0)),
+    same(Buffer.from([0]), Buffer.from([0, 0])),
+    same(Buffer.from('ffffffff', 'hex'), Buffer.from('ffffffffffffffff', 'hex')),
+  ];
+  const rowOf = (key: bigint, size: number): (TestValue | null)[] => [
+    number(key),
+    blob(pattern(size, Number(key))),
+    ...tail.slice(1),
+  ];
+
+  it('pass in pieces, whatever their length: around the input area, around a packet, 60 MB', () => {
+    const fixed = rowPayload(rowOf(1n, 0)).length - 1;
+    const packet = 0xff_ff_ff;
+    for (const payload of [
+      262_139,
+      262_140,
+      262_141,
+      packet - 1,
+      packet,
+      packet + 1,
+      2 * packet,
+      60_000_000,
+    ]) {
+      const content = payload - fixed - lengthPrefix(payload - fixed - 9).length;
+      const rows = [rowOf(1n, 10), rowOf(2n, content), rowOf(3n, 20)];
+      const table = { columns, rows };
+      const bodies = bodiesOf(table, () => 262_144);
+      expectedBodies(table).forEach((body, index) =>
+        expect(Buffer.compare(bodies[index] ?? Buffer.alloc(0), body)).toBe(0),
+      );
+      expect(bodies).toHaveLength(3);
+    }
+  });
+
+  it('may be cut at every byte around the boundary between two packets', () => {
+    // Two values whose length prefixes fall on the boundary, at every offset of the prefix.
+    for (let shift = -12; shift <= 4; shift++) {
+      const first = 0xff_ff_ff - 30 + shift;
+      const rows = [[number(1n), blob(pattern(first, 1)), blob(pattern(70_000, 2)), number(9n)]];
+      const table = { columns: [bigint, text(), text(), bigint], rows };
+      const boundary = 4 + 0xff_ff_ff;
+      const cut = (at: number): number =>
+        at < boundary - 40 ? Math.min(200_000, boundary - 40 - at) : at < boundary + 40 ? 1 : 262_144;
+      const [body] = bodiesOf(table, cut);
+      expect(Buffer.compare(body ?? Buffer.alloc(0), expectedBodies(table)[0] ?? Buffer.alloc(0))).toBe(0);
+    }
+  });
+
+  it('have the digest and the identity that they would have whole', () => {
+    const rows = [rowOf(1n, 10), rowOf(2n, 400_000), rowOf(3n, 17_000_000), rowOf(4n, 262_000)];
+    const table = { columns, rows };
+    const pieced = new KernelSink(0);
+    pieced.begin('records', 1);
+    transcode(columns, packetsOf([...rows.map(rowPayload), END]), pieced, () => 100_000);
+    const whole = new KernelSink(0);
+    whole.begin('records', 1);
+    const stream = Buffer.concat(expectedBodies(table).map(frameMessage));
+    for (let at = 0; at < stream.length;) {
+      const space = whole.space();
+      const size = Math.min(space.length, stream.length - at);
+      space.set(stream.subarray(at, at + size));
+      whole.take(size);
+      at += size;
+    }
+    expect(pieced.digest()).toEqual(whole.digest());
+    expect(pieced.records().count).toBe(4);
+    expect(Buffer.from(pieced.records().keys)).toEqual(Buffer.from(whole.records().keys));
+    expect(Buffer.from(pieced.records().digests)).toEqual(Buffer.from(whole.records().digests));
+  });
+
+  it('that are cut off make a range that proves nothing', () => {
+    const stream = packetsOf([rowPayload(rowOf(1n, 400_000))]);
+    const sink = new KernelSink(0);
+    sink.begin('sums', 1);
+    expect(transcode(columns, stream.subarray(0, 399_000), sink, () => 100_000)).toBe(false);
+    expect(() => sink.digest()).toThrow(expect.objectContaining({ code: 'TP-CONNECTION-LOST' }));
+  });
+});
+
+describe('what is no row of its columns', () => {
+  const good = rowPayload([number(1n), blob(Buffer.from('abc'))]);
+  const table = [bigint, text()];
+  const expectRefused = (payload: Uint8Array, first = 0, at = 0): void => {
+    const run = (): boolean =>
+      transcode(table, packetsOf([payload, END], first), new BodySink(Infinity), () => Infinity, at);
+    expect(run).toThrow(expect.objectContaining({ code: 'TP-CONNECTION-LOST', retryable: true }));
+  };
+
+  it('ends the read: bytes left over, bytes missing, lengths beyond the packet, packets out of order', () => {
+    expectRefused(Buffer.concat([good, Buffer.from([1])]));
+    for (let length = 1; length < good.length; length++) expectRefused(good.subarray(0, length));
+    const start = good.subarray(0, 2 + 8);
+    for (const length of ['fb', 'ff', 'fcffff', 'feffffffffffffffff', 'fe0000000001000000']) {
+      expectRefused(Buffer.concat([start, Buffer.from(length, 'hex'), Buffer.alloc(3)]));
+    }
+    expectRefused(good, 1, 0);
+    expectRefused(Buffer.alloc(0));
+  });
+
+  it('ends the read of a long row too', () => {
+    const long = rowPayload([number(1n), blob(Buffer.alloc(300_000))]);
+    expectRefused(Buffer.concat([long, Buffer.from([1])]));
+    expectRefused(long.subarray(0, long.length - 1));
+  });
+
+  it('is refused before a row is read, when the columns have no such forms', () => {
+    const plan = (type: number, operation: WireOperation) => () =>
+      transcodePlan([{ type, unsigned: false }], [operation]);
+    for (const [type, operation] of [
+      [3, 'date'],
+      [246, 'integer'],
+      [12, 'date'],
+      [10, 'datetime'],
+      [5, 'float4'],
+      [4, 'float8'],
+      [253, 'decimal'],
+      [11, 'datetime'],
+    ] as const) {
+      expect(plan(type, operation)).toThrow(expect.objectContaining({ code: 'TP-DEFINITION-CHANGED' }));
+    }
+    expect(() => transcodePlan([], ['copy'])).toThrow(expect.objectContaining({ retryable: true }));
+    expect(plan(6, 'date')()).toHaveLength(1);
+  });
+});
