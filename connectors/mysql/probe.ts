@@ -61,7 +61,11 @@ export function probeOf(
         const selects = some.map(
           (interval) => `(select 1 from ${from}${whereOf([...fromOf(interval.from), ...toOf(interval.to)])})`,
         );
-        const plan = await sessions.ask(`explain format=traditional ${selects.join(' union all ')}`);
+        // Told to use one index, MySQL does not dive into it, except in a UNION (manual, "Range Optimization": index
+        // dives are skipped for a query of one table).
+        const plan = await sessions.ask(
+          `explain format=traditional ${[...selects, '(select 1)'].join(' union all ')}`,
+        );
         found.push(...estimatesOf(plan, some.length));
       }
       return found;

@@ -93,6 +93,12 @@ export function rangeQuery(shape: RowShape, range: Range): RowQuery {
   return selectOf(sql, where, order);
 }
 
+/** The identities of all rows; of a table without a key as many rows without a column. */
+export function keysQuery(shape: RowShape): RowQuery {
+  const sql = shapeSql(shape);
+  return selectOf({ ...sql, columns: sql.columns.slice(0, shape.keyFields) }, '', '');
+}
+
 function selectOf(sql: ShapeSql, where: string, order: string): RowQuery {
   const { list, operations } = selectList(sql.columns);
   return { sql: `select ${list} from ${fromTable(sql.table)}${where}${order}`, operations };
