@@ -110,6 +110,10 @@ const SWAPPED = [24, 19, 14, 9, 0] as const;
 const STRAIGHT = [0, 9, 14, 19, 24] as const;
 const GROUP_LENGTHS: Readonly<Record<number, number>> = { 0: 8, 9: 4, 14: 4, 19: 4, 24: 12 };
 
+/** The server takes no UUID without a known version and variant (RFC 9562, section 4). */
+const NO_VERSION = /(?<=^.{14})[^1-8]/;
+const NO_VARIANT = /(?<=^.{19})[^89ab]/;
+
 function uuidsBetween(low: Uint8Array, high: Uint8Array): string[] {
   const [from, to] = [low, high].map((bytes) => Buffer.from(bytes).toString('latin1'));
   return [SWAPPED, STRAIGHT].flatMap((order) => {
@@ -125,7 +129,8 @@ function uuidsBetween(low: Uint8Array, high: Uint8Array): string[] {
       groups.set(place, digits.slice(at, at + length));
       at += length;
     }
-    return [`'${STRAIGHT.map((place) => groups.get(place)).join('-')}'`];
+    const text = STRAIGHT.map((place) => groups.get(place)).join('-');
+    return [`'${text.replace(NO_VERSION, '4').replace(NO_VARIANT, '8')}'`];
   });
 }
 
@@ -148,15 +153,21 @@ function textsBetween(type: MysqlType, low: Uint8Array, high: Uint8Array): strin
   // What is no UTF-8 after all would not come back as it was.
   if (from.includes('\ufffd') || to.includes('\ufffd')) return [];
   const exact = type.collation?.endsWith('_bin') === true || type.collation === 'binary';
-  const fold = (letter: string | undefined): string =>
-    letter === undefined ? '' : exact ? letter : letter.toUpperCase();
+  const fold = (letter = ''): string => (exact ? letter : baseLetter(letter));
   let same = 0;
   while (same < from.length && same < to.length && fold(from[same]) === fold(to[same])) same++;
   const prefix = to.slice(0, same).join('');
   const letters = lettersBetween(fold(from[same]), fold(to[same]), exact);
   const texts = letters.map((letter) => prefix + letter);
-  texts.push(to.slice(0, same + 1).join(''), to.join(''));
+  texts.push(to.slice(0, same + 1).join(''));
   return [...new Set(texts)].map((text) => textLiteral(type, Buffer.from(text, encoding)));
+}
+
+/** A letter without case and accent. */
+function baseLetter(letter: string): string {
+  // Hangul would fall apart into its strokes.
+  const plain = (letter.codePointAt(0) ?? 0) < 0x250 ? letter.normalize('NFD').charAt(0) : letter;
+  return plain.toUpperCase();
 }
 
 /** Letters above one and not above another; an empty one stands for the end of the text. */

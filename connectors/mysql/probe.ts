@@ -48,6 +48,14 @@ export function probeOf(
     `(select ${number} as n, ${list} from ${from}${whereOf(conditions)}${orderBy(columns, direction)} limit 1)`;
   const keysOf = async (selects: readonly string[]): Promise<ReadonlyMap<number, KeyValues>> =>
     numbered(await bodiesOf(sessions, selects.join(' union all '), columns.length + 1));
+  const neighboursOf = async (asked: readonly Guess[]): Promise<(Neighbours | null)[]> => {
+    const selects = asked.flatMap(({ interval, at }, number) => [
+      row(2 * number, [...fromOf(interval.from), ...toCondition(columns, at)], ' desc'),
+      row(2 * number + 1, [...fromCondition(columns, at), ...toOf(interval.to)], ''),
+    ]);
+    const keys = await keysOf(selects);
+    return asked.map((_, number) => pairOf(keys.get(2 * number), keys.get(2 * number + 1)));
+  };
 
   return {
     async ends() {
@@ -72,14 +80,7 @@ export function probeOf(
     },
     async neighbours(asked) {
       const found: (Neighbours | null)[] = [];
-      for (const some of chunksOf(asked)) {
-        const selects = some.flatMap(({ interval, at }, number) => [
-          row(2 * number, [...fromOf(interval.from), ...toCondition(columns, at)], ' desc'),
-          row(2 * number + 1, [...fromCondition(columns, at), ...toOf(interval.to)], ''),
-        ]);
-        const keys = await keysOf(selects);
-        for (const number of some.keys()) found.push(pairOf(keys.get(2 * number), keys.get(2 * number + 1)));
-      }
+      for (const some of chunksOf(asked)) found.push(...(await guessed(some, neighboursOf)));
       return found;
     },
     async step(interval: Interval, rows: number) {
@@ -90,6 +91,27 @@ export function probeOf(
       return pairOf(below, above);
     },
   };
+}
+
+interface Guess {
+  readonly interval: Interval;
+  readonly at: Bound;
+}
+
+/** A guess that the server does not take for a value of the column is no cut; it may spoil no other one. */
+async function guessed(
+  asked: readonly Guess[],
+  ask: (asked: readonly Guess[]) => Promise<(Neighbours | null)[]>,
+): Promise<(Neighbours | null)[]> {
+  try {
+    return await ask(asked);
+  } catch (error) {
+    if (!(error instanceof TwinproofError) || error.code !== 'TP-QUERY' || error.retryable) throw error;
+    if (asked.length <= 1) return asked.map(() => null);
+    const found: (Neighbours | null)[] = [];
+    for (const one of asked) found.push(...(await guessed([one], ask)));
+    return found;
+  }
 }
 
 /** Rows that differ in later key columns only lie on no two sides of a bound. */
