@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
@@ -213,6 +214,22 @@ await describeMysql('a %s server', (flavor) => {
   test('that cannot start says why, and leaves nothing behind', async () => {
     const broken = createMysqlServer({ flavor, settings: { innodb_data_file_path: 'nonsense' } });
     await expect(broken).rejects.toThrow(/did not start[^]*innodb_data_file_path/);
+  });
+
+  test('waits for its port when somebody else has it for a moment', async () => {
+    const server = own(await createMysqlServer({ flavor }));
+    await server.kill();
+    const squatter = createServer((socket) => socket.destroy()).listen(server.port, '127.0.0.1');
+    await once(squatter, 'listening');
+    const started = server.start();
+    await waitUntil(
+      async () => (await server.errorLog()).includes('Bind on TCP/IP port'),
+      20_000,
+      () => 'the server did not find its port taken',
+    );
+    squatter.close();
+    await started;
+    expect(await server.sql('SELECT @@port AS port')).toEqual([{ port: String(server.port) }]);
   });
 
   test('can be one that the environment names', async () => {

@@ -21,6 +21,7 @@ export interface MysqlPaths {
   readonly settings: string;
   readonly socket: string;
   readonly log: string;
+  readonly pid: string;
   /** The certificate authority of a server with TLS. */
   readonly authority: string;
 }

@@ -7,7 +7,7 @@ import { freePort, tail, writeOwned } from '../../../src/demo/cluster-files.ts';
 import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
 import { type MysqlFlavor, type MysqlInstallation, findMysql } from './mysql-installation.ts';
 import { type MysqlPaths, MysqlProcess } from './mysql-process.ts';
-import { type MysqlAddress, MysqlEndpoint } from './mysql-endpoint.ts';
+import { type MysqlAddress, MysqlEndpoint, rowsOf } from './mysql-endpoint.ts';
 import { type MysqlSettings, newServerId, serverSettings, settingsFile } from './mysql-settings.ts';
 import { copyFolder, templateFolder } from './mysql-template.ts';
 import { makeCertificates } from './mysql-tls.ts';
@@ -24,6 +24,7 @@ export interface MysqlServerOptions {
 
 const PORT_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 
 /**
@@ -139,15 +140,21 @@ export class MysqlServer extends MysqlEndpoint {
   private async ready(): Promise<boolean> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (this.running && Date.now() < deadline) {
-      try {
-        await this.sql('DO 1');
-        // What answered on this port may have been somebody else, if our server ended over it.
-        return this.running;
-      } catch {
-        await sleep(POLL_MS);
-      }
+      if (await this.answers().catch(() => false)) return true;
+      await sleep(POLL_MS);
     }
     return false;
+  }
+
+  /** What answers on our port may be somebody else, and our server about to end over it. */
+  private async answers(): Promise<boolean> {
+    const session = await this.connect({}, { connectTimeout: ANSWER_TIMEOUT_MS });
+    try {
+      const [facts] = await rowsOf(session, 'SELECT @@GLOBAL.pid_file AS file');
+      return facts?.['file'] === this.paths.pid;
+    } finally {
+      session.destroy();
+    }
   }
 
   private async writeSettings(): Promise<void> {
@@ -157,7 +164,7 @@ export class MysqlServer extends MysqlEndpoint {
       port: String(this.port),
       socket: this.paths.socket,
       log_error: this.paths.log,
-      pid_file: join(this.paths.home, 'server.pid'),
+      pid_file: this.paths.pid,
       tmpdir: this.paths.home,
     };
     const settings = { ...serverSettings(this.flavor, this.settings), ...own };
@@ -180,6 +187,7 @@ export async function createMysqlServer(options: MysqlServerOptions): Promise<My
     settings: at('my.cnf'),
     socket: at('sock'),
     log: at('server.log'),
+    pid: at('server.pid'),
     authority: at('authority.pem'),
   };
   const { tls = false, settings = {}, name = options.flavor } = options;
