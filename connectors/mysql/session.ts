@@ -141,7 +141,10 @@ async function runOne<Row extends CatalogRow>(
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await query<Row>(connection, sql, parameters);
+    const rows = await query<Row>(connection, sql, parameters);
+    // A statement that was killed can end like any other: SLEEP() of MySQL does.
+    throwIfAborted(signal);
+    return rows;
   } catch (error) {
     if (signal.aborted) throw interruption(signal);
     throw failureOf(error, 'query', target.label);
