@@ -57,6 +57,7 @@ export async function openSession(
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
     application_name: `twinproof ${options.purpose}`,
     ...(options.socket === undefined ? {} : { stream: options.socket }),
+    ...(options.replication === true ? { replication: 'database' } : {}),
   });
   // A connection that dies while idle must not end the process; the next statement reports it.
   client.on('error', () => undefined);

@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly lockTimeoutMs?: number;
   /** Makes the socket of a plain connection; with TLS the socket below it. */
   readonly socket?: () => Socket;
+  /** A walsender of this database: it takes replication commands and plain SQL, but no parameters. */
+  readonly replication?: boolean;
 }
 
 const LOCK_TIMEOUT_MS = 10_000;

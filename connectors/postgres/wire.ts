@@ -58,7 +58,7 @@ export async function readRaw(
 }
 
 /** Silences `pg`'s parser, as pg-copy-streams does; the answer gives the stream back. */
-function takeOver(stream: Duplex): () => void {
+export function takeOver(stream: Duplex): () => void {
   const listeners = stream.listeners('data').filter(isListener);
   for (const listener of listeners) stream.removeListener('data', listener);
   return () => {
