@@ -1,14 +1,24 @@
 import type { Connector } from '../src/connector/contract.ts';
 import type { SiteAddress } from '../src/config/url.ts';
-import type { PostgresOptions } from './postgres/connector.ts';
+
+export interface SiteOptions {
+  /** Reads at once. */
+  readonly jobs: number;
+  /** Milliseconds a statement may take; 0 is no limit of ours. */
+  readonly statementTimeoutMs: number;
+}
 
 /** Opens a site. Throws TP-UNREACHABLE, TP-AUTH, TP-DATABASE, TP-TLS, TP-VERSION, TP-URL. */
 export async function connectSite(
   address: SiteAddress,
-  options: PostgresOptions,
+  options: SiteOptions,
   signal: AbortSignal,
 ): Promise<Connector> {
   // Loaded when a site is opened: help and offline commands start without any driver.
+  if (address.engine === 'mysql') {
+    const { connectMysql } = await import('./mysql/connector.ts');
+    return connectMysql(address, options, signal);
+  }
   const { connectPostgres } = await import('./postgres/connector.ts');
   return connectPostgres(address, options, signal);
 }
