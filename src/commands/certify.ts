@@ -4,10 +4,13 @@ import { issueCertificate } from '../certificate/issue.ts';
 import { loadPrivateKey } from '../certificate/key.ts';
 import { previousCertificate } from '../certificate/chain.ts';
 import type { VerifyResult } from '../compare/result.ts';
+import { DEFAULT_LIMITS } from '../compare/site-pair.ts';
+import { StillWindow } from '../compare/still.ts';
 import { DEFAULT_POLICY } from '../config/policy.ts';
 import type { Connector } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
+import type { Position } from '../connector/position.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { judgeReadiness, type ReadinessResult } from '../readiness/judge.ts';
@@ -21,8 +24,9 @@ import { judge, type Verdict, type VerdictWord } from '../verdict/verdict.ts';
 import { integrityOf } from '../verdict/verify-evidence.ts';
 import type { SiteIo } from './io.ts';
 import { refusedResult } from './refused.ts';
-import { compareSites, type ComparisonOptions } from './run-verify.ts';
+import { applyWithinOf, compareSites, type ComparisonOptions } from './run-verify.ts';
 import { type ChosenSites, readConfig } from './sites.ts';
+import { REAL_TIMING } from './timing.ts';
 import { toolVersion } from './version.ts';
 
 export interface CertifyOptions extends ComparisonOptions {
@@ -97,7 +101,7 @@ async function certify(
     pair: result.pair,
     now: io.now(),
     integrity: integrityOf(result, () => sites.selectedBy),
-    head: await headEvidence(options, result, primary, candidate, io),
+    head: await headEvidence(options, sites, result, primary, candidate, io),
     ledger: null,
     fence: options.fence,
     primary: facts.primary ?? result.primary.identity,
@@ -174,26 +178,70 @@ async function factsOf(
 /** Whether the primary stood still from before the first read until now, and the candidate has everything. */
 async function headEvidence(
   options: CertifyOptions,
-  { primary: { headBefore } }: VerifyResult,
+  sites: ChosenSites,
+  result: VerifyResult,
   primary: Connector,
   candidate: Connector,
   io: SiteIo,
 ): Promise<HeadEvidence> {
+  const { headBefore } = result.primary;
   try {
+    const stood =
+      result.pair === 'cross-engine'
+        ? await stoodStill(options, sites, result, primary, candidate, io)
+        : null;
     const { head, quiet } = await primary.head(io.signal);
-    const { applied } = await candidate.applied(io.signal);
     const order = headBefore === null ? 'incomparable' : primary.comparePositions(headBefore, head);
-    const reached = applied === null ? 'incomparable' : candidate.comparePositions(applied, head);
     return {
       quiesced: options.quiesced,
       moved: order === 'incomparable' ? null : order !== 'equal',
       quiet,
-      applied: reached === 'incomparable' ? null : reached !== 'before',
+      applied: stood ?? (await hasApplied(result, head, candidate, io)),
     };
   } catch (error) {
     if (!(error instanceof TwinproofError)) throw error;
     return { quiesced: options.quiesced, moved: null, quiet: null, applied: null };
   }
+}
+
+/** Whether the candidate has applied the primary's log up to `head`. Null: it does not say. */
+async function hasApplied(
+  { pair }: VerifyResult,
+  head: Position,
+  candidate: Connector,
+  io: SiteIo,
+): Promise<boolean | null> {
+  if (pair === 'cross-engine') return null;
+  const { applied } = await candidate.applied(io.signal);
+  const reached = applied === null ? 'incomparable' : candidate.comparePositions(applied, head);
+  return reached === 'incomparable' ? null : reached !== 'before';
+}
+
+/**
+ * A candidate of another engine does not say what it has applied. But where every row was equal, and both sites then
+ * stood still for as long as a change may take, nothing is left on the way: true. Null: not shown, which is unknown.
+ * Waits only when the answer can matter.
+ */
+async function stoodStill(
+  options: CertifyOptions,
+  sites: ChosenSites,
+  result: VerifyResult,
+  primary: Connector,
+  candidate: Connector,
+  io: SiteIo,
+): Promise<true | null> {
+  if (!options.quiesced || result.outcome !== 'same') return null;
+  const applyWithinMs = applyWithinOf(options, sites);
+  const still = new StillWindow({
+    primary,
+    candidate,
+    kind: result.pair,
+    applyWithinMs,
+    limits: DEFAULT_LIMITS,
+    timing: REAL_TIMING,
+  });
+  await still.open(io.signal);
+  return (await still.holds(still.current, io.signal)) ? true : null;
 }
 
 async function writeCertificate(

@@ -27,7 +27,7 @@ export async function refusedResult(
   const [ours, theirs] = identities;
   return {
     outcome: 'unproven',
-    pair: ours?.systemId === theirs?.systemId ? 'physical' : 'logical',
+    pair: pairOf(primary, candidate, ours, theirs),
     startedAt: at,
     finishedAt: at,
     primary: { engine: primary.engine, identity: ours, position: null, headBefore: null },
@@ -38,6 +38,17 @@ export async function refusedResult(
     resumed: null,
     bytesRead: 0n,
   };
+}
+
+/** What the pair would be if it were one. */
+function pairOf(
+  primary: Connector,
+  candidate: Connector,
+  ours: Identity | null,
+  theirs: Identity | null,
+): VerifyResult['pair'] {
+  if (primary.engine !== candidate.engine) return 'cross-engine';
+  return ours?.systemId === theirs?.systemId ? 'physical' : 'logical';
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['TP-ROLES', 'TP-UNRELATED', 'TP-SAME-SERVER']);

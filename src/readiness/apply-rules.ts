@@ -12,6 +12,8 @@ import {
   type Rule,
 } from './rule.ts';
 
+/** What feeds a site of another engine is no subscription of the server's own, and its sequences have other names. */
+const LOGICAL: readonly PairKind[] = ['logical'];
 const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
 
 /** How PostgreSQL writes "no position": `ALTER SUBSCRIPTION … SKIP` is not set. */
@@ -24,7 +26,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-NONE',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'nothing carries the primary’s changes to this site',
     hint: 'check that the candidate’s URL names the right database; create the subscription again if it was dropped',
     observe: (input) => {
@@ -37,7 +39,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-DISABLED',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'changes of the primary no longer arrive here',
     hint: 'ALTER SUBSCRIPTION … ENABLE; if it disabled itself on an error, mend the cause first',
     observe: eachSubscription((one) =>
@@ -47,7 +49,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-WORKER',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'changes of the primary are not being applied',
     hint: 'see the candidate’s log for why the apply worker ended, and max_logical_replication_workers',
     observe: eachSubscription((one) => {
@@ -62,7 +64,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-ERRORS',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'a change that cannot be applied stops everything behind it',
     hint: 'the candidate’s log names the row and the conflict; mend it, never skip it blindly',
     observe: eachSubscription(observeApplyErrors),
@@ -70,7 +72,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-RETRIED',
     severity: 'warn',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'errors of the past may have been solved by skipping a transaction or by hand',
     hint: 'look through the candidate’s log; pg_stat_reset_subscription_stats() starts the count afresh',
     observe: eachSubscription((one) => {
@@ -83,7 +85,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-SKIP',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'the transaction that ends there will be left out',
     hint: 'ALTER SUBSCRIPTION … SKIP (lsn = NONE), unless leaving it out is what you want; then compare again',
     observe: eachSubscription((one) => {
@@ -96,7 +98,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-TABLES',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'until the first copy is finished the table holds only a part of the primary’s rows',
     hint: 'wait for the copy to end; if it hangs, see the candidate’s log and max_sync_workers_per_subscription',
     observe: observeTablesReady,
@@ -112,7 +114,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SEQUENCE-PRIMARY',
     severity: 'block',
-    pairs: APPLIED,
+    pairs: LOGICAL,
     why: 'numbers that the primary has handed out already would be handed out again',
     hint: 'sequences are not replicated with rows: set the candidate’s with setval() as part of the switchover',
     observe: observeSequencesAgainstPrimary,

@@ -14,6 +14,7 @@ interface Entry extends NotChecked {
 
 const ALL: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
 const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
+const CROSSING: readonly PairKind[] = ['cross-engine'];
 
 /**
  * Every certificate says this under *not proven*. An entry leaves the list when a check for it exists, never because
@@ -68,6 +69,20 @@ const ENTRIES: readonly Entry[] = [
     pairs: APPLIED,
     subject: 'local writes',
     message: 'the candidate takes writes: rows written there after they were read were not seen',
+  },
+  {
+    code: 'TP-N-FEED',
+    pairs: CROSSING,
+    subject: 'change stream',
+    message:
+      'what carries changes from one engine to the other was not looked at, nor what it still holds: stop it before the promotion',
+  },
+  {
+    code: 'TP-N-SEQUENCES',
+    pairs: CROSSING,
+    subject: 'sequences',
+    message:
+      'sequences and counters were held against the candidate’s own rows, not against those of the primary, which have other names',
   },
   {
     code: 'TP-N-CONFIGURATION',

@@ -20,7 +20,7 @@ const FACTS = [
 
 /** Which rules need which fact, of which site, on which pair: restated here, not taken from the code. */
 const NEEDS: readonly (readonly [
-  pairs: 'physical' | 'applied' | 'all',
+  pairs: 'physical' | 'applied' | 'logical' | 'all',
   site: 'primary' | 'candidate',
   fact: (typeof FACTS)[number],
   codes: readonly string[],
@@ -37,10 +37,11 @@ const NEEDS: readonly (readonly [
   ['physical', 'primary', 'timeline', ['TP-R-TIMELINE']],
   ['physical', 'candidate', 'timeline', ['TP-R-TIMELINE']],
   ['all', 'candidate', 'unloggedTables', ['TP-R-UNLOGGED']],
-  ['applied', 'candidate', 'sequences', ['TP-R-SEQUENCE-DATA', 'TP-R-SEQUENCE-PRIMARY']],
-  ['applied', 'primary', 'sequences', ['TP-R-SEQUENCE-PRIMARY']],
+  ['applied', 'candidate', 'sequences', ['TP-R-SEQUENCE-DATA']],
+  ['logical', 'candidate', 'sequences', ['TP-R-SEQUENCE-PRIMARY']],
+  ['logical', 'primary', 'sequences', ['TP-R-SEQUENCE-PRIMARY']],
   [
-    'applied',
+    'logical',
     'candidate',
     'subscriptions',
     ['NONE', 'DISABLED', 'WORKER', 'ERRORS', 'RETRIED', 'SKIP', 'TABLES'].map(
@@ -50,9 +51,10 @@ const NEEDS: readonly (readonly [
 ];
 
 function needing(pair: PairKind, site: 'primary' | 'candidate', fact: string): readonly string[] {
+  const applied = pair !== 'physical';
   return NEEDS.filter(
     ([pairs, of, name]) =>
-      of === site && name === fact && (pairs === 'all' || (pairs === 'physical') === (pair === 'physical')),
+      of === site && name === fact && (pairs === 'all' || pairs === pair || (pairs === 'applied' && applied)),
   ).flatMap(([, , , codes]) => codes);
 }
 
