@@ -1,23 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectTarget } from '../../connectors/mysql/address.ts';
 import { readCommitsPending } from '../../connectors/mysql/commits.ts';
 import { comparePositions } from '../../connectors/mysql/gtid.ts';
 import { readIdentity } from '../../connectors/mysql/identity.ts';
 import { readApplied, readHead, readLag } from '../../connectors/mysql/positions.ts';
 import { relateSites, type SiteRelation } from '../../connectors/mysql/relation.ts';
-import { openSession, type Session } from '../../connectors/mysql/session.ts';
-import { parseUrl } from '../../src/config/url.ts';
+import type { Session } from '../../connectors/mysql/session.ts';
 import type { AppliedReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import { READER, VERIFIER } from './harness/mysql-accounts.ts';
+import { catalogSessions } from './harness/mysql-catalog-session.ts';
 import { MYSQL_FLAVORS } from './harness/mysql-installation.ts';
 import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { createMysqlServer } from './harness/mysql-server.ts';
 
 const owned: { destroy(): Promise<void> }[] = [];
-const sessions: Session[] = [];
+const { open, close } = catalogSessions();
 
 afterAll(async () => {
-  for (const session of sessions) await session.close();
+  await close();
   for (const thing of owned) await thing.destroy();
 });
 
@@ -28,18 +27,6 @@ function own<T extends { destroy(): Promise<void> }>(thing: T): T {
 
 function signal(): AbortSignal {
   return AbortSignal.timeout(60_000);
-}
-
-async function open(
-  server: MysqlServer,
-  { user, password }: { user: string; password: string } = VERIFIER,
-  host = '127.0.0.1',
-): Promise<Session> {
-  const url = server.url(user, 'bank', password).replace('127.0.0.1', host);
-  const target = connectTarget(parseUrl(url, 'secret').address, {});
-  const session = await openSession(target, signal(), { purpose: 'catalog', statementTimeoutMs: 30_000 });
-  sessions.push(session);
-  return session;
 }
 
 const SCHEMA =
