@@ -166,6 +166,41 @@ export const CODES = {
     hint: 'free or add disk space where the spool stands, or raise its limit; the stream is begun again at the stored position',
     exitCode: 3,
   },
+  'TP-LEDGER': {
+    message: 'the ledger cannot be used',
+    hint: 'check the path of the ledger in the configuration and its permissions',
+    exitCode: 3,
+  },
+  'TP-LEDGER-LOCKED': {
+    message: 'another process writes to this ledger',
+    hint: 'one `twinproof watch` a ledger: stop the process that is named, or give this one a ledger of its own',
+    exitCode: 3,
+  },
+  'TP-LEDGER-FULL': {
+    message: 'there is no room left for the ledger',
+    hint: 'intake has stopped and nothing acknowledged is lost: free space or shorten the retention, then start watch again',
+    exitCode: 3,
+  },
+  'TP-LEDGER-WRITE': {
+    message: 'the ledger could not be written',
+    hint: 'intake has stopped and nothing acknowledged is lost: mend the disk, run `twinproof ledger check`, start watch again',
+    exitCode: 3,
+  },
+  'TP-LEDGER-SYSTEM': {
+    message: 'this ledger belongs to another system',
+    hint: 'it holds the rows of another primary: give each system a ledger of its own',
+    exitCode: 3,
+  },
+  'TP-LEDGER-VERSION': {
+    message: 'this ledger was written by a newer version',
+    hint: 'use the version of twinproof that wrote it, or start a new ledger in another folder',
+    exitCode: 3,
+  },
+  'TP-LEDGER-CORRUPT': {
+    message: 'the ledger is damaged',
+    hint: 'nothing is certified from it: move it aside and start a new one; see what the disk says',
+    exitCode: 3,
+  },
   'TP-DEMO': {
     message: 'the demo cannot run here',
     hint: 'it needs the development dependencies: run it in a checkout after `npm ci`',

@@ -1,0 +1,104 @@
+import type { StreamedTable } from '../connector/changes.ts';
+import { newRelation, type Relation, type RelationDefinition } from './relation.ts';
+
+/** The relations of a ledger by number, and which of them each table has now. In memory; the store keeps what is applied. */
+export class Catalog {
+  readonly #relations = new Map<number, Relation>();
+  readonly #current = new Map<string, Relation>();
+  #streamed = new WeakMap<StreamedTable, Relation>();
+  #next = 1;
+  /** Relations whose stored form is older than this one. */
+  readonly changed = new Set<Relation>();
+
+  load(relations: readonly Relation[]): void {
+    for (const relation of relations) {
+      this.#relations.set(relation.number, relation);
+      this.#next = Math.max(this.#next, relation.number + 1);
+      if (relation.endedAt === null) this.#current.set(relation.table, relation);
+    }
+  }
+
+  get nextNumber(): number {
+    return this.#next;
+  }
+
+  /** In the order in which they began. */
+  all(): Relation[] {
+    return [...this.#relations.values()].sort((a, b) => a.number - b.number);
+  }
+
+  current(): Relation[] {
+    return [...this.#current.values()];
+  }
+
+  byNumber(number: number): Relation | null {
+    return this.#relations.get(number) ?? null;
+  }
+
+  ofTable(id: string): Relation | null {
+    return this.#current.get(id) ?? null;
+  }
+
+  /** The relation that rows of this definition event belong to; null before the event was taken. */
+  ofStreamed(table: StreamedTable): Relation | null {
+    const relation = this.#streamed.get(table) ?? null;
+    // A truncation or void since then: the same definition, the next generation.
+    return relation === null || relation.endedAt === null ? relation : this.#rebind(table, relation);
+  }
+
+  bind(table: StreamedTable, relation: Relation): void {
+    this.#streamed.set(table, relation);
+  }
+
+  /** Begins a generation at a place of the journal; the one before it ends there. Taking it again changes nothing. */
+  begin(definition: RelationDefinition, at: number): Relation {
+    const known = this.#relations.get(definition.number);
+    if (known !== undefined) return known;
+    const before = this.#current.get(definition.table);
+    if (before !== undefined) {
+      before.endedAt = at;
+      this.changed.add(before);
+    }
+    const relation = newRelation(definition, at);
+    this.#relations.set(relation.number, relation);
+    this.#current.set(relation.table, relation);
+    this.#next = Math.max(this.#next, relation.number + 1);
+    this.changed.add(relation);
+    return relation;
+  }
+
+  /** The generation that a table had just before `boundary`, a place between two transactions. */
+  at(table: string, boundary: number): Relation | null {
+    for (const relation of this.#relations.values()) {
+      if (relation.table !== table || relation.beganAt >= boundary) continue;
+      if (relation.endedAt === null || relation.endedAt >= boundary) return relation;
+    }
+    return null;
+  }
+
+  remove(relation: Relation): void {
+    this.#relations.delete(relation.number);
+    this.changed.delete(relation);
+    if (this.#current.get(relation.table) === relation) this.#current.delete(relation.table);
+  }
+
+  /** Takes back every beginning from `at` on: those of a transaction that never ended. Returns the removed ones. */
+  undoFrom(at: number): Relation[] {
+    const removed = this.all().filter((relation) => relation.beganAt >= at);
+    for (const relation of removed) this.remove(relation);
+    for (const relation of this.#relations.values()) {
+      if (relation.endedAt === null || relation.endedAt < at) continue;
+      relation.endedAt = null;
+      this.#current.set(relation.table, relation);
+      this.changed.add(relation);
+    }
+    this.#streamed = new WeakMap();
+    return removed;
+  }
+
+  #rebind(table: StreamedTable, relation: Relation): Relation | null {
+    const current = this.#current.get(relation.table) ?? null;
+    if (current !== null) this.#streamed.set(table, current);
+    return current;
+  }
+}

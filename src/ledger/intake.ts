@@ -1,0 +1,241 @@
+import type {
+  BeginEvent,
+  ChangeEvent,
+  CommitEvent,
+  RowChange,
+  TruncateChange,
+} from '../connector/changes.ts';
+import type { Position } from '../connector/position.ts';
+import { TwinproofError } from '../errors.ts';
+import { ByteWriter } from './bytes.ts';
+import { KIND, writeKeylessRecord, writeRowRecord, writeTruncateRecord } from './change-record.ts';
+import type { Core } from './core.ts';
+import {
+  ABSENT,
+  encodeEntry,
+  entryChangedAt,
+  entryColumns,
+  entryRow,
+  STATE,
+  UNKNOWN,
+  type RowState,
+} from './entry.ts';
+import { RELATION_BYTES, storedKey, type StoredKey } from './key.ts';
+import { HEAD_BYTES, RECORD, writeGap, writeTransactionTail } from './record.ts';
+import { Definitions } from './definitions.ts';
+import type { Relation } from './relation.ts';
+import type { RowDigester } from './row-digest.ts';
+
+/** A longer transaction is written in parts, so that no record grows without bound. */
+const PART_BYTES = 256 * 1024;
+
+/**
+ * Turns events of a change stream into records of the journal and entries of the index. Synchronous: durability is
+ * Core.apply's and Journal.sync's.
+ */
+export class Intake {
+  readonly #core: Core;
+  readonly #digester: RowDigester;
+  readonly #definitions: Definitions;
+  readonly #body = new ByteWriter(PART_BYTES * 2);
+  readonly #tail = new ByteWriter(256);
+  #open: BeginEvent | null = null;
+  #changes = 0;
+  /** Where the record that is being built will stand. */
+  #recordAt = 0;
+
+  constructor(core: Core, digester: RowDigester, definitions: Definitions) {
+    this.#core = core;
+    this.#digester = digester;
+    this.#definitions = definitions;
+  }
+
+  take(event: ChangeEvent): void {
+    switch (event.type) {
+      case 'begin':
+        this.#open = event;
+        break;
+      case 'commit':
+        this.#commit(event);
+        break;
+      case 'insert':
+      case 'update':
+      case 'delete':
+        this.#row(event);
+        break;
+      case 'truncate':
+        this.#truncate(event);
+        break;
+      case 'definition':
+        this.cutPart();
+        this.#definitions.take(event.table);
+        break;
+      case 'idle':
+        this.#idle(event.position);
+        break;
+      case 'gap':
+        this.cutPart();
+        this.recordGap(event.reason, event.tables);
+        break;
+      case 'message':
+        break;
+    }
+  }
+
+  /** What was taken of an open transaction becomes a part record, so that the index may follow. */
+  cutPart(): void {
+    if (this.#open === null || this.#changes === 0) return;
+    const { id, committedAtUs } = this.#open;
+    writeTransactionTail(this.#body, { id, committedAtUs, position: null, changes: this.#changes });
+    this.#append(RECORD.part, null);
+  }
+
+  /** The log lacks something: what it may have changed is not known any more. */
+  recordGap(reason: string, tables: readonly string[] | null): void {
+    this.#tail.length = 0;
+    writeGap(this.#tail, { reason, tables });
+    this.#core.journal.append(RECORD.gap, this.#tail.bytes.subarray(0, this.#tail.length), null);
+    for (const relation of this.#core.catalog.current()) {
+      if (tables === null || tables.includes(relation.leaf) || tables.includes(relation.root ?? '')) {
+        this.#definitions.renew(relation, 'gap');
+      }
+    }
+  }
+
+  #commit(event: CommitEvent): void {
+    if (this.#open === null) throw new TwinproofError('TP-BUG', { message: 'a commit without a beginning' });
+    const { id, committedAtUs, position } = event;
+    writeTransactionTail(this.#body, { id, committedAtUs, position, changes: this.#changes });
+    const newest = this.#core.committed.newestUs;
+    const newestUs = newest === null || committedAtUs > newest ? committedAtUs : newest;
+    this.#append(RECORD.commit, newestUs);
+    this.#core.committed = { mark: this.#core.journal.end, position, newestUs };
+    this.#open = null;
+  }
+
+  #idle(position: Position): void {
+    const { journal, committed } = this.#core;
+    if (position === committed.position) return;
+    this.#tail.length = 0;
+    this.#tail.text(position);
+    journal.append(RECORD.idle, this.#tail.bytes.subarray(0, this.#tail.length), null);
+    this.#core.committed = { mark: journal.end, position, newestUs: committed.newestUs };
+  }
+
+  #append(kind: typeof RECORD.part | typeof RECORD.commit, newestUs: bigint | null): void {
+    const body = this.#body.bytes.subarray(0, this.#body.length);
+    this.#core.journal.append(kind, body, newestUs);
+    this.#body.length = 0;
+    this.#changes = 0;
+  }
+
+  /** Begins a change; the answer is where it stands in the journal. */
+  #place(): number {
+    if (this.#open === null)
+      throw new TwinproofError('TP-BUG', { message: 'a change outside of a transaction' });
+    if (this.#body.length >= PART_BYTES) this.cutPart();
+    if (this.#changes === 0) this.#recordAt = this.#core.journal.end.at;
+    this.#changes++;
+    return this.#recordAt + HEAD_BYTES + this.#body.length;
+  }
+
+  #row(change: RowChange): void {
+    const relation = this.#core.catalog.ofStreamed(change.table);
+    if (relation === null) throw new TwinproofError('TP-BUG', { message: 'a change before its definition' });
+    if (relation.keyFields === null || change.key === null) {
+      const at = this.#place();
+      writeKeylessRecord(this.#body, relation.number, at - this.#recordAt);
+      return;
+    }
+    if (change.oldKey === null) {
+      this.#change(relation, change, change.key, KIND[change.type]);
+      return;
+    }
+    // Another key is another row: the old one goes, the new one comes. Counted as one change by those who count.
+    this.#change(relation, { ...change, type: 'delete', after: null }, change.oldKey, KIND.update);
+    this.#change(this.#now(relation), { ...change, before: null }, change.key, KIND.insert);
+  }
+
+  #change(
+    relation: Relation,
+    change: RowChange,
+    identity: Uint8Array,
+    kind: typeof KIND.insert | typeof KIND.update | typeof KIND.delete,
+  ): void {
+    const key = storedKey(relation.number, identity, relation.signed);
+    const name = key.stored.toString('latin1');
+    const entry = this.#core.entry(key.stored, name);
+    const before = stateBefore(relation, change, entry);
+    if (this.#contradicts(relation, change, entry, before)) {
+      this.cutPart();
+      this.#change(this.#definitions.renew(relation, 'contradiction'), change, identity, kind);
+      return;
+    }
+    const previous = entry === undefined ? 0 : entryChangedAt(entry);
+    const { after, columns } = this.#after(change, entry);
+    // Copied: the next look-up may reuse the memory of this one's answer.
+    const kept = before.state === STATE.present ? { ...before, digest: Buffer.from(before.digest) } : before;
+    const at = this.#place();
+    const fields = fieldsOf(key);
+    writeRowRecord(
+      this.#body,
+      { kind, relation: relation.number, previous, fields, before: kept, after, columns },
+      at - this.#recordAt,
+    );
+    this.#core.pending.set(name, encodeEntry(after, at, columns, key.long));
+  }
+
+  #after(change: RowChange, entry: Buffer | undefined): { after: RowState; columns: Buffer | null } {
+    if (change.after === null) return { after: ABSENT, columns: null };
+    const known = entry === undefined ? null : entryColumns(entry);
+    const fromBefore = change.before === null ? null : this.#digester.row(change.before, known).columns;
+    const { digest, columns } = this.#digester.row(change.after, fromBefore ?? known);
+    return digest === null
+      ? { after: UNKNOWN, columns: null }
+      : { after: { state: STATE.present, digest }, columns };
+  }
+
+  /** Whether the change cannot have happened to what the ledger held: then the ledger was wrong. */
+  #contradicts(relation: Relation, change: RowChange, entry: Buffer | undefined, before: RowState): boolean {
+    if (relation.completeFrom === null || before.state === STATE.unknown) return false;
+    if (change.type === 'insert' || (change.oldKey !== null && change.after !== null)) {
+      return before.state === STATE.present;
+    }
+    if (before.state === STATE.absent) return true;
+    if (change.before === null) return false;
+    const kept = entry === undefined ? null : entryColumns(entry);
+    const said = this.#digester.row(change.before, kept).digest;
+    return said !== null && !said.equals(before.digest);
+  }
+
+  #truncate(change: TruncateChange): void {
+    for (const table of change.tables) {
+      const relation = this.#core.catalog.ofStreamed(table);
+      if (relation === null)
+        throw new TwinproofError('TP-BUG', { message: 'a change before its definition' });
+      const at = this.#place();
+      const next = this.#core.catalog.nextNumber;
+      writeTruncateRecord(
+        this.#body,
+        { kind: KIND.truncate, relation: relation.number, next, rows: null },
+        at - this.#recordAt,
+      );
+      this.#core.catalog.begin({ ...relation, number: next, cause: 'truncate' }, at);
+    }
+  }
+
+  #now(relation: Relation): Relation {
+    return relation.endedAt === null ? relation : (this.#core.catalog.ofTable(relation.table) ?? relation);
+  }
+}
+
+/** What the index says that the row was; without an entry only a complete relation knows. */
+function stateBefore(relation: Relation, change: RowChange, entry: Buffer | undefined): RowState {
+  if (entry !== undefined) return entryRow(entry);
+  if (relation.completeFrom !== null || change.type === 'insert') return ABSENT;
+  return UNKNOWN;
+}
+
+function fieldsOf(key: StoredKey): Buffer {
+  return key.long ?? key.stored.subarray(RELATION_BYTES);
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { NULL_LENGTH } from '../row/stream.ts';
+
+/**
+ * How a row's key stands in the store: the relation's number (4 bytes, big endian), then the key's fields. The last
+ * field is bare; each other one stands behind its length (one byte up to 254; 255, then four bytes big endian). So
+ * keys of fixed width are in byte order, and no two keys share their bytes.
+ *
+ * A signed field has its top bit turned: its bytes are then in the order of the numbers (two's complement, big endian,
+ * as PostgreSQL's int8send).
+ *
+ * LMDB takes keys of 1978 bytes at most. A key above LONG_KEY_BYTES keeps its first bytes and ends in the SHA-256 of the
+ * whole; the whole then stands in the value. A stored key of exactly that length is always such a one.
+ */
+export const RELATION_BYTES = 4;
+const LONG_KEY_PREFIX_BYTES = 512;
+const LONG_KEY_BYTES = LONG_KEY_PREFIX_BYTES + 32;
+const LENGTH_BYTE_MAX = 254;
+
+export interface StoredKey {
+  /** Relation and key as the store orders them. */
+  readonly stored: Buffer;
+  /** The key's fields in the same layout, whole, if `stored` holds a hash of them; else null. */
+  readonly long: Buffer | null;
+}
+
+/**
+ * `identity` is a key as FoundRow.key gives it; `signed` says of each field whether it is a two's complement integer.
+ * Throws RangeError for a NULL in the key or another number of fields: such a row cannot be told apart.
+ */
+export function storedKey(relation: number, identity: Uint8Array, signed: readonly boolean[]): StoredKey {
+  const view = new DataView(identity.buffer, identity.byteOffset, identity.byteLength);
+  const bytes = Buffer.allocUnsafe(RELATION_BYTES + identity.length + signed.length);
+  bytes.writeUInt32BE(relation, 0);
+  let to = RELATION_BYTES;
+  let from = 0;
+  for (let field = 0; field < signed.length; field++) {
+    if (from + 4 > identity.length) throw new RangeError('a key has too few fields');
+    const length = view.getInt32(from);
+    if (length <= NULL_LENGTH) throw new RangeError('a key holds a value that is not known');
+    from += 4;
+    if (from + length > identity.length) throw new RangeError('a key is cut off');
+    if (field < signed.length - 1) to = putLength(bytes, to, length);
+    bytes.set(identity.subarray(from, from + length), to);
+    if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
+    from += length;
+    to += length;
+  }
+  if (from !== identity.length) throw new RangeError('a key has too many fields');
+  return shortened(bytes.subarray(0, to));
+}
+
+/** The relation that a stored key belongs to. */
+export function relationOf(stored: Uint8Array): number {
+  return Buffer.from(stored.buffer, stored.byteOffset, RELATION_BYTES).readUInt32BE(0);
+}
+
+/** The stored form of key fields that are laid out already: what `long` holds, or a stored key's bytes behind the relation. */
+export function storedFromFields(relation: number, fields: Uint8Array): StoredKey {
+  const bytes = Buffer.allocUnsafe(RELATION_BYTES + fields.length);
+  bytes.writeUInt32BE(relation, 0);
+  bytes.set(fields, RELATION_BYTES);
+  return shortened(bytes);
+}
+
+/** The identity (FoundRow.key) that `fields`, a key in the layout of the store, came from. */
+export function identityOf(fields: Uint8Array, signed: readonly boolean[]): Uint8Array {
+  const bytes = Buffer.allocUnsafe(fields.length + 4 * signed.length);
+  let to = 0;
+  let from = 0;
+  for (let field = 0; field < signed.length; field++) {
+    let length = fields.length - from;
+    if (field < signed.length - 1) {
+      length = fields[from] ?? 0;
+      from += 1;
+      if (length > LENGTH_BYTE_MAX) {
+        length = Buffer.from(fields.buffer, fields.byteOffset + from, 4).readUInt32BE(0);
+        from += 4;
+      }
+    }
+    bytes.writeInt32BE(length, to);
+    to += 4;
+    bytes.set(fields.subarray(from, from + length), to);
+    if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
+    from += length;
+    to += length;
+  }
+  return bytes.subarray(0, to);
+}
+
+function putLength(bytes: Buffer, at: number, length: number): number {
+  if (length <= LENGTH_BYTE_MAX) {
+    bytes[at] = length;
+    return at + 1;
+  }
+  bytes[at] = 255;
+  bytes.writeUInt32BE(length, at + 1);
+  return at + 5;
+}
+
+function shortened(bytes: Buffer): StoredKey {
+  if (bytes.length - RELATION_BYTES < LONG_KEY_BYTES) return { stored: bytes, long: null };
+  const fields = bytes.subarray(RELATION_BYTES);
+  const kept = bytes.subarray(0, RELATION_BYTES + LONG_KEY_PREFIX_BYTES);
+  const hash = createHash('sha256').update(fields).digest();
+  return { stored: Buffer.concat([kept, hash]), long: fields };
+}

@@ -1,0 +1,111 @@
+import { KIND } from './change-record.ts';
+import type { Core } from './core.ts';
+import { entryChangedAt, entryState, STATE } from './entry.ts';
+import { storedFromFields } from './key.ts';
+import { changesOf, RECORD } from './record.ts';
+import { NO_TIME, SEGMENT_HEADER_BYTES } from './segment.ts';
+
+const KEYS_PER_COMMIT = 16_384;
+
+/** The window of the journal: what is older or more may go. Time is the primary's: commit times against the newest one. */
+export interface Retention {
+  readonly timeUs: bigint;
+  readonly bytes: number;
+}
+
+/** A file of the journal, oldest first, as the decision needs it. */
+export interface PrunableFile {
+  readonly base: number;
+  readonly bytes: number;
+  /** The newest commit time up to its end; NO_TIME: none. */
+  readonly newestUs: bigint;
+}
+
+/**
+ * How many of the oldest files lie wholly before the window. The last file always stays, so does every file that reaches
+ * behind `keepFrom`: somebody still needs it.
+ */
+export function filesToPrune(
+  files: readonly PrunableFile[],
+  newestUs: bigint | null,
+  retention: Retention,
+  keepFrom: number,
+): number {
+  let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  let prunable = 0;
+  for (let index = 0; index + 1 < files.length; index++) {
+    const file = files[index];
+    const next = files[index + 1];
+    if (file === undefined || next === undefined || next.base > keepFrom) break;
+    const old = newestUs !== null && file.newestUs < newestUs - retention.timeUs;
+    if (!old && bytes <= retention.bytes) break;
+    bytes -= file.bytes;
+    prunable++;
+  }
+  return prunable;
+}
+
+/**
+ * Drops files before the window, tombstones of deletions in them, and generations that ended in them. The index is up to
+ * the journal. `keepFrom`: no file that reaches behind it goes.
+ */
+export function pruneJournal(core: Core, retention: Retention, keepFrom = Number.MAX_SAFE_INTEGER): void {
+  const { journal, store, catalog, committed } = core;
+  const { segments } = journal.files;
+  const files = segments.map(({ header, size }, index) => ({
+    base: header.base,
+    bytes: size + SEGMENT_HEADER_BYTES,
+    newestUs: segments[index + 1]?.header.newestUs ?? NO_TIME,
+  }));
+  const count = filesToPrune(files, committed.newestUs, retention, Math.min(keepFrom, committed.mark.at));
+  if (count === 0) return;
+  const start = files[count]?.base ?? journal.start.at;
+  dropTombstones(core, start);
+  for (const relation of catalog.all()) {
+    if (relation.endedAt === null || relation.endedAt >= start) continue;
+    dropRows(core, relation.number);
+    store.transaction(() => store.eraseRelation(relation.number));
+    catalog.remove(relation);
+  }
+  store.transaction(() => store.write('start', { at: start, link: linkAt(core, start) }));
+  for (let file = 0; file < count; file++) journal.files.dropOldest();
+}
+
+function linkAt(core: Core, base: number): string {
+  const segment = core.journal.files.segments.find(({ header }) => header.base === base);
+  return segment?.header.link.toString('hex') ?? '';
+}
+
+function dropTombstones(core: Core, end: number): void {
+  const { journal, store } = core;
+  for (const record of journal.scan(journal.start.at, end)) {
+    if (record.kind !== RECORD.part && record.kind !== RECORD.commit) continue;
+    store.transaction(() => {
+      for (const change of changesOf(record)) {
+        if (change.kind === KIND.keyless || change.kind === KIND.truncate) continue;
+        if (change.after.state !== STATE.absent) continue;
+        const { stored } = storedFromFields(change.relation, change.fields);
+        const entry = store.index.getBinaryFast(stored);
+        if (entry === undefined || entryState(entry) !== STATE.absent) continue;
+        if (entryChangedAt(entry) === change.at) store.index.removeSync(stored);
+      }
+    });
+  }
+}
+
+function dropRows(core: Core, relation: number): void {
+  const { store } = core;
+  const start = Buffer.alloc(4);
+  const end = Buffer.alloc(4);
+  start.writeUInt32BE(relation);
+  end.writeUInt32BE(relation + 1);
+  for (const table of [store.index, store.unread]) {
+    for (;;) {
+      const keys = [...table.getKeys({ start, end, limit: KEYS_PER_COMMIT })];
+      if (keys.length === 0) break;
+      store.transaction(() => {
+        for (const key of keys) table.removeSync(key);
+      });
+    }
+  }
+}

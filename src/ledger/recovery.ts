@@ -1,0 +1,122 @@
+import { TwinproofError } from '../errors.ts';
+import type { Catalog } from './catalog.ts';
+import { changesOf, readIdle, readTransaction, RECORD, bodyOf, linkIn, type RawRecord } from './record.ts';
+import { KIND, type ChangeRecord, type RowRecord } from './change-record.ts';
+import type { Core } from './core.ts';
+import { encodeEntry, entryChangedAt, STATE } from './entry.ts';
+import { FIRST_MARK, type Journal, type Mark } from './journal.ts';
+import { storedFromFields } from './key.ts';
+import { decodeDefinition } from './relation.ts';
+import type { Committed, Store } from './store.ts';
+
+/** What is on disk, as found. */
+export interface Recovered {
+  readonly committed: Committed;
+  /** Bytes at the journal's end that were no whole record: what a crash left. */
+  readonly torn: number;
+  /** Parts of a transaction without an end: begins here, ends at the journal's end; null: none. */
+  readonly open: { readonly from: Mark; readonly to: number } | null;
+}
+
+/** Checks the journal from the last transaction that the index knows, and finds where the last whole one ends. */
+export function findEnd(journal: Journal, store: Store): Recovered {
+  const known: Committed = store.committed() ?? { mark: FIRST_MARK, position: null, newestUs: null };
+  const applied = store.applied() ?? FIRST_MARK;
+  let committed = known;
+  let open = false;
+  const torn = journal.recover(known.mark, (record) => {
+    const mark = { at: record.end, link: Buffer.from(linkIn(record)) };
+    if (record.kind === RECORD.part) open = true;
+    else if (record.kind === RECORD.commit || !open) committed = committedBy(committed, record, mark);
+    if (record.kind === RECORD.commit) open = false;
+  });
+  const end = journal.end.at;
+  if (end < applied.at) {
+    throw new TwinproofError('TP-LEDGER-CORRUPT', {
+      message: `the journal ends at ${end}, and the index was made of it up to ${applied.at}`,
+    });
+  }
+  return { committed, torn, open: open ? { from: committed.mark, to: end } : null };
+}
+
+function committedBy(before: Committed, record: RawRecord, mark: Mark): Committed {
+  if (record.kind === RECORD.idle) return { ...before, mark, position: readIdle(record) };
+  if (record.kind !== RECORD.commit) return { ...before, mark };
+  const { position, committedAtUs } = readTransaction(record).head;
+  const newer = before.newestUs === null || committedAtUs > before.newestUs;
+  return { mark, position, newestUs: newer ? committedAtUs : before.newestUs };
+}
+
+/**
+ * Takes back a transaction that never ended, in the index and then in the journal: the server will send it again. May be
+ * interrupted and done again: an entry is put back only while it is the one that the change made.
+ */
+export function undo(core: Core, open: { readonly from: Mark; readonly to: number }): void {
+  const { journal, store, catalog } = core;
+  const places = [...journal.scan(open.from.at, open.to)].map(({ at }) => at);
+  for (const at of places.toReversed()) {
+    const record = journal.recordAt(at);
+    if (record.kind !== RECORD.part) continue;
+    const changes = [...changesOf(record)].filter((change) => isRow(change));
+    store.transaction(() => {
+      for (const change of changes.toReversed()) takeBack(core, change);
+      core.writeRelations();
+    });
+  }
+  store.transaction(() => {
+    for (const relation of catalog.undoFrom(open.from.at)) store.eraseRelation(relation.number);
+    core.writeRelations();
+    store.writeMarks(earlier(store.applied() ?? FIRST_MARK, open.from), core.committed);
+  });
+  journal.rewind(open.from);
+}
+
+function earlier(a: Mark, b: Mark): Mark {
+  return a.at < b.at ? a : b;
+}
+
+function isRow(change: ChangeRecord): change is RowRecord {
+  return change.kind !== KIND.truncate && change.kind !== KIND.keyless;
+}
+
+function takeBack(core: Core, change: RowRecord): void {
+  const key = storedFromFields(change.relation, change.fields);
+  const entry = core.store.index.get(key.stored);
+  if (entry === undefined || entryChangedAt(entry) !== change.at) return;
+  // Without an earlier change there was an entry only if there was a row in the baseline.
+  const gone = change.previous === 0 && change.before.state !== STATE.present;
+  core.put(key.stored, gone ? null : encodeEntry(change.before, change.previous, null, key.long));
+}
+
+/**
+ * Brings entries of the journal that the index does not have yet back into memory, as they were before the crash; above
+ * `pendingMax` of them they go into the index at once.
+ */
+export async function replay(core: Core, from: Mark, to: number, pendingMax: number): Promise<void> {
+  for (const record of core.journal.scan(from.at, to)) {
+    replayRecord(core, record);
+    if (core.pending.size >= pendingMax)
+      await core.applyUpTo({ at: record.end, link: Buffer.from(linkIn(record)) });
+  }
+}
+
+/** For those who only read: into memory, whatever it takes. */
+export function replayRecord(
+  core: { readonly pending: Map<string, Buffer>; readonly catalog: Catalog },
+  record: RawRecord,
+): void {
+  if (record.kind === RECORD.relation) core.catalog.begin(decodeDefinition(bodyOf(record)), record.at);
+  if (record.kind !== RECORD.part && record.kind !== RECORD.commit) return;
+  for (const change of changesOf(record)) {
+    if (change.kind === KIND.keyless) continue;
+    if (change.kind === KIND.truncate) {
+      const relation = core.catalog.byNumber(change.relation);
+      if (relation === null) throw new TwinproofError('TP-LEDGER-CORRUPT');
+      core.catalog.begin({ ...relation, number: change.next, cause: 'truncate' }, change.at);
+      continue;
+    }
+    const key = storedFromFields(change.relation, change.fields);
+    const entry = encodeEntry(change.after, change.at, change.columns, key.long);
+    core.pending.set(key.stored.toString('latin1'), entry);
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../connector/changes.ts';
+import { lane, SEED_1, SEED_2 } from '../digest/digest.ts';
+import { NULL_LENGTH } from '../row/stream.ts';
+import { DIGEST_BYTES } from './entry.ts';
+
+/**
+ * The ledger's row digest has two levels (DESIGN.md section 4): it is the digest of the reduced row, in which a value above
+ * 16 bytes stands as its length and its own digest. So a value that the log left out is put in from the digests kept of
+ * the row's columns, without being read.
+ *
+ *   reduced row = column count (2 bytes), then of each value its length (4 bytes, −1 for NULL) and its bytes, or above 16
+ *   bytes its digest; all big endian, as in the row stream
+ *   column digests = of each value above 16 bytes the column's number (2 bytes), length (4 bytes) and digest
+ */
+const VALUE_BYTES_BARE = 16;
+const COLUMN_BYTES = 6 + DIGEST_BYTES;
+/**
+ * Rows from which column digests are kept. PostgreSQL moves values out of a row (and may then leave them out of the log)
+ * when the row passes about 2 KiB (manual, "TOAST"); stored and sent size differ, so half of that.
+ */
+const WIDE_ROW_BYTES = 1024;
+
+/** Writes the digest of `bytes` into 16 bytes of `out` from `at` on. */
+export type DigestFunction = (bytes: Uint8Array, out: Buffer, at: number) => void;
+
+/** Finds accidents. */
+export const xxh64Digest: DigestFunction = (bytes, out, at) => {
+  out.writeBigUInt64BE(lane(bytes, SEED_1), at);
+  out.writeBigUInt64BE(lane(bytes, SEED_2), at + 8);
+};
+
+/** Resists forgery: the first half of SHA-256. */
+export const sha256Digest: DigestFunction = (bytes, out, at) => {
+  createHash('sha256').update(bytes).digest().copy(out, at, 0, DIGEST_BYTES);
+};
+
+export interface DigestedRow {
+  /** Null: a value is neither in the row nor among the digests kept before; the row must be read. */
+  readonly digest: Buffer | null;
+  /** What to keep for the next change that leaves values out; null for a narrow row. */
+  readonly columns: Buffer | null;
+}
+
+const UNRESOLVED: DigestedRow = { digest: null, columns: null };
+
+/** Digests rows; holds its own scratch memory, so one a thread. */
+export class RowDigester {
+  readonly #digest: DigestFunction;
+  #reduced = Buffer.allocUnsafe(4096);
+  #columns = Buffer.allocUnsafe(4096);
+
+  constructor(digest: DigestFunction) {
+    this.#digest = digest;
+  }
+
+  /**
+   * `body` is a row of the stream; `kept` are the column digests of the same row before this change, null if none are.
+   * Throws RangeError for a body that is cut off.
+   */
+  row(body: Uint8Array, kept: Buffer | null): DigestedRow {
+    const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    const count = source.readUInt16BE(0);
+    this.#reserve(count);
+    const reduced = this.#reduced;
+    const columns = this.#columns;
+    reduced.writeUInt16BE(count, 0);
+    let to = 2;
+    let from = 2;
+    let columnsEnd = 0;
+    let resolved = false;
+    for (let column = 0; column < count; column++) {
+      const length = source.readInt32BE(from);
+      from += 4;
+      if (length === UNREAD_LENGTH) return UNRESOLVED;
+      if (length === UNCHANGED_LENGTH) {
+        const at = keptAt(kept, column);
+        if (kept === null || at < 0) return UNRESOLVED;
+        kept.copy(columns, columnsEnd, at, at + COLUMN_BYTES);
+        resolved = true;
+      } else if (length > VALUE_BYTES_BARE) {
+        if (from + length > source.length) throw new RangeError('a row is cut off');
+        columns.writeUInt16BE(column, columnsEnd);
+        columns.writeUInt32BE(length, columnsEnd + 2);
+        this.#digest(source.subarray(from, from + length), columns, columnsEnd + 6);
+        from += length;
+      } else {
+        if (length < NULL_LENGTH) throw new RangeError('a value has no length');
+        const size = Math.max(length, 0);
+        to = source.copy(reduced, to, from - 4, from + size) + to;
+        from += size;
+        continue;
+      }
+      to = columns.copy(reduced, to, columnsEnd + 2, columnsEnd + COLUMN_BYTES) + to;
+      columnsEnd += COLUMN_BYTES;
+    }
+    if (from !== source.length) throw new RangeError('a row is longer than its values');
+    const digest = Buffer.allocUnsafe(DIGEST_BYTES);
+    this.#digest(reduced.subarray(0, to), digest, 0);
+    const wide = resolved || body.length >= WIDE_ROW_BYTES;
+    return { digest, columns: wide && columnsEnd > 0 ? Buffer.from(columns.subarray(0, columnsEnd)) : null };
+  }
+
+  #reserve(count: number): void {
+    const reducedSize = 2 + count * (4 + VALUE_BYTES_BARE);
+    if (this.#reduced.length < reducedSize) this.#reduced = Buffer.allocUnsafe(reducedSize);
+    if (this.#columns.length < count * COLUMN_BYTES) this.#columns = Buffer.allocUnsafe(count * COLUMN_BYTES);
+  }
+}
+
+function keptAt(kept: Buffer | null, column: number): number {
+  if (kept === null) return -1;
+  for (let at = 0; at < kept.length; at += COLUMN_BYTES) {
+    if (kept.readUInt16BE(at) === column) return at;
+  }
+  return -1;
+}
