@@ -11,12 +11,9 @@ import {
 } from './temporal.ts';
 
 /**
- * Key values as SQL literals that compare with their column exactly and through its index. Literals and not parameters:
- * a text literal carries its character set and collation, and bytes that are no text there fail with an error
- * (1300, ER_INVALID_CHARACTER_STRING), where converting a parameter would give NULL, and a comparison with NULL drops
- * rows without a word. Integers and decimals are written with all their digits: as text they would be compared with a
- * numeric column as doubles (manual, "Type Conversion in Expression Evaluation"). Nothing but digits, hexadecimal and
- * the punctuation of dates ever stands in one.
+ * Key values as SQL literals that compare with their column exactly and through its index. Integers and decimals are
+ * written with all their digits: as text they would be compared with a numeric column as doubles (manual, "Type
+ * Conversion in Expression Evaluation"). Nothing but digits, hexadecimal and the punctuation of dates stands in one.
  */
 export function nativeLiteral(type: MysqlType, value: Uint8Array): string {
   switch (type.kind) {
@@ -49,13 +46,20 @@ export function nativeLiteral(type: MysqlType, value: Uint8Array): string {
   }
 }
 
-/** A text in its column's own character set and collation: the comparison is the one that the index is in order by. */
+/**
+ * A text in its column's own character set and collation: the comparison is the one that the index is in order by.
+ * Bytes that are no text there give a warning (1300, ER_INVALID_CHARACTER_STRING), and a read with warnings fails.
+ *
+ * Not `_utf8mb4 X'61' collate utf8mb4_bin`: both servers take two conditions joined by OR for one and the same when such
+ * literals are equal under the character set's default collation, and then find only 'a' of 'a' and 'A'. Here the
+ * innermost literal is binary, and two of them are equal only in all bytes.
+ */
 export function textLiteral(type: MysqlType, value: Uint8Array): string {
   const { characterSet, collation } = type;
   if (characterSet === null || collation === null) {
     throw new TwinproofError('TP-BUG', { message: 'a text column without a character set' });
   }
-  return `_${word(characterSet)} X'${hex(value)}' collate ${word(collation)}`;
+  return `convert(X'${hex(value)}' using ${word(characterSet)}) collate ${word(collation)}`;
 }
 
 /** Literals of a key value in a portable form, any of which may stand in the column; null: no row can have it. */
@@ -108,7 +112,8 @@ export function uuidText(value: Uint8Array): string {
 function convertedText(type: MysqlType, value: Uint8Array): string {
   const { characterSet, collation } = type;
   if (characterSet === 'utf8mb4') return textLiteral(type, value);
-  return `convert(_utf8mb4 X'${hex(value)}' using ${word(characterSet ?? '')}) collate ${word(collation ?? '')}`;
+  const text = `convert(X'${hex(value)}' using utf8mb4)`;
+  return `convert(${text} using ${word(characterSet ?? '')}) collate ${word(collation ?? '')}`;
 }
 
 function finite(value: number): readonly string[] | null {

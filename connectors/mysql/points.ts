@@ -2,15 +2,12 @@ import type { FoundRow, RowShape } from '../../src/connector/contract.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { fieldsOf, frameFields, keyFieldsOf } from '../../src/row/stream.ts';
 import { fromTable, type RowQuery } from './ranges.ts';
-import { equalsCondition, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
+import { type ColumnSql, comparand, literalsOf, selectList, type ShapeSql, shapeSql } from './shape-sql.ts';
 
-/**
- * Keys of one statement. Through the index few enough that the optimizer dives for each and MariaDB makes no join of
- * the list (in_predicate_conversion_threshold); a scan of the table takes as many as it can, for it costs one pass.
- */
-const KEYS_AT_ONCE = { index: 500, heap: 20_000 } as const;
-/** Characters of one statement's conditions: far below the least max_allowed_packet that servers come with. */
-const CONDITION_LENGTH_MAX = 1_000_000;
+/** Keys of one statement: fewer than MariaDB makes a join of (in_predicate_conversion_threshold, 1000). */
+const KEYS_AT_ONCE = 900;
+/** Characters of one statement's literals: far below the least max_allowed_packet that servers come with. */
+const LITERALS_LENGTH_MAX = 1_000_000;
 
 /**
  * The queries that find rows by key.
@@ -32,39 +29,69 @@ export function* pointQueries(
   const sql = shapeSql(shape);
   const { list, operations } = selectList(sql.columns);
   const from = access === 'index' ? fromTable(sql.table) : `${sql.table.qualifiedName} use index ()`;
-  for (const conditions of batches(sql, keys, KEYS_AT_ONCE[access])) {
-    yield { sql: `select ${list} from ${from} where ${conditions.join(' or ')}`, operations };
+  for (const some of batches(sql, keys)) {
+    yield { sql: `select ${list} from ${from} where ${anyOf(sql, some)}`, operations };
   }
 }
 
-/** Conditions for keys, each batch for one statement. A key that no row can have is left out. */
-function* batches(sql: ShapeSql, keys: readonly Uint8Array[], most: number): Generator<string[]> {
-  let batch: string[] = [];
+/** For each key column what it may be equal to. */
+type KeyLiterals = readonly (readonly string[])[];
+
+/** The literals of keys, each batch for one statement. A key that no row can have is left out. */
+function* batches({ keys: columns }: ShapeSql, keys: readonly Uint8Array[]): Generator<KeyLiterals[]> {
+  let batch: KeyLiterals[] = [];
   let length = 0;
   for (const key of keys) {
-    const condition = keyCondition(sql, key);
-    if (condition === null) continue;
-    if (batch.length >= most || length + condition.length > CONDITION_LENGTH_MAX) {
-      if (batch.length > 0) yield batch;
+    const literals = keyLiterals(columns, key);
+    if (literals === null) continue;
+    const size = literals.flat().join().length;
+    if (batch.length >= KEYS_AT_ONCE || (batch.length > 0 && length + size > LITERALS_LENGTH_MAX)) {
+      yield batch;
       batch = [];
       length = 0;
     }
-    batch.push(condition);
-    length += condition.length;
+    batch.push(literals);
+    length += size;
   }
   if (batch.length > 0) yield batch;
 }
 
-function keyCondition({ keys }: ShapeSql, key: Uint8Array): string | null {
+function keyLiterals(columns: readonly ColumnSql[], key: Uint8Array): KeyLiterals | null {
   const values = keyFieldsOf(key);
-  const conditions: string[] = [];
-  for (const [at, column] of keys.entries()) {
+  const found: (readonly string[])[] = [];
+  for (const [at, column] of columns.entries()) {
     const value = values[at] ?? null;
-    const condition = value === null ? null : equalsCondition(column, value);
-    if (condition === null) return null;
-    conditions.push(condition);
+    const literals = value === null ? null : literalsOf(column, value);
+    if (literals === null) return null;
+    found.push(literals);
   }
-  return `(${conditions.join(' and ')})`;
+  return found;
+}
+
+/** Kinds whose values a list may hold: the server looks them up in a sorted list, compared as the column is. */
+const LISTED: ReadonlySet<ColumnSql['type']['kind']> = new Set([
+  'integer',
+  'decimal',
+  'bit',
+  'text',
+  'bytes',
+]);
+
+/** The condition that a row has one of the keys. */
+function anyOf({ keys: columns }: ShapeSql, keys: readonly KeyLiterals[]): string {
+  const [single] = columns;
+  if (columns.length === 1 && single !== undefined && LISTED.has(single.type.kind)) {
+    return `${comparand(single)} in (${keys.flat(2).join(', ')})`;
+  }
+  const names = columns.map(comparand);
+  const conditions = keys.map((literals) => {
+    const equal = literals.map((each, at) => {
+      const name = names[at] ?? '';
+      return each.length === 1 ? `${name} = ${each[0]}` : `${name} in (${each.join(', ')})`;
+    });
+    return `(${equal.join(' and ')})`;
+  });
+  return conditions.join(' or ');
 }
 
 /** The set of keys that was asked for: a collation also finds others, such as 'A' for 'a'. */

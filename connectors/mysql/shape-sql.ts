@@ -57,12 +57,14 @@ function valueOf({ column, type, form }: ColumnSql): string {
   return converts ? `convert(${column.quotedName} using utf8mb4)` : column.quotedName;
 }
 
-/** The condition that the column has a value of the row stream; null: no row can have it. */
-export function equalsCondition({ column, type, form }: ColumnSql, value: Uint8Array): string | null {
-  const literals = form === null ? [nativeLiteral(type, value)] : portableLiterals(type, form, value);
-  if (literals === null) return null;
+/** A column, or what has to be compared in its stead. */
+export function comparand({ column, type, form }: ColumnSql): string {
   // Only a collation that folds case finds an identifier in whatever case it was written.
   const anyCase = form === 'uuid' && type.kind === 'text' && type.collation?.endsWith('_ci') !== true;
-  const name = anyCase ? `lower(${column.quotedName})` : column.quotedName;
-  return literals.length === 1 ? `${name} = ${literals[0]}` : `${name} in (${literals.join(', ')})`;
+  return anyCase ? `lower(${column.quotedName})` : column.quotedName;
+}
+
+/** What a column with this value of the row stream is equal to, any of them; null: no row can have it. */
+export function literalsOf({ type, form }: ColumnSql, value: Uint8Array): readonly string[] | null {
+  return form === null ? [nativeLiteral(type, value)] : portableLiterals(type, form, value);
 }

@@ -2,6 +2,7 @@ import { connectPostgres, type PostgresConnector } from '../../../connectors/pos
 import { REAL_TIMING } from '../../../src/commands/timing.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import type { Difference, TableResult, VerifyResult } from '../../../src/compare/result.ts';
+import type { Connector } from '../../../src/connector/contract.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../../src/compare/site-pair.ts';
 import { verify } from '../../../src/compare/verify.ts';
 import type { Cluster } from '../../../src/demo/cluster.ts';
@@ -22,11 +23,11 @@ export interface RunOptions {
 
 /** The comparison of two sites within this process, with the connectors of the product, kept open between runs. */
 export class Verifier {
-  readonly primary: PostgresConnector;
-  readonly candidate: PostgresConnector;
+  readonly primary: Connector;
+  readonly candidate: Connector;
   #restless = false;
 
-  private constructor(primary: PostgresConnector, candidate: PostgresConnector) {
+  constructor(primary: Connector, candidate: Connector) {
     this.primary = primary;
     this.candidate = candidate;
     const head = primary.head.bind(primary);
