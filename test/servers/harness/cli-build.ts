@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..', '..');
-const KERNEL = join('src', 'digest', 'kernel.wasm');
+const MODULES = [join('src', 'digest', 'kernel.wasm'), join('connectors', 'mysql', 'transcode.wasm')];
+
+/** AssemblyScript: another language. */
+const COMPILED = new Set([join('src', 'digest', 'kernel'), join('connectors', 'mysql', 'transcode')]);
 
 let program: string | null = null;
 
@@ -22,14 +25,14 @@ function sources(): string[] {
   const list = (folder: string): string[] =>
     readdirSync(join(REPOSITORY, folder), { withFileTypes: true }).flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return path === join('src', 'digest', 'kernel') ? [] : list(path);
+      if (entry.isDirectory()) return COMPILED.has(path) ? [] : list(path);
       return path.endsWith('.ts') && !path.endsWith('.d.ts') ? [path] : [];
     });
   return [...list('src'), ...list('connectors')];
 }
 
 function isFresh(): boolean {
-  return [...sources(), KERNEL].every((path) => {
+  return [...sources(), ...MODULES].every((path) => {
     const target = join(REPOSITORY, 'dist', path.replace(/\.ts$/, '.js'));
     return existsSync(target) && statSync(target).mtimeMs >= statSync(join(REPOSITORY, path)).mtimeMs;
   });
@@ -45,7 +48,7 @@ function translateAll(): string {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, translate(readFileSync(join(REPOSITORY, source), 'utf8')));
   }
-  copyFileSync(join(REPOSITORY, KERNEL), join(folder, 'dist', KERNEL));
+  for (const wasm of MODULES) copyFileSync(join(REPOSITORY, wasm), join(folder, 'dist', wasm));
   return join(folder, 'dist', 'src', 'cli.js');
 }
 
