@@ -30,7 +30,10 @@ export interface ChosenSites {
 }
 
 /** Resolves what was typed. Throws TP-USAGE, TP-CONFIG, TP-SECRET, TP-URL. */
-export async function chooseSites(options: SiteOptions, io: SiteIo): Promise<ChosenSites> {
+export async function chooseSites(
+  options: SiteOptions,
+  io: Pick<SiteIo, 'environment' | 'stderr'>,
+): Promise<ChosenSites> {
   const config = options.config === null ? null : await readConfig(options.config, io);
   const system = systemOf(config, options);
   const primary = findSite(config, typedPrimary(options, system), 'primary');
@@ -67,7 +70,7 @@ function mappingOf(primary: FoundSite, candidate: FoundSite): Mapping {
 
 /** Loads what reads a configuration only when there is one: it is a fifth of the time to start. */
 export /** Reads the configuration. Throws TP-CONFIG, TP-SECRET. */
-async function readConfig(file: string, io: SiteIo): Promise<Config> {
+async function readConfig(file: string, io: Pick<SiteIo, 'environment'>): Promise<Config> {
   const { loadConfig } = await import('../config/load.ts');
   return loadConfig(file, io.environment);
 }

@@ -138,6 +138,94 @@ describe('planning a scope', () => {
   });
 });
 
+describe('names of two engines', () => {
+  const named = (name: string, more: Partial<TableDescription> = {}): TableDescription => {
+    const [schema = '', ...rest] = name.split('.');
+    return table({ name, schema, table: rest.join('.'), ...more });
+  };
+  const HOMES = { primary: 'public', candidate: 'shop' };
+  const pairs = (
+    primary: readonly TableDescription[],
+    candidate: readonly TableDescription[],
+    tables: readonly (readonly [string, string])[] = [],
+  ): string[] => {
+    const mapping = { tables: new Map(tables), columns: new Map() };
+    const naming = new Naming('cross-engine', primary, candidate, mapping, HOMES);
+    const { plans, settled } = planScope(naming, primary, candidate);
+    return [
+      ...plans.map(({ name, shapes }) => `${name} = ${shapes.candidate.table.name}`),
+      ...settled.map(({ table: name, reasons }) => `${name} ${reasons[0]?.code ?? ''}`),
+    ];
+  };
+
+  it('correspond by the same name, else by the home schemas', () => {
+    const sites = [
+      [named('public.a'), named('shop.b'), named('other.c')],
+      [named('shop.a'), named('shop.b'), named('shop.c')],
+    ] as const;
+    expect(pairs(...sites)).toEqual([
+      'public.a = shop.a',
+      'shop.b = shop.b',
+      'other.c TP-TABLE-MISSING',
+      'public.c TP-TABLE-EXTRA',
+    ]);
+  });
+
+  it('correspond by the mapping before all, and what is mapped away is not found under its own name', () => {
+    const sites = [
+      [named('public.a'), named('public.b')],
+      [named('shop.a'), named('shop.b')],
+    ] as const;
+    const crossed = [
+      ['public.a', 'shop.b'],
+      ['public.b', 'shop.a'],
+    ] as const;
+    expect(pairs(...sites, crossed)).toEqual(['public.a = shop.b', 'public.b = shop.a']);
+    expect(pairs(...sites, [['public.a', 'shop.gone']])).toEqual([
+      'public.b = shop.b',
+      'public.a TP-TABLE-MISSING',
+      'shop.a TP-TABLE-EXTRA',
+    ]);
+  });
+
+  it('never make two tables of the candidate one', () => {
+    const primary = [named('public.a')];
+    const candidate = [named('public.a'), named('public.b'), named('shop.a')];
+    expect(pairs(primary, candidate, [['public.a', 'public.b']])).toEqual([
+      'public.a = public.b',
+      'public.a (of the candidate) TP-TABLE-EXTRA',
+      'shop.a TP-TABLE-EXTRA',
+    ]);
+    expect(pairs(primary, candidate)).toEqual([
+      'public.a = public.a',
+      'public.b TP-TABLE-EXTRA',
+      'shop.a TP-TABLE-EXTRA',
+    ]);
+  });
+
+  it('of columns and keys are each site’s own, in one order', () => {
+    const primary = named('public.a', { key: ['id', 'b'] });
+    const candidate = named('shop.a', {
+      columns: [column('beta'), column('a'), column('nr'), column('id')],
+      key: ['beta', 'nr'],
+    });
+    const nothing = { name: null, as: null, zone: null } as const;
+    const columns = new Map([
+      ['id', { ...nothing, name: 'nr' }],
+      ['b', { ...nothing, name: 'beta', as: 'decimal' as const }],
+    ]);
+    const mapping = { tables: new Map<string, string>(), columns: new Map([['public.a', columns]]) };
+    const naming = new Naming('cross-engine', [primary], [candidate], mapping, HOMES);
+    const [plan] = planScope(naming, [primary], [candidate]).plans;
+    expect(plan?.shapes.primary).toMatchObject({ identity: 'key', keyFields: 2 });
+    const read = (site: 'primary' | 'candidate'): string[] | undefined =>
+      plan?.shapes[site].columns.map(({ name, encoding, form }) => `${name} ${encoding} ${form}`);
+    expect(read('primary')).toEqual(['id portable integer', 'b portable decimal', 'a portable integer']);
+    expect(read('candidate')).toEqual(['nr portable integer', 'beta portable decimal', 'a portable integer']);
+    expect(plan?.notes.map(({ message }) => message)).toEqual(['only the candidate has "id"']);
+  });
+});
+
 describe('what is known of a table', () => {
   const planned = planOf('logical', table());
   if ('outcome' in planned) throw new Error('the table can be compared');
