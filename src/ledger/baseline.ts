@@ -186,7 +186,7 @@ export class Baseline {
     if (settled !== row) return;
     // The place of the last change stays: another read that does not see its transaction must not win later.
     const long = key.long ?? (entry === undefined ? null : entryLongKey(entry));
-    this.#core.put(key.stored, encodeEntry(row, changedAt, read.columns, long));
+    this.#core.put(key.stored, encodeEntry(row, changedAt, read.columns, long), entry);
   }
 
   /** The transaction that made the change at a place. Null: it has left the window, so every snapshot since sees it. */

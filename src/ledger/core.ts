@@ -12,7 +12,8 @@ import type { Committed, Store } from './store.ts';
  * are a small part of the file, which grows by what a transaction copies (PROTOTYPE.md C: 65 bytes a row at 10,000).
  */
 const KEYS_PER_COMMIT = 16_384;
-const U64 = 2n ** 64n;
+const laneBytes = new Uint8Array(16);
+const lanes = new DataView(laneBytes.buffer);
 
 /** What the parts of a ledger share: the journal, the index behind it, and the entries that are not yet in the index. */
 export class Core {
@@ -84,10 +85,9 @@ export class Core {
     this.pending.clear();
   }
 
-  /** Within a transaction of the store: writes an entry, and keeps rows and sums in step. */
-  put(stored: Buffer, entry: Buffer | null): void {
+  /** Within a transaction of the store: writes an entry over `old`, and keeps rows and sums in step. */
+  put(stored: Buffer, entry: Buffer | null, old = this.store.index.getBinaryFast(stored)): void {
     const relation = this.catalog.byNumber(relationOf(stored));
-    const old = this.store.index.getBinaryFast(stored);
     const oldState = old === undefined ? STATE.absent : entryState(old);
     if (relation !== null) {
       if (old !== undefined) count(relation, old, -1);
@@ -113,7 +113,7 @@ export class Core {
     const old = this.store.index.getBinaryFast(stored);
     // Redone after a crash: this commit or a later one has been there.
     if (old !== undefined && entryChangedAt(old) >= entryChangedAt(entry)) return;
-    this.put(stored, entry);
+    this.put(stored, entry, old);
   }
 
   #writeRelations(): void {
@@ -134,11 +134,12 @@ export function count(relation: Relation, entry: Buffer, sign: 1 | -1): void {
   const state = entryState(entry);
   if (state === STATE.unknown) relation.unread += sign;
   if (state !== STATE.present) return;
-  const digest = entryDigest(entry);
+  laneBytes.set(entryDigest(entry));
   relation.rows += sign;
-  const factor = BigInt(sign);
-  relation.sum1 = BigInt.asUintN(64, relation.sum1 + factor * digest.readBigUInt64BE(0) + U64);
-  relation.sum2 = BigInt.asUintN(64, relation.sum2 + factor * digest.readBigUInt64BE(8) + U64);
+  const first = lanes.getBigUint64(0);
+  const second = lanes.getBigUint64(8);
+  relation.sum1 = BigInt.asUintN(64, sign > 0 ? relation.sum1 + first : relation.sum1 - first);
+  relation.sum2 = BigInt.asUintN(64, sign > 0 ? relation.sum2 + second : relation.sum2 - second);
 }
 
 /** The error codes of the disk: of Node.js by `code`, of LMDB by number (lmdb.h, errno of the system). Null: another error. */

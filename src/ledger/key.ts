@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { NULL_LENGTH } from '../row/stream.ts';
+import { int32At } from './bytes.ts';
 
 /**
  * How a row's key stands in the store: the relation's number (4 bytes, big endian), then the key's fields. The last
@@ -29,19 +30,18 @@ export interface StoredKey {
  * Throws RangeError for a NULL in the key or another number of fields: such a row cannot be told apart.
  */
 export function storedKey(relation: number, identity: Uint8Array, signed: readonly boolean[]): StoredKey {
-  const view = new DataView(identity.buffer, identity.byteOffset, identity.byteLength);
   const bytes = Buffer.allocUnsafe(RELATION_BYTES + identity.length + signed.length);
   bytes.writeUInt32BE(relation, 0);
   let to = RELATION_BYTES;
   let from = 0;
   for (let field = 0; field < signed.length; field++) {
     if (from + 4 > identity.length) throw new RangeError('a key has too few fields');
-    const length = view.getInt32(from);
+    const length = int32At(identity, from);
     if (length <= NULL_LENGTH) throw new RangeError('a key holds a value that is not known');
     from += 4;
     if (from + length > identity.length) throw new RangeError('a key is cut off');
     if (field < signed.length - 1) to = putLength(bytes, to, length);
-    bytes.set(identity.subarray(from, from + length), to);
+    for (let byte = 0; byte < length; byte++) bytes[to + byte] = identity[from + byte] ?? 0;
     if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
     from += length;
     to += length;
@@ -52,7 +52,7 @@ export function storedKey(relation: number, identity: Uint8Array, signed: readon
 
 /** The relation that a stored key belongs to. */
 export function relationOf(stored: Uint8Array): number {
-  return Buffer.from(stored.buffer, stored.byteOffset, RELATION_BYTES).readUInt32BE(0);
+  return int32At(stored, 0) >>> 0;
 }
 
 /** The stored form of key fields that are laid out already: what `long` holds, or a stored key's bytes behind the relation. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../connector/changes.ts';
 import { lane, SEED_1, SEED_2 } from '../digest/digest.ts';
 import { NULL_LENGTH } from '../row/stream.ts';
+import { int32At } from './bytes.ts';
 import { DIGEST_BYTES } from './entry.ts';
 
 /**
@@ -24,10 +25,15 @@ const WIDE_ROW_BYTES = 1024;
 /** Writes the digest of `bytes` into 16 bytes of `out` from `at` on. */
 export type DigestFunction = (bytes: Uint8Array, out: Buffer, at: number) => void;
 
+const laneBytes = new Uint8Array(DIGEST_BYTES);
+const lanes = new DataView(laneBytes.buffer);
+
 /** Finds accidents. */
 export const xxh64Digest: DigestFunction = (bytes, out, at) => {
-  out.writeBigUInt64BE(lane(bytes, SEED_1), at);
-  out.writeBigUInt64BE(lane(bytes, SEED_2), at + 8);
+  // A view writes 64 bits at once; a Buffer's own method takes them apart.
+  lanes.setBigUint64(0, lane(bytes, SEED_1));
+  lanes.setBigUint64(8, lane(bytes, SEED_2));
+  out.set(laneBytes, at);
 };
 
 /** Resists forgery: the first half of SHA-256. */
@@ -59,8 +65,7 @@ export class RowDigester {
    * Throws RangeError for a body that is cut off.
    */
   row(body: Uint8Array, kept: Buffer | null): DigestedRow {
-    const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    const count = source.readUInt16BE(0);
+    const count = ((body[0] ?? 0) << 8) | (body[1] ?? 0);
     this.#reserve(count);
     const reduced = this.#reduced;
     const columns = this.#columns;
@@ -70,7 +75,7 @@ export class RowDigester {
     let columnsEnd = 0;
     let resolved = false;
     for (let column = 0; column < count; column++) {
-      const length = source.readInt32BE(from);
+      const length = int32At(body, from);
       from += 4;
       if (length === UNREAD_LENGTH) return UNRESOLVED;
       if (length === UNCHANGED_LENGTH) {
@@ -79,22 +84,23 @@ export class RowDigester {
         kept.copy(columns, columnsEnd, at, at + COLUMN_BYTES);
         resolved = true;
       } else if (length > VALUE_BYTES_BARE) {
-        if (from + length > source.length) throw new RangeError('a row is cut off');
+        if (from + length > body.length) throw new RangeError('a row is cut off');
         columns.writeUInt16BE(column, columnsEnd);
         columns.writeUInt32BE(length, columnsEnd + 2);
-        this.#digest(source.subarray(from, from + length), columns, columnsEnd + 6);
+        this.#digest(body.subarray(from, from + length), columns, columnsEnd + 6);
         from += length;
       } else {
         if (length < NULL_LENGTH) throw new RangeError('a value has no length');
         const size = Math.max(length, 0);
-        to = source.copy(reduced, to, from - 4, from + size) + to;
+        if (from + size > body.length) throw new RangeError('a row is cut off');
+        for (let byte = from - 4; byte < from + size; byte++) reduced[to++] = body[byte] ?? 0;
         from += size;
         continue;
       }
       to = columns.copy(reduced, to, columnsEnd + 2, columnsEnd + COLUMN_BYTES) + to;
       columnsEnd += COLUMN_BYTES;
     }
-    if (from !== source.length) throw new RangeError('a row is longer than its values');
+    if (from !== body.length) throw new RangeError('a row is longer than its values');
     const digest = Buffer.allocUnsafe(DIGEST_BYTES);
     this.#digest(reduced.subarray(0, to), digest, 0);
     const wide = resolved || body.length >= WIDE_ROW_BYTES;
