@@ -104,6 +104,11 @@ export function readChangeRecord(from: ByteReader, base: number): ChangeRecord {
   return { kind, relation, at, recordAt, previous, fields, before, after, columns };
 }
 
+/** The first half of an update that gave a row another key: the row went from here. It is no change of its own. */
+export function vacatesKey(change: ChangeRecord): boolean {
+  return change.kind === KIND.update && change.after.state === STATE.absent;
+}
+
 function stateOf(bits: number): State {
   if (bits === STATE.absent || bits === STATE.present || bits === STATE.unknown) return bits;
   throw new MalformedBytes('a change has an unknown state');

@@ -151,9 +151,9 @@ export class Intake {
       this.#change(relation, change, change.key, KIND[change.type]);
       return;
     }
-    // Another key is another row: the old one goes, the new one comes. Counted as one change by those who count.
+    // Another key is another row: the old one goes, the new one comes. Both are updates; vacatesKey tells the first.
     this.#change(relation, { ...change, type: 'delete', after: null }, change.oldKey, KIND.update);
-    this.#change(this.#now(relation), { ...change, before: null }, change.key, KIND.insert);
+    this.#change(this.#now(relation), { ...change, before: null }, change.key, KIND.update);
   }
 
   #change(

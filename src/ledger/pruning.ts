@@ -1,3 +1,4 @@
+import { Candidates } from './candidates.ts';
 import { KIND } from './change-record.ts';
 import type { Core } from './core.ts';
 import { entryChangedAt, entryState, STATE } from './entry.ts';
@@ -60,10 +61,13 @@ export function pruneJournal(core: Core, retention: Retention, keepFrom = Number
   const count = filesToPrune(files, committed.newestUs, retention, Math.min(keepFrom, committed.mark.at));
   if (count === 0) return;
   const start = files[count]?.base ?? journal.start.at;
+  const candidates = new Candidates(core);
+  candidates.catchUp(start);
   dropTombstones(core, start);
   for (const relation of catalog.all()) {
     if (relation.endedAt === null || relation.endedAt >= start) continue;
     dropRows(core, relation.number);
+    candidates.forget(relation.number);
     store.transaction(() => store.eraseRelation(relation.number));
     catalog.remove(relation);
   }

@@ -1,0 +1,328 @@
+import { z } from 'zod';
+import { TwinproofError } from '../errors.ts';
+import { OFFSET_BYTES } from './bytes.ts';
+import { KIND } from './change-record.ts';
+import type { Core } from './core.ts';
+import { withProof, type ProvenRange } from './coverage.ts';
+import { entryChangedAt } from './entry.ts';
+import { RELATION_BYTES, storedFromFields } from './key.ts';
+import { changesOf, RECORD, type RawRecord } from './record.ts';
+import type { Boundary } from './state.ts';
+
+const NUMBER_BYTES = 2;
+const KEYS_PER_COMMIT = 16_384;
+
+const candidateSchema = z.object({
+  number: z.int(),
+  name: z.string(),
+  incarnation: z.string(),
+  since: z.int(),
+  cursor: z.int(),
+});
+const proofsSchema = z.array(
+  z.object({
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    boundary: z.int(),
+    position: z.string(),
+    provenAtUs: z.string(),
+  }),
+);
+
+/**
+ * A candidate as the ledger knows it. Its dirty keys are those in the store's dirty list and those that the journal
+ * changed from `cursor` on: so intake writes nothing a candidate, and a key is written down only if it was looked at and
+ * could not be proven.
+ */
+export interface Candidate {
+  readonly number: number;
+  readonly name: string;
+  /** Timeline, storage, start: whatever tells this candidate from a clone of it. Opaque here. */
+  readonly incarnation: string;
+  /** Nothing before this place of the journal is in the dirty list: a proof as of an earlier commit says nothing. */
+  readonly since: number;
+  readonly cursor: number;
+}
+
+/** A key that may differ, and the place of its last change. */
+export interface DirtyKey {
+  /** Relation and key in the order of the store. */
+  readonly stored: Buffer;
+  readonly changedAt: number;
+}
+
+export interface DirtyBatch {
+  readonly candidate: Candidate;
+  /** Up to here of the journal. */
+  readonly to: number;
+  readonly keys: readonly DirtyKey[];
+}
+
+/** That a key was read equal to the ledger's state as of a boundary. */
+export interface CleanKey {
+  readonly stored: Buffer;
+  readonly boundary: Boundary;
+}
+
+export interface RangeProof {
+  readonly relation: number;
+  /** Key fields in the order of the store; null: open. `to` is outside. */
+  readonly from: Buffer | null;
+  readonly to: Buffer | null;
+  readonly boundary: Boundary;
+  readonly position: string;
+  readonly provenAtUs: bigint;
+}
+
+export class Candidates {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  list(): Candidate[] {
+    return this.#core.store.list('candidate:', candidateSchema).map(({ value }) => value);
+  }
+
+  byName(name: string): Candidate | null {
+    return this.#core.store.read(`candidate:${name}`, candidateSchema);
+  }
+
+  /** The candidate under this name; all that was proven of it is void if it is another incarnation than it was. */
+  bind(name: string, incarnation: string): Candidate {
+    const known = this.byName(name);
+    if (known?.incarnation === incarnation) return known;
+    const number = known?.number ?? Math.max(0, ...this.list().map((one) => one.number)) + 1;
+    const { at } = this.#core.committed.mark;
+    const candidate = { number, name, incarnation, since: at, cursor: at };
+    const { store } = this.#core;
+    this.#core.guard(() => {
+      this.#eraseKeys(numberPrefix(number), numberPrefix(number + 1));
+      store.transaction(() => {
+        for (const proof of store.list(proofPrefix(number), proofsSchema)) store.erase(proof.name);
+        this.#write(candidate);
+      });
+    });
+    return candidate;
+  }
+
+  /**
+   * The keys that the journal changed next behind the cursor, at least one record, at most about `keysMax`; null: none is
+   * left. Only what is durable: a proof must not outlive what it is about.
+   */
+  next(candidate: Candidate, keysMax: number): DirtyBatch | null {
+    const { journal, committed } = this.#core;
+    const end = Math.min(journal.durable, committed.mark.at);
+    const keys = new Map<string, number>();
+    let to = candidate.cursor;
+    for (const record of journal.scan(candidate.cursor, end)) {
+      collect(record, keys);
+      to = record.end;
+      if (keys.size >= keysMax) break;
+    }
+    if (to === candidate.cursor) return null;
+    const found = [...keys].map(([name, changedAt]) => ({ stored: Buffer.from(name, 'latin1'), changedAt }));
+    return { candidate, to, keys: found };
+  }
+
+  /**
+   * Moves the cursor behind a batch. Keys that are not among `clean`, or were read as of a commit before their last
+   * change, go into the dirty list.
+   */
+  settle(batch: DirtyBatch, clean: readonly CleanKey[]): Candidate {
+    const candidate = this.#current(batch.candidate);
+    const proven = new Map(clean.map(({ stored, boundary }) => [stored.toString('latin1'), boundary]));
+    const moved = { ...candidate, cursor: batch.to };
+    const { store } = this.#core;
+    this.#core.guard(() =>
+      store.transaction(() => {
+        for (const { stored, changedAt } of batch.keys) {
+          const key = dirtyKey(candidate.number, stored);
+          const boundary = proven.get(stored.toString('latin1'));
+          if (boundary !== undefined && boundary > changedAt) store.dirty.removeSync(key);
+          else store.dirty.putSync(key, encodePlace(changedAt));
+        }
+        this.#write(moved);
+      }),
+    );
+    return moved;
+  }
+
+  /** Takes keys off the dirty list that were read equal as of a commit behind their last change in it. */
+  clean(candidate: Candidate, keys: readonly CleanKey[]): void {
+    const { number } = this.#current(candidate);
+    const { store } = this.#core;
+    this.#core.guard(() =>
+      store.transaction(() => {
+        for (const { stored, boundary } of keys) {
+          const key = dirtyKey(number, stored);
+          const place = store.dirty.get(key);
+          if (place !== undefined && boundary > decodePlace(place)) store.dirty.removeSync(key);
+        }
+      }),
+    );
+  }
+
+  /** Every dirty key once: those of the list, in order, then those that the journal changed behind the cursor. */
+  *dirty(candidate: Candidate): Generator<DirtyKey> {
+    const { store, journal, committed } = this.#core;
+    yield* this.#listed(candidate);
+    for (const record of journal.scan(candidate.cursor, committed.mark.at)) {
+      const keys = new Map<string, number>();
+      collect(record, keys);
+      for (const [name, changedAt] of keys) {
+        const stored = Buffer.from(name, 'latin1');
+        const entry = this.#core.entry(stored, name);
+        // At its last change only; listed ones were given.
+        if (entry === undefined || entryChangedAt(entry) !== changedAt) continue;
+        if (!store.dirty.doesExist(dirtyKey(candidate.number, stored))) yield { stored, changedAt };
+      }
+    }
+  }
+
+  /** Keys in the dirty list, and bytes of journal behind the cursor: zero of both means that nothing is dirty. */
+  dirtyCounts(candidate: Candidate): { listed: number; bytesBehind: number } {
+    const range = { start: numberPrefix(candidate.number), end: numberPrefix(candidate.number + 1) };
+    const listed = this.#core.store.dirty.getKeysCount(range);
+    return { listed, bytesBehind: this.#core.committed.mark.at - candidate.cursor };
+  }
+
+  /** Writes down what the journal is about to forget. */
+  catchUp(to: number): void {
+    for (const candidate of this.list()) {
+      let current = candidate;
+      while (current.cursor < to) {
+        const batch = this.next(current, KEYS_PER_COMMIT);
+        if (batch === null) break;
+        current = this.settle(batch, []);
+      }
+    }
+  }
+
+  /**
+   * A range was equal as of a boundary: all of its keys, none more and none less. What changed since is dirty. Throws
+   * RangeError for a boundary before the candidate was bound.
+   */
+  prove(candidate: Candidate, proof: RangeProof): void {
+    const current = this.#current(candidate);
+    const relation = this.#core.catalog.byNumber(proof.relation);
+    if (proof.boundary < current.since)
+      throw new RangeError('a proof as of a commit before the candidate was bound');
+    if (relation === null || relation.endedAt !== null) throw new TwinproofError('TP-DEFINITION-CHANGED');
+    if (relation.completeFrom === null || relation.completeFrom > proof.boundary) {
+      throw new RangeError('a proof against rows that are not all known');
+    }
+    const { store } = this.#core;
+    const start = dirtyKey(current.number, bound(proof.relation, proof.from, 0));
+    const end = dirtyKey(current.number, bound(proof.relation, proof.to, 1));
+    const range: ProvenRange = {
+      from: proof.from?.toString('hex') ?? null,
+      to: proof.to?.toString('hex') ?? null,
+      boundary: proof.boundary,
+      position: proof.position,
+      provenAtUs: proof.provenAtUs.toString(),
+    };
+    this.#core.guard(() =>
+      store.transaction(() => {
+        for (const { key, value } of store.dirty.getRange({ start, end }).asArray) {
+          if (decodePlace(value) < proof.boundary) store.dirty.removeSync(key);
+        }
+        const name = proofName(current.number, proof.relation);
+        store.write(name, withProof(this.proofs(current, proof.relation), range));
+      }),
+    );
+  }
+
+  proofs(candidate: Candidate, relation: number): ProvenRange[] {
+    return this.#core.store.read(proofName(candidate.number, relation), proofsSchema) ?? [];
+  }
+
+  /** A relation has left the window: so does what was known of it. */
+  forget(relation: number): void {
+    const { store } = this.#core;
+    for (const { number } of this.list()) {
+      this.#eraseKeys(dirtyKey(number, bound(relation, null, 0)), dirtyKey(number, bound(relation, null, 1)));
+      store.transaction(() => store.erase(proofName(number, relation)));
+    }
+  }
+
+  *#listed(candidate: Candidate): Generator<DirtyKey> {
+    let start = numberPrefix(candidate.number);
+    const end = numberPrefix(candidate.number + 1);
+    for (;;) {
+      const page = [...this.#core.store.dirty.getRange({ start, end, limit: KEYS_PER_COMMIT })];
+      for (const { key, value } of page)
+        yield { stored: key.subarray(NUMBER_BYTES), changedAt: decodePlace(value) };
+      const last = page.at(-1);
+      if (last === undefined || page.length < KEYS_PER_COMMIT) return;
+      start = Buffer.concat([last.key, Buffer.of(0)]);
+    }
+  }
+
+  #eraseKeys(start: Buffer, end: Buffer): void {
+    const { store } = this.#core;
+    for (;;) {
+      const keys = [...store.dirty.getKeys({ start, end, limit: KEYS_PER_COMMIT })];
+      if (keys.length === 0) return;
+      store.transaction(() => {
+        for (const key of keys) store.dirty.removeSync(key);
+      });
+    }
+  }
+
+  /** As it stands in the store; whoever holds an older one asks about another incarnation or has missed a batch. */
+  #current(candidate: Candidate): Candidate {
+    const current = this.byName(candidate.name);
+    if (current?.incarnation !== candidate.incarnation || current.cursor !== candidate.cursor) {
+      throw new TwinproofError('TP-BUG', { message: `candidate ${candidate.name} has moved on meanwhile` });
+    }
+    return current;
+  }
+
+  #write(candidate: Candidate): void {
+    this.#core.store.write(`candidate:${candidate.name}`, candidate);
+  }
+}
+
+function collect(record: RawRecord, keys: Map<string, number>): void {
+  if (record.kind !== RECORD.part && record.kind !== RECORD.commit) return;
+  for (const change of changesOf(record)) {
+    if (change.kind === KIND.truncate || change.kind === KIND.keyless) continue;
+    keys.set(storedFromFields(change.relation, change.fields).stored.toString('latin1'), change.at);
+  }
+}
+
+function numberPrefix(number: number): Buffer {
+  const bytes = Buffer.alloc(NUMBER_BYTES);
+  bytes.writeUInt16BE(number);
+  return bytes;
+}
+
+function dirtyKey(number: number, stored: Buffer): Buffer {
+  return Buffer.concat([numberPrefix(number), stored]);
+}
+
+function bound(relation: number, fields: Buffer | null, step: number): Buffer {
+  const bytes = Buffer.alloc(RELATION_BYTES);
+  bytes.writeUInt32BE(relation + (fields === null ? step : 0));
+  return fields === null ? bytes : Buffer.concat([bytes, fields]);
+}
+
+function encodePlace(place: number): Buffer {
+  const bytes = Buffer.alloc(OFFSET_BYTES);
+  bytes.writeUIntBE(place, 0, OFFSET_BYTES);
+  return bytes;
+}
+
+function decodePlace(bytes: Buffer): number {
+  return bytes.readUIntBE(0, OFFSET_BYTES);
+}
+
+function proofPrefix(number: number): string {
+  return `proof:${number.toString(16).padStart(4, '0')}:`;
+}
+
+function proofName(number: number, relation: number): string {
+  return proofPrefix(number) + relation.toString(16).padStart(8, '0');
+}
