@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { READER, VERIFIER, WRITER } from './harness/mysql-accounts.ts';
 import { spawnMysqlOwner } from './harness/mysql-child.ts';
-import { findMysql, MYSQL_FLAVORS, type MysqlFlavor } from './harness/mysql-installation.ts';
+import { findMysql, type MysqlFlavor } from './harness/mysql-installation.ts';
 import { missingMysql, openMysqlPair } from './harness/mysql-named.ts';
 import { cached, cacheFolder } from './harness/mysql-packages.ts';
 import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
@@ -28,12 +28,16 @@ afterAll(async () => {
 
 describe('the programs', () => {
   // The first time they are downloaded; .ci/run runs this before everything else.
-  test.concurrent.each(MYSQL_FLAVORS)(
-    'of %s are here, with an empty data folder',
+  test.concurrent.each([
+    ['mysql', 'lts', /^(?:9|\d\d)\./],
+    ['mariadb', 'lts', /^10\.11\./],
+    ['mariadb', 'next', /^11\.8\./],
+  ] as const)(
+    'of %s (%s) are here, with an empty data folder',
     { timeout: 300_000 },
-    async (flavor) => {
-      const installation = await findMysql(flavor);
-      expect(installation.version).toMatch(flavor === 'mysql' ? /^(?:9|\d\d)\./ : /^10\.11\./);
+    async (flavor, release, version) => {
+      const installation = await findMysql(flavor, release);
+      expect(installation.version).toMatch(version);
       expect(existsSync(join(await templateFolder(installation), 'mysql'))).toBe(true);
     },
   );
@@ -155,6 +159,13 @@ await describeMysql('a %s pair', (flavor) => {
 function errnoOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'errno' in error ? error.errno : null;
 }
+
+test('a MariaDB pair may be of the release after, too', async () => {
+  const schema = 'CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)';
+  const pair = own(await createMysqlPair({ flavor: 'mariadb', release: 'next', schema }));
+  expect(await pair.replica.sql('SELECT id FROM bank.t')).toEqual([{ id: 1 }]);
+  expect(pair.replica.version).toMatch(/^11\.8\./);
+});
 
 await describeMysql('a %s server', (flavor) => {
   test('offers TLS for its own name, or for another, or none', async () => {

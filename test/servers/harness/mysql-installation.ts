@@ -23,28 +23,39 @@ export interface MysqlInstallation {
   readonly user: ServerUser | null;
 }
 
-/** Debian has MySQL proper in unstable only, and it is the newest release; MariaDB is the long-term one of Debian 12. */
-const SOURCES: Readonly<Record<MysqlFlavor, PackageSource>> = {
-  mysql: { name: 'mysql-server-core', suite: 'sid' },
-  mariadb: { name: 'mariadb-server-core', suite: 'bookworm' },
-};
+/** `lts`: what is tested unless told otherwise. `next`: the long-term release after it, of MariaDB only. */
+export type MysqlRelease = 'lts' | 'next';
 
-const found = new Map<MysqlFlavor, Promise<MysqlInstallation>>();
+/** Debian has MySQL proper in unstable only, in its newest release. MariaDB is 10.11 in Debian 12, 11.8 in 13. */
+const SOURCES = {
+  mysql: { lts: { name: 'mysql-server-core', suite: 'sid' }, next: null },
+  mariadb: {
+    lts: { name: 'mariadb-server-core', suite: 'bookworm' },
+    next: { name: 'mariadb-server-core', suite: 'trixie' },
+  },
+} as const satisfies Record<MysqlFlavor, Record<MysqlRelease, PackageSource | null>>;
+
+const found = new Map<PackageSource, Promise<MysqlInstallation>>();
 
 /**
  * Finds the server's programs in the cache of mysql-packages.ts or brings them there. The answer is remembered for the
  * life of the process. @throws Error that says what is missing.
  */
-export function findMysql(flavor: MysqlFlavor): Promise<MysqlInstallation> {
-  const known = found.get(flavor);
+export async function findMysql(
+  flavor: MysqlFlavor,
+  release: MysqlRelease = 'lts',
+): Promise<MysqlInstallation> {
+  const source = SOURCES[flavor][release];
+  if (source === null) throw new Error(`Debian has no other release of ${flavor}`);
+  const known = found.get(source);
   if (known !== undefined) return known;
-  const search = prepare(flavor);
-  found.set(flavor, search);
+  const search = prepare(flavor, source);
+  found.set(source, search);
   return search;
 }
 
-async function prepare(flavor: MysqlFlavor): Promise<MysqlInstallation> {
-  const root = await unpacked(SOURCES[flavor]);
+async function prepare(flavor: MysqlFlavor, source: PackageSource): Promise<MysqlInstallation> {
+  const root = await unpacked(source);
   const machine = (await readdir(join(root, 'usr', 'lib'))).find((name) => name.endsWith('-linux-gnu'));
   if (machine === undefined) throw new Error(`${root} holds no libraries`);
   const libraries = join(root, 'usr', 'lib', machine);
@@ -52,7 +63,10 @@ async function prepare(flavor: MysqlFlavor): Promise<MysqlInstallation> {
   const program = join(root, 'usr', 'sbin', flavor === 'mysql' ? 'mysqld' : 'mariadbd');
   const paths = [libraries, join(root, 'lib', machine)].join(':');
   const command = [loader, '--library-path', paths, program] as const;
-  const share = join(root, 'usr', 'share', 'mysql');
+  const share = await firstWith(
+    'charsets',
+    ['mysql', 'mariadb'].map((name) => join(root, 'usr', 'share', name)),
+  );
   const folders = {
     basedir: join(root, 'usr'),
     lc_messages_dir: share,
@@ -62,6 +76,13 @@ async function prepare(flavor: MysqlFlavor): Promise<MysqlInstallation> {
   const [first, ...rest] = command;
   const version = versionIn(await run(first, [...rest, '--no-defaults', '--version'], null));
   return { flavor, version, command, share, folders, user: serverUser() };
+}
+
+async function firstWith(entry: string, folders: readonly string[]): Promise<string> {
+  for (const folder of folders) {
+    if ((await readdir(folder).catch((): string[] => [])).includes(entry)) return folder;
+  }
+  throw new Error(`no ${entry} in ${folders.join(', ')}`);
 }
 
 async function loaderIn(folders: readonly string[]): Promise<string> {

@@ -9,7 +9,7 @@ import { run } from './mysql-run.ts';
 /** A Debian package that is unpacked with everything it needs, down to the C library. */
 export interface PackageSource {
   readonly name: string;
-  readonly suite: 'bookworm' | 'sid';
+  readonly suite: 'bookworm' | 'trixie' | 'sid';
 }
 
 /** Raise it when what is in an unpacked folder changes. */

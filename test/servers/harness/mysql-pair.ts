@@ -1,5 +1,5 @@
 import { accountsSql, REPLICATOR, replicatorSql } from './mysql-accounts.ts';
-import type { MysqlFlavor } from './mysql-installation.ts';
+import type { MysqlFlavor, MysqlRelease } from './mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './mysql-server.ts';
 import { type ReplicationThread, Replication } from './mysql-replication.ts';
 import type { MysqlEndpoint } from './mysql-endpoint.ts';
@@ -7,6 +7,8 @@ import type { MysqlSettings } from './mysql-settings.ts';
 
 export interface MysqlPairOptions {
   readonly flavor: MysqlFlavor;
+  /** Default `lts`: MySQL 9.7, MariaDB 10.11; `next`: MariaDB 11.8. */
+  readonly release?: MysqlRelease;
   /** Made on the source; default `bank`. */
   readonly database?: string;
   /** Statements run on the source in that database; the replica has them when the pair is returned. */
@@ -81,7 +83,7 @@ export class MysqlPair<Server extends MysqlEndpoint = MysqlServer> {
 
 /** Two servers of our own, replicating; about two seconds. @throws Error. Nothing is left behind. */
 export async function createMysqlPair(options: MysqlPairOptions): Promise<MysqlPair> {
-  const { flavor, database = 'bank', workers = 4 } = options;
+  const { flavor, release = 'lts', database = 'bank', workers = 4 } = options;
   const parallel: MysqlSettings =
     flavor === 'mysql'
       ? { replica_parallel_workers: String(workers), replica_preserve_commit_order: 'ON' }
@@ -89,11 +91,13 @@ export async function createMysqlPair(options: MysqlPairOptions): Promise<MysqlP
   const made = await Promise.allSettled([
     createMysqlServer({
       flavor,
+      release,
       name: 'source',
       settings: { ...options.settings, ...options.sourceSettings },
     }),
     createMysqlServer({
       flavor,
+      release,
       name: 'replica',
       settings: { ...parallel, ...options.settings, ...options.replicaSettings },
     }),

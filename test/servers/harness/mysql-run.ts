@@ -37,8 +37,11 @@ export async function run(
     child.on('error', reject);
     child.on('close', resolve);
   });
-  // A program that ends early closes its input; its exit code tells more than the broken pipe.
-  await Promise.all([ended, pipeline(contents(input), child.stdin).catch(() => undefined)]);
+  const fed = pipeline(contents(input), child.stdin).catch((error: unknown) => {
+    // A program that ends early closes its input; its exit code tells more than the broken pipe.
+    if (!isBrokenPipe(error)) throw error;
+  });
+  await Promise.all([ended, fed]);
   const code = await ended;
   if (code === 0) return output;
   throw new Error(`${program} failed (${code}): ${output.trim().split('\n').slice(-12).join('\n')}`);
@@ -48,4 +51,12 @@ async function* contents(files: readonly string[]): AsyncGenerator<Buffer> {
   for (const file of files) {
     for await (const chunk of createReadStream(file)) yield chunk;
   }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+  );
 }

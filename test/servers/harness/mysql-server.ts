@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, tail, writeOwned } from '../../../src/demo/cluster-files.ts';
 import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
-import { type MysqlFlavor, type MysqlInstallation, findMysql } from './mysql-installation.ts';
+import {
+  type MysqlFlavor,
+  type MysqlInstallation,
+  type MysqlRelease,
+  findMysql,
+} from './mysql-installation.ts';
 import { type MysqlPaths, MysqlProcess } from './mysql-process.ts';
 import { type MysqlAddress, MysqlEndpoint, rowsOf } from './mysql-endpoint.ts';
 import { type MysqlSettings, newServerId, serverSettings, settingsFile } from './mysql-settings.ts';
@@ -14,6 +19,8 @@ import { makeCertificates } from './mysql-tls.ts';
 
 export interface MysqlServerOptions {
   readonly flavor: MysqlFlavor;
+  /** Default `lts`: MySQL 9.7, MariaDB 10.11; `next`: MariaDB 11.8. */
+  readonly release?: MysqlRelease;
   /** Used in messages. */
   readonly name?: string;
   /** Added to, and stronger than, the defaults of mysql-settings.ts. */
@@ -174,7 +181,7 @@ export class MysqlServer extends MysqlEndpoint {
 
 /** Makes and starts a server; about a second. @throws Error when it cannot run here. Nothing is left behind. */
 export async function createMysqlServer(options: MysqlServerOptions): Promise<MysqlServer> {
-  const installation = await findMysql(options.flavor);
+  const installation = await findMysql(options.flavor, options.release);
   const template = await templateFolder(installation);
   const home = await mkdtemp(join(tmpdir(), `twinproof-${options.flavor}-`));
   const { user } = installation;

@@ -15,14 +15,17 @@ GRANT PROXY ON ''@'' TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 
 const MARIADB_FIRST = 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n';
 
-/** What mariadb-install-db feeds the server, in its order; it cannot be told to use our loader. */
+/**
+ * What mariadb-install-db feeds the server, in its order; it cannot be told to use our loader. Since 11 most of them
+ * are called after MariaDB.
+ */
 const MARIADB_SCRIPTS = [
-  'mysql_system_tables.sql',
-  'mysql_performance_tables.sql',
-  'mysql_system_tables_data.sql',
-  'fill_help_tables.sql',
-  'maria_add_gis_sp_bootstrap.sql',
-  'mysql_sys_schema.sql',
+  /^(?:mysql|mariadb)_system_tables\.sql$/,
+  /^(?:mysql|mariadb)_performance_tables\.sql$/,
+  /^(?:mysql|mariadb)_system_tables_data\.sql$/,
+  /^fill_help_tables\.sql$/,
+  /^maria_add_gis_sp_bootstrap\.sql$/,
+  /^(?:mysql|mariadb)_sys_schema\.sql$/,
 ] as const;
 
 /**
@@ -58,7 +61,12 @@ async function initMysql(installation: MysqlInstallation, data: string, script: 
 }
 
 async function initMariadb(installation: MysqlInstallation, data: string, script: string): Promise<void> {
-  const scripts = MARIADB_SCRIPTS.map((file) => join(installation.share, file));
+  const names = await readdir(installation.share);
+  const scripts = MARIADB_SCRIPTS.map((pattern) => {
+    const name = names.find((candidate) => pattern.test(candidate));
+    if (name === undefined) throw new Error(`no script like ${pattern.source} in ${installation.share}`);
+    return join(installation.share, name);
+  });
   await runServer(installation, data, ['--bootstrap', '--innodb-log-file-size=8M'], [script, ...scripts]);
 }
 
