@@ -19,13 +19,16 @@ type Pending = 'none' | 'pending' | 'unknown';
  * waits for a semi-synchronous replica (AFTER_SYNC), and for a moment in every commit. Waits that moment, so `none`
  * says: what was in the log when the question came is visible by the answer.
  *
- * Rows have no versions here, so nobody can ask for certain writers. Two strikes in two rounds are sound all the same.
- * Say the candidate shows w in both, the primary v at all four reads, and w stems from transactions that the primary
- * does not show yet. Whoever wrote w in the first round, T, was in the log before the candidate was read, so before this
- * question; the answer was `none`, so T was visible by then, and with it w, at the reads of the second round, unless a
- * later transaction turned it back. That holds for the second round's writer too: it had to wait for T's row lock, which
- * ends when T is visible. So v would have to have been written anew between the rounds' reads: a row that goes back and
- * forth between two values. No question about commits can tell that; more strikes can make it as unlikely as one likes.
+ * Rows have no versions here, so nobody can ask for certain writers, and need not. Say the primary showed v at t0, t1
+ * and t2 (a round's last read is the next one's first), the candidate another row between t0 and t1, and again between
+ * t1 and t2, and the answer after t1 was `none`: two strikes. Say further that the candidate is faithful. It had applied
+ * the head of t0 and more, so what it showed first was written by a transaction that was logged by then; so that was
+ * visible by the answer, and yet the primary showed v at t2. Hence the row was changed, and changed back to v, between
+ * two reads of the primary. A prepared XA transaction does not matter: its rows are invisible on both sites, and its
+ * commit is a transaction of its own in the log.
+ *
+ * What is left is a row that goes back and forth between two values faster than a round. No question about commits tells
+ * that; only more strikes make it unlikely, by about four for each (see STRIKES_NEEDED).
  */
 export async function readCommitsPending(session: Session, signal: AbortSignal): Promise<Pending> {
   try {

@@ -15,7 +15,7 @@ import { nameOfChannel, readChannels, type Channel } from './relation-channels.t
 import type { Session } from './session.ts';
 
 /** How often, and how many milliseconds apart, to look for a moment at which both logs can be laid side by side. */
-const POLLS = 10;
+const POLLS = 20;
 const POLL_MS = 50;
 
 export interface Recognised {
@@ -48,12 +48,14 @@ export async function recogniseInMariadb(
   signal: AbortSignal,
 ): Promise<Recognised> {
   const { ours, theirs } = identities;
-  const direct = channels.filter(({ sourceServerId }) => sourceServerId === theirs.serverId);
+  const direct = channels.filter((channel) => isNamed(channel, theirs, primary));
   const names: string[] = [];
   for (const { name } of direct) {
     if (await readsFrom(candidate, primary, name, signal)) names.push(name);
   }
-  if (names.length === 0 && direct.length === 0 && (await standsBetween(candidate, primary, signal))) {
+  // An intermediate server has a number of its own.
+  const chained = channels.every(({ sourceServerId }) => sourceServerId !== theirs.serverId);
+  if (chained && (await standsBetween(candidate, primary, signal))) {
     names.push(...channels.map(({ name }) => name));
   }
   const states = { ours: await readState(candidate, signal), theirs: await readState(primary, signal) };
@@ -63,6 +65,12 @@ export async function recogniseInMariadb(
     ownPast: ownPastOf(states.ours, states.theirs, BigInt(ours.serverId)),
     errant: errantOf(states.ours, states.theirs),
   };
+}
+
+/** By number and port; the port is the server's own, or the one by which we reach it through the same address. */
+function isNamed(channel: Channel, theirs: MysqlIdentity, primary: Session): boolean {
+  const ports = [theirs.address?.split(':').at(-1), String(primary.target.port)];
+  return channel.sourceServerId === theirs.serverId && ports.includes(channel.sourcePort);
 }
 
 /** Whether the log of the candidate holds a transaction of which the primary's log has one as late of the same server. */
@@ -76,30 +84,44 @@ export async function sharesHistoryInMariadb(
   return ours.some((gtid) => isInState(gtid, theirs));
 }
 
+/**
+ * Whether the candidate’s place lies in the primary’s log. A log that was written by the same script has the same bytes
+ * up to where the two part; so a candidate that is receiving must also have got what the primary had logged before it
+ * was asked, or be seen to move on along the primary’s log.
+ */
 async function readsFrom(
   candidate: Session,
   primary: Session,
   name: string,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const received = new Set<bigint>();
   for (let poll = 0; poll < POLLS; poll++) {
     if (poll > 0) await sleep(POLL_MS);
+    const logged = await readList(primary, 'gtid_binlog_pos', signal);
     const channel = (await readChannels(candidate, signal)).find((one) => one.name === name);
     if (channel === undefined) return false;
-    for (const known of await knownPlaces(candidate, channel, signal)) {
-      const [row] = await primary.rows<{ gtids: string | null }>(
-        'SELECT BINLOG_GTID_POS(?, ?) AS gtids',
-        [known.file, known.offset],
-        signal,
-      );
-      if (isSamePlace(row?.gtids ?? null, known.gtids)) return true;
+    for (const place of await knownPlaces(candidate, channel, signal)) {
+      if (!(await isInLog(primary, place, signal))) continue;
+      if (channel.receiving !== 'yes' || isReached(logged, place.gtids)) return true;
+      if (place.kind === 'received') received.add(place.offset);
     }
-    if (await isFresh(primary, channel, signal)) return true;
+    if (received.size > 1 || (await isFresh(primary, channel, signal))) return true;
   }
   return false;
 }
 
+async function isInLog(primary: Session, place: KnownPlace, signal: AbortSignal): Promise<boolean> {
+  const [row] = await primary.rows<{ gtids: string | null }>(
+    'SELECT BINLOG_GTID_POS(?, ?) AS gtids',
+    [place.file, place.offset],
+    signal,
+  );
+  return isSamePlace(row?.gtids ?? null, place.gtids);
+}
+
 interface KnownPlace {
+  readonly kind: 'received' | 'executed';
   readonly file: string;
   readonly offset: bigint;
   readonly gtids: GtidList;
@@ -113,11 +135,11 @@ async function knownPlaces(
 ): Promise<KnownPlace[]> {
   const places: KnownPlace[] = [];
   if (byGtid && read !== null && receivedGtids !== '') {
-    places.push({ file: read.file, offset: read.offset, gtids: parseGtidList(receivedGtids) });
+    places.push({ kind: 'received', ...read, gtids: parseGtidList(receivedGtids) });
   }
   if (executed !== null) {
     const gtids = await readList(candidate, 'gtid_slave_pos', signal);
-    places.push({ file: executed.file, offset: executed.offset, gtids });
+    places.push({ kind: 'executed', ...executed, gtids });
   }
   return places;
 }
@@ -200,6 +222,6 @@ function reasonFor(direct: readonly Channel[], channels: readonly Channel[], the
     )
     .join('; ');
   return direct.length > 0
-    ? `${listed}; the place that was read up to is not in this server’s log, or its file was purged`
-    : `${listed}; this server has server_id ${theirs.serverId}, and the candidate does not stand where it stands`;
+    ? `${listed}; the place that was read up to is not in this server’s log, or far behind its end, or its file was purged`
+    : `${listed}; this server is server_id ${theirs.serverId} at ${theirs.address}, and the candidate does not stand where it stands`;
 }
