@@ -225,7 +225,7 @@ export class Candidates {
     };
     this.#core.guard(() =>
       store.transaction(() => {
-        for (const { key, value } of store.dirty.getRange({ start, end }).asArray) {
+        for (const { key, value } of [...store.dirty.getRange({ start, end })]) {
           if (decodePlace(value) < proof.boundary) store.dirty.removeSync(key);
         }
         const name = proofName(current.number, proof.relation);

@@ -130,7 +130,11 @@ export class Core {
 }
 
 /** Adds an entry to its relation's rows and sums, or takes it out. */
-export function count(relation: Relation, entry: Buffer, sign: 1 | -1): void {
+export function count(
+  relation: Pick<Relation, 'rows' | 'sum1' | 'sum2' | 'unread'>,
+  entry: Buffer,
+  sign: 1 | -1,
+): void {
   const state = entryState(entry);
   if (state === STATE.unknown) relation.unread += sign;
   if (state !== STATE.present) return;

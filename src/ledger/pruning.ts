@@ -1,3 +1,4 @@
+import { Baseline } from './baseline.ts';
 import { Candidates } from './candidates.ts';
 import { KIND } from './change-record.ts';
 import type { Core } from './core.ts';
@@ -48,17 +49,22 @@ export function filesToPrune(
 
 /**
  * Drops files before the window, tombstones of deletions in them, and generations that ended in them. The index is up to
- * the journal. `keepFrom`: no file that reaches behind it goes.
+ * the journal. What changed since a baseline was begun stays until it is complete: its reads are judged by it.
  */
-export function pruneJournal(core: Core, retention: Retention, keepFrom = Number.MAX_SAFE_INTEGER): void {
+export function pruneJournal(core: Core, retention: Retention): void {
   const { journal, store, catalog, committed } = core;
+  const baseline = new Baseline(core, () => Promise.resolve());
+  const begun = catalog
+    .current()
+    .filter((relation) => relation.completeFrom === null && baseline.progress(relation.number) !== null);
+  const keepFrom = Math.min(committed.mark.at, ...begun.map((relation) => relation.beganAt));
   const { segments } = journal.files;
   const files = segments.map(({ header, size }, index) => ({
     base: header.base,
     bytes: size + SEGMENT_HEADER_BYTES,
     newestUs: segments[index + 1]?.header.newestUs ?? NO_TIME,
   }));
-  const count = filesToPrune(files, committed.newestUs, retention, Math.min(keepFrom, committed.mark.at));
+  const count = filesToPrune(files, committed.newestUs, retention, keepFrom);
   if (count === 0) return;
   const start = files[count]?.base ?? journal.start.at;
   const candidates = new Candidates(core);
