@@ -51,6 +51,7 @@ export interface TlsOptions {
 
 type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
+const HINT = 'write it as mysql://user@host:3306/database; give the password in MYSQL_PWD or an option file';
 const DEFAULT_PORT = '3306';
 const SOCKET_NAME = 'mysqld.sock';
 
@@ -95,7 +96,7 @@ const KNOWN = new Set([
 export function connectTarget(address: SiteAddress, env: Environment = process.env): ConnectTarget {
   const { parameters } = address;
   for (const name of Object.keys(parameters)) {
-    if (!KNOWN.has(name)) throw urlError(`unknown parameter "${name}" in the connection URL`);
+    if (!KNOWN.has(name)) throw urlError(`unknown parameter "${name}" in the connection URL`, HINT);
   }
   const named = firstOf(parameters['defaults_file']);
   const file = readOptionFile(firstOf(named, join(homedir(), '.my.cnf')), named !== '');
@@ -105,7 +106,7 @@ export function connectTarget(address: SiteAddress, env: Environment = process.e
     firstOf(address.port?.toString(), parameters['port'], env['MYSQL_TCP_PORT'], DEFAULT_PORT),
   );
   if (address.database === null) {
-    throw urlError('the connection URL names no database', 'write it as mysql://user@host:3306/database');
+    throw urlError('the connection URL names no database', HINT);
   }
   const password = firstOf(env['MYSQL_PWD'], file.password?.reveal());
   return {
@@ -136,7 +137,8 @@ function tlsOptions(host: string, parameters: SiteAddress['parameters']): TlsOpt
   const ca = firstOf(parameters['sslrootcert'], parameters['ssl_ca']);
   const cert = firstOf(parameters['sslcert'], parameters['ssl_cert']);
   const key = firstOf(parameters['sslkey'], parameters['ssl_key']);
-  if ((cert === '') !== (key === '')) throw urlError('sslcert and sslkey belong together');
+  if ((cert === '') !== (key === ''))
+    throw urlError('sslcert and sslkey belong together', 'name both files, or none');
   const authority = ca === '' || ca === 'system' ? {} : { ca: readPem(ca, 'sslrootcert') };
   return {
     minVersion: 'TLSv1.2',
