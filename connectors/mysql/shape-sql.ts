@@ -12,6 +12,10 @@ export interface ColumnSql {
   readonly type: MysqlType;
   /** Null: the value's own bytes. */
   readonly form: PortableForm | null;
+  /** Blanks at the end of a text do not count. */
+  readonly trim: boolean;
+  /** Digits behind the point to which a decimal is rounded; null: it is not. */
+  readonly scale: number | null;
 }
 
 export interface ShapeSql {
@@ -24,14 +28,14 @@ export interface ShapeSql {
 export function shapeSql(shape: RowShape): ShapeSql {
   const table = handleOf(shape.table);
   const byName = new Map(table.columns.map((column) => [column.name, column]));
-  const columns = shape.columns.map(({ name, form }) => {
+  const columns = shape.columns.map(({ name, form, trim = false, scale = null }) => {
     const column = byName.get(name);
     if (column === undefined || column.type === null) {
       throw new TwinproofError('TP-DEFINITION-CHANGED', {
         message: `${shape.table.name} has no column "${name}" of a known type`,
       });
     }
-    return { column, type: column.type, form: form ?? null };
+    return { column, type: column.type, form: form ?? null, trim, scale };
   });
   return { table, columns, keys: shape.identity === 'key' ? columns.slice(0, shape.keyFields) : [] };
 }
@@ -52,9 +56,12 @@ export function selectList(columns: readonly ColumnSql[]): {
  * Text of a portable form is UTF-8, so the server converts what is stored otherwise. Everything else is sent as it is
  * stored: the session lets no result be converted.
  */
-function valueOf({ column, type, form }: ColumnSql): string {
+function valueOf({ column, type, form, trim, scale }: ColumnSql): string {
   const converts = (form === 'text' || form === 'uuid') && needsConversion(type);
-  return converts ? `convert(${column.quotedName} using utf8mb4)` : column.quotedName;
+  const value = converts ? `convert(${column.quotedName} using utf8mb4)` : column.quotedName;
+  if (trim) return `rtrim(${value})`;
+  // Exact numbers are rounded half away from zero (manual, "Rounding Behavior").
+  return scale === null ? value : `round(${value}, ${scale})`;
 }
 
 /** A column, or what has to be compared in its stead. */

@@ -8,6 +8,10 @@ export interface PortableRead {
   readonly form: PortableForm;
   /** The IANA name of the zone in which a local time is an instant; null: no conversion. */
   readonly zone: string | null;
+  /** Blanks at the end of a text do not count. */
+  readonly trim: boolean;
+  /** Digits behind the point to which a decimal is rounded; null: it is not. */
+  readonly scale: number | null;
 }
 
 /** What a key column is compared with: a parameter that is an array, and how its elements meet the column. */
@@ -86,21 +90,26 @@ export function portableValue(column: PostgresColumn, read: PortableRead): strin
     case 'integer':
       return `${name}::pg_catalog.int8`;
     case 'decimal':
-      return column.base.oid === NUMERIC
-        ? `pg_catalog.trim_scale(${name})::pg_catalog.text`
-        : `${name}::pg_catalog.text`;
+      return decimalValue(column, read.scale);
     case 'float4':
     case 'float8':
       return nanOnce(name, read.form);
     case 'text':
       // Strips the padding blanks of character(n).
-      return `${name}::pg_catalog.text`;
+      return read.trim ? `pg_catalog.rtrim(${name}::pg_catalog.text)` : `${name}::pg_catalog.text`;
     case 'datetime':
     case 'instant':
       return inZone(name, read);
     default:
       return name;
   }
+}
+
+/** Rounds half away from zero, as every engine rounds exact numbers (manual, 9.3: round(numeric)). */
+function decimalValue({ quotedName: name, base }: PostgresColumn, scale: number | null): string {
+  if (base.oid !== NUMERIC) return `${name}::pg_catalog.text`;
+  const value = scale === null ? name : `pg_catalog.round(${name}, ${scale})`;
+  return `pg_catalog.trim_scale(${value})::pg_catalog.text`;
 }
 
 /** A float with one NaN for all: its payload is lost in text and kept in binary. */

@@ -24,25 +24,22 @@ export interface ShapeSql {
 export function shapeSql(shape: RowShape): ShapeSql {
   const table = handleOf(shape.table);
   const byName = new Map(table.columns.map((column) => [column.name, column]));
-  const columns = shape.columns.map(({ name, encoding, form, zone }) => {
+  const columns = shape.columns.map((read) => {
+    const { name, encoding } = read;
     const column = byName.get(name);
     if (column === undefined) {
       throw new TwinproofError('TP-DEFINITION-CHANGED', {
         message: `${shape.table.name} has no column "${name}"`,
       });
     }
-    return { column, text: encoding === 'pg-text', portable: portableRead(name, encoding, form, zone) };
+    return { column, text: encoding === 'pg-text', portable: portableRead(read) };
   });
   return { table, columns, keys: shape.identity === 'key' ? columns.slice(0, shape.keyFields) : [] };
 }
 
-function portableRead(
-  name: string,
-  encoding: ColumnRead['encoding'],
-  form: ColumnRead['form'],
-  zone: ColumnRead['zone'],
-): PortableRead | null {
-  if (encoding === 'portable' && form !== undefined) return { form, zone: zone ?? null };
+function portableRead({ name, encoding, form, zone, trim, scale }: ColumnRead): PortableRead | null {
+  if (encoding === 'portable' && form !== undefined)
+    return { form, zone: zone ?? null, trim: trim ?? false, scale: scale ?? null };
   if (encoding === 'pg-binary' || encoding === 'pg-text') return null;
   throw new TwinproofError('TP-BUG', { message: `column "${name}" cannot be read as ${encoding}` });
 }

@@ -1,7 +1,7 @@
-import type { ColumnMapping } from '../config/mapping.ts';
+import { type ColumnMapping, NOTHING_SAID } from '../config/mapping.ts';
 import type { ColumnRead } from '../connector/contract.ts';
-import type { ColumnDescription, PairKind, TableDescription } from '../connector/table.ts';
-import { commonForm, helpfulOverride, type SharedForm } from '../row/portable.ts';
+import type { ColumnDescription, PairKind, PortableForm, TableDescription } from '../connector/table.ts';
+import { commonForm, helpfulOverride } from '../row/portable.ts';
 import type { Naming } from './naming.ts';
 import { reason, type ReasonCode } from './reasons.ts';
 import type { Reason } from './result.ts';
@@ -23,6 +23,8 @@ interface Match {
   readonly ours: ColumnDescription;
   readonly theirs: ColumnDescription;
   readonly mapped: ColumnMapping | null;
+  /** On either site. */
+  readonly inKey: boolean;
 }
 
 /** Pairs the columns of a table by name, in the primary's order, and finds the encoding that both sites share. Pure. */
@@ -51,7 +53,9 @@ export function pairColumns(
       );
       continue;
     }
-    const paired = pairColumn(naming.kind, subject, { ours, theirs: other, mapped });
+    const inKey =
+      (primary.key?.includes(ours.name) ?? false) || (candidate.key?.includes(other.name) ?? false);
+    const paired = pairColumn(naming.kind, subject, { ours, theirs: other, mapped, inKey });
     if ('code' in paired) reasons.push(paired);
     else columns.push(paired);
   }
@@ -89,8 +93,8 @@ function pairColumn(kind: PairKind, subject: string, match: Match): PairedColumn
 
 /** Within one engine: the same type has the same bytes. */
 function pairNative(kind: PairKind, subject: string, { ours, theirs, mapped }: Match): PairedColumn | Reason {
-  if (mapped !== null && (mapped.as !== null || mapped.zone !== null)) {
-    const message = `column "${ours.name}" is mapped with \`as\` or \`zone\`, which are for pairs of different engines`;
+  if (mapped !== null && (mapped.as ?? mapped.zone ?? mapped.scale ?? (mapped.trim || null)) !== null) {
+    const message = `column "${ours.name}" is mapped with more than a name, which is for pairs of different engines`;
     return reason('TP-MAPPING', subject, message);
   }
   if (theirs.baseType !== ours.baseType) {
@@ -106,17 +110,43 @@ function pairNative(kind: PairKind, subject: string, { ours, theirs, mapped }: M
 }
 
 /** Between engines: by the rules of src/row/portable.ts, or not at all. */
-function pairPortable(subject: string, { ours, theirs, mapped }: Match): PairedColumn | Reason {
-  const shared = commonForm(ours.portable, theirs.portable, mapped ?? undefined);
-  if (shared === null) return noCommonForm(subject, { ours, theirs, mapped });
+function pairPortable(subject: string, { ours, theirs, mapped, inKey }: Match): PairedColumn | Reason {
+  const said = mapped ?? NOTHING_SAID;
+  // A rounded number is a decimal, also where both sites have whole numbers.
+  const wish = said.scale === null || said.as !== null ? said : { as: 'decimal' as const, zone: said.zone };
+  const shared = commonForm(ours.portable, theirs.portable, wish);
+  if (shared === null) return noCommonForm(subject, { ours, theirs, mapped, inKey });
+  const misfit = misfitOf(said, shared.form, inKey);
+  if (misfit !== null) return reason('TP-MAPPING', subject, `column "${ours.name}" ${misfit}`);
   return {
-    primary: portableRead(ours, shared, shared.zones.primary),
-    candidate: portableRead(theirs, shared, shared.zones.candidate),
+    primary: portableRead(ours, shared.form, shared.zones.primary, said),
+    candidate: portableRead(theirs, shared.form, shared.zones.candidate, said),
   };
 }
 
-function portableRead({ name }: ColumnDescription, { form }: SharedForm, zone: string | null): ColumnRead {
-  return { name, encoding: 'portable', form, ...(zone === null ? {} : { zone }) };
+/** What `trim` or `scale` are not for; null: nothing. */
+function misfitOf({ trim, scale }: ColumnMapping, form: PortableForm, inKey: boolean): string | null {
+  if (trim && form !== 'text') return `is compared as ${form}, which \`trim\` is not for`;
+  if (scale !== null && form !== 'decimal') return `is compared as ${form}, which \`scale\` is not for`;
+  // Two keys that are one when rounded would be taken for one row.
+  if (inKey && (trim || scale !== null)) return 'is in the key, whose values cannot be trimmed or rounded';
+  return null;
+}
+
+function portableRead(
+  { name }: ColumnDescription,
+  form: PortableForm,
+  zone: string | null,
+  { trim, scale }: ColumnMapping,
+): ColumnRead {
+  return {
+    name,
+    encoding: 'portable',
+    form,
+    ...(zone === null ? {} : { zone }),
+    ...(trim ? { trim } : {}),
+    ...(scale === null ? {} : { scale }),
+  };
 }
 
 function noCommonForm(subject: string, { ours, theirs, mapped }: Match): Reason {

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { type ColumnMapping, FORM_NAMES, type Mapping } from './mapping.ts';
 
 const NAME_LENGTH_MAX = 512;
+/** MySQL and MariaDB keep at most 30 digits behind the point, or 38. */
+const SCALE_MAX = 30;
 
 /** Names are identifiers as the catalog has them: nothing in them is a variable or a pattern. */
 const identifier = z
@@ -22,9 +24,16 @@ const column = z
       .refine(isZone, { error: 'a time zone by its IANA name is wanted, such as Asia/Seoul' })
       .nullable()
       .default(null),
+    trim: z.boolean({ error: 'true or false is wanted' }).default(false),
+    scale: z
+      .int({ error: 'a whole number from 0 to 30 is wanted' })
+      .min(0, { error: 'a whole number from 0 to 30 is wanted' })
+      .max(SCALE_MAX, { error: 'a whole number from 0 to 30 is wanted' })
+      .nullable()
+      .default(null),
   })
-  .refine((value) => value.name !== null || value.as !== null || value.zone !== null, {
-    error: 'name, as or zone is wanted',
+  .refine(({ name, as, zone, trim, scale }) => trim || [name, as, zone, scale].some((one) => one !== null), {
+    error: 'name, as, zone, trim or scale is wanted',
   });
 
 /** `mapping:` of a system or of one candidate. */

@@ -22,7 +22,13 @@ export interface ColumnMapping {
   readonly as: (typeof FORM_NAMES)[number] | null;
   /** The time zone (IANA name) in which the local times of one site are the instants of the other. */
   readonly zone: string | null;
+  /** Blanks at the end of a text do not count: one site pads what the other does not. */
+  readonly trim: boolean;
+  /** Numbers are equal when they are, rounded to so many digits behind the point; null: exactly. */
+  readonly scale: number | null;
 }
+
+export const NOTHING_SAID: ColumnMapping = { name: null, as: null, zone: null, trim: false, scale: null };
 
 /**
  * How names of the primary stand for names of the candidate. Tables are written `schema.table` as output shows them,

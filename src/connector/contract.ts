@@ -26,6 +26,10 @@ export interface ColumnRead {
   readonly form?: PortableForm;
   /** The time zone (IANA name) in which a local time is an instant, for a form of `inZone`. */
   readonly zone?: string;
+  /** With the form `text`: blanks at the end do not count. Never of a key column. */
+  readonly trim?: true;
+  /** With the form `decimal`: rounded to so many digits behind the point, half away from zero. Never of a key column. */
+  readonly scale?: number;
 }
 
 /** What both sites must agree on to emit the same bytes for the same row. */

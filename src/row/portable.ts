@@ -24,7 +24,8 @@ import type { PortableForm, PortableForms } from '../connector/table.ts';
  *
  * A value of the type that has no such form (an infinite date, a zero date, 2 in a boolean, an unsigned integer beyond
  * the signed ones) is sent with another length or as an extreme that no other engine's value reaches, so that it never
- * equals a value in the form. Two values are therefore equal bytes exactly if they are the same value.
+ * equals a value in the form. Two values are therefore equal bytes exactly if they are the same value; unless the
+ * configuration says that less counts: `trim` takes the blanks off the end of a text, `scale` rounds a decimal.
  */
 
 /** What a pair of columns is read in. */

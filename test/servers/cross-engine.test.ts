@@ -286,35 +286,74 @@ await describeMysql('PostgreSQL and %s', (flavor) => {
     ]);
   });
 
-  it('are the same, or not settled, while changes are on their way, and different where one is lost', async () => {
-    const create = `CREATE TABLE moving (id int PRIMARY KEY, v int)`;
-    await pair.postgres.sql(`${create}; INSERT INTO moving SELECT g, 0 FROM generate_series(1, 3000) g;`);
-    const values = Array.from({ length: 3000 }, (_, index) => `(${index + 1},0)`).join();
-    await pair.mysqlSql(`${create}; INSERT INTO moving VALUES ${values}`);
-    const stop = new AbortController();
-    const carried = feed(pair, stop.signal);
-    try {
-      for (let run = 0; run < 3; run++) {
-        const { outcome } = await pair.find('public.moving', { applyWithinMs: 1500 });
-        expect(outcome).not.toBe('different');
-      }
-      await pair.postgres.sql('UPDATE moving SET v = -1 WHERE id = 2999');
-      expect(await pair.find('public.moving', { applyWithinMs: 1500 })).toEqual(
-        differing({ changed: 1 }, ['changed id=2999: v']),
-      );
-    } finally {
-      stop.abort();
-      await carried;
-    }
+  it('let blanks at the end and digits behind the scale count only where nothing else is said', async () => {
+    await pair.postgres.sql(
+      `CREATE TABLE loose (id int PRIMARY KEY, c char(5), n numeric, i int);
+       INSERT INTO loose VALUES (1, 'ab', 1.005, 7), (2, 'ab', -1.005, 7), (3, 'ab', -0.001, 7), (4, 'ab', 1.004, 7);`,
+    );
+    await pair.mysqlSql(
+      `CREATE TABLE loose (id int PRIMARY KEY, c varchar(9) character set latin1, n decimal(12,4), i decimal(6,2));
+       INSERT INTO loose VALUES (1, 'ab   ', 1.01, 7.2), (2, 'ab', -1.01, 7), (3, 'ab ', 0, 6.5), (4, ' ab', 1.01, 7);`,
+    );
+    expect(await pair.find('public.loose')).toMatchObject({ outcome: 'different', changed: 4 });
+    const mapping = mappingOf({
+      'public.loose': { c: { trim: true }, n: { scale: 2 }, i: { scale: 0 } },
+    });
+    expect(await pair.find('public.loose', { mapping })).toEqual(
+      differing({ changed: 1 }, ['changed id=4: c, n']),
+    );
+    const reverse = mappingOf({ 'bank.loose': { c: { trim: true }, n: { scale: 2 }, i: { scale: 0 } } });
+    expect(await pair.find('bank.loose', { mapping: reverse, reversed: true })).toMatchObject({ changed: 1 });
+    const key = mappingOf({ 'public.loose': { id: { scale: 0 } } });
+    expect(await pair.find('public.loose', { mapping: key })).toMatchObject({
+      outcome: 'unproven',
+      reasons: ['TP-MAPPING'],
+    });
   });
+
+  it.each([false, true])(
+    'are never different while changes are on their way, but where one is lost (MySQL the primary: %s)',
+    async (reversed) => {
+      const name = reversed ? 'bank.moving' : 'public.moving';
+      const write = (sql: string): Promise<unknown> =>
+        reversed ? pair.mysqlSql(sql) : pair.postgres.sql(sql);
+      const create = `CREATE TABLE moving (id int PRIMARY KEY, v int)`;
+      const drop = 'DROP TABLE IF EXISTS moving';
+      await pair.postgres.sql(
+        `${drop}; ${create}; INSERT INTO moving SELECT g, 0 FROM generate_series(1, 3000) g;`,
+      );
+      const values = Array.from({ length: 3000 }, (_, index) => `(${index + 1},0)`).join();
+      await pair.mysqlSql(`${drop}; ${create}; INSERT INTO moving VALUES ${values}`);
+      const stop = new AbortController();
+      const carried = feed(pair, reversed, stop.signal);
+      try {
+        for (let run = 0; run < 2; run++) {
+          const { outcome } = await pair.find(name, { reversed, applyWithinMs: 1500 });
+          expect(outcome).not.toBe('different');
+        }
+        await write('UPDATE moving SET v = -1 WHERE id = 2999');
+        expect(await pair.find(name, { reversed, applyWithinMs: 1500 })).toMatchObject({
+          outcome: 'different',
+          changed: 1,
+          samples: ['changed id=2999: v'],
+        });
+      } finally {
+        stop.abort();
+        await carried;
+      }
+    },
+  );
 });
 
-/** Writes to PostgreSQL and carries each write over a little later, as a change stream does, to rows below 2500. */
-async function feed(pair: CrossPair, signal: AbortSignal): Promise<void> {
+/** Writes to the primary and carries each write over a little later, as a change stream does, to rows below 2500. */
+async function feed(pair: CrossPair, reversed: boolean, signal: AbortSignal): Promise<void> {
+  const postgres = (sql: string): Promise<unknown> => pair.postgres.sql(sql);
+  const mysql = (sql: string): Promise<unknown> => pair.mysqlSql(sql);
+  const [primary, candidate] = reversed ? [mysql, postgres] : [postgres, mysql];
   for (let turn = 1; !signal.aborted; turn++) {
     const sql = `UPDATE moving SET v = ${turn} WHERE id IN (${(turn * 7) % 2500}, ${(turn * 13) % 2500})`;
-    await pair.postgres.sql(sql);
+    await primary(sql);
     await sleep(20);
-    await pair.mysqlSql(sql);
+    await candidate(sql);
   }
 }

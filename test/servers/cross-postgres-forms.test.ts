@@ -207,6 +207,21 @@ describe('PostgreSQL in portable forms', () => {
     },
   );
 
+  it('trims and rounds where it is told to', async () => {
+    const columns = [
+      { name: 'b', encoding: 'portable', form: 'text', trim: true },
+      { name: 'c', encoding: 'portable', form: 'decimal', scale: 0 },
+    ] as const;
+    const shape = shapeOf(table('pairs'), columns, 0);
+    const [range] = await site.planRanges(shape, { kind: 'slice', rowsMax: 9, bytesMax: 1 << 20 }, forever());
+    const rows = range === undefined ? [] : await readRange(site, shape, range);
+    const texts = rows.map((row) => fieldsOf(row).map((field) => Buffer.from(field ?? []).toString()));
+    expect(texts).toEqual([
+      ['x', '2'],
+      ['y', '2'],
+    ]);
+  });
+
   it('finds rows by composite keys, whatever the other engine asks for beside them', async () => {
     const columns = [
       { name: 'a', encoding: 'portable', form: 'decimal' },

@@ -6,7 +6,7 @@ import type { WorldOptions } from '../../connectors/memory/world.ts';
 import type { TableResult, VerifyResult } from '../../src/compare/result.ts';
 import type { VerifyOptions } from '../../src/compare/verify-options.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { NO_MAPPING, type Mapping } from '../../src/config/mapping.ts';
+import { type Mapping, NO_MAPPING, NOTHING_SAID } from '../../src/config/mapping.ts';
 import { faultyPlan, livePlan, quietPlan, tamperedPlan } from './world-arbitrary.ts';
 import { ScheduledWorld, type WorldPlan } from './world-schedule.ts';
 import { verifyPair } from './world-verify.ts';
@@ -131,13 +131,12 @@ describe('sites of different engines', () => {
 });
 
 function mapping(tables: [string, string][], columns: Record<string, Record<string, object>> = {}): Mapping {
-  const whole = { name: null, as: null, zone: null };
   return {
     tables: new Map(tables),
     columns: new Map(
       Object.entries(columns).map(([table, each]) => [
         table,
-        new Map(Object.entries(each).map(([name, one]) => [name, { ...whole, ...one }])),
+        new Map(Object.entries(each).map(([name, one]) => [name, { ...NOTHING_SAID, ...one }])),
       ]),
     ),
   };
@@ -159,6 +158,10 @@ describe('a mapping that does not fit', () => {
       'different',
       'TP-COLUMN-MISSING',
     ],
+    ['trims a number', mapping([], { [T]: { id: { trim: true } } }), 'unproven', 'TP-MAPPING'],
+    ['trims the key', mapping([], { [T]: { id: { as: 'integer', trim: true } } }), 'unproven', 'TP-MAPPING'],
+    ['rounds a text', mapping([], { [T]: { owner: { as: 'text', scale: 1 } } }), 'unproven', 'TP-MAPPING'],
+    ['rounds what is no number', mapping([], { [T]: { owner: { scale: 1 } } }), 'unproven', 'TP-NO-ENCODING'],
     [
       'asks for a form that the column has not',
       mapping([], { [T]: { owner: { as: 'uuid' } } }),

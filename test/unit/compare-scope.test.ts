@@ -3,6 +3,7 @@ import { createMemoryPair, type MemoryPair } from '../../connectors/memory/pair.
 import { bitmapOf, groupBuckets, mismatchedBuckets, rowsOf } from '../../src/compare/buckets.ts';
 import { reason } from '../../src/compare/reasons.ts';
 import type { TableResult } from '../../src/compare/result.ts';
+import { NOTHING_SAID } from '../../src/config/mapping.ts';
 import { Naming } from '../../src/compare/naming.ts';
 import { planScope, type TablePlan } from '../../src/compare/scope.ts';
 import { StillWindow } from '../../src/compare/still.ts';
@@ -209,10 +210,9 @@ describe('names of two engines', () => {
       columns: [column('beta'), column('a'), column('nr'), column('id')],
       key: ['beta', 'nr'],
     });
-    const nothing = { name: null, as: null, zone: null } as const;
     const columns = new Map([
-      ['id', { ...nothing, name: 'nr' }],
-      ['b', { ...nothing, name: 'beta', as: 'decimal' as const }],
+      ['id', { ...NOTHING_SAID, name: 'nr' }],
+      ['b', { ...NOTHING_SAID, name: 'beta', as: 'decimal' as const }],
     ]);
     const mapping = { tables: new Map<string, string>(), columns: new Map([['public.a', columns]]) };
     const naming = new Naming('cross-engine', [primary], [candidate], mapping, HOMES);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chooseSites } from '../../src/commands/sites.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { isEmptyMapping, type Mapping } from '../../src/config/mapping.ts';
+import { isEmptyMapping, type Mapping, NOTHING_SAID } from '../../src/config/mapping.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,16 +35,18 @@ describe('the mapping of names', () => {
   it('is read with names, meanings and time zones, and nothing where nothing is said', () => {
     const mapping = mappingIn(`{
       tables: { "public.orders": "shop.purchases" },
-      columns: { "public.orders": { active: { as: boolean }, at: { zone: Asia/Seoul }, note: { name: remark, as: text } } } }`);
+      columns: { "public.orders": { active: { as: boolean }, at: { zone: Asia/Seoul }, note: { name: remark, as: text }, pad: { trim: true }, sum: { scale: 2 } } } }`);
     expect(mapping).toEqual({
       tables: new Map([['public.orders', 'shop.purchases']]),
       columns: new Map([
         [
           'public.orders',
           new Map([
-            ['active', { name: null, as: 'boolean', zone: null }],
-            ['at', { name: null, as: null, zone: 'Asia/Seoul' }],
-            ['note', { name: 'remark', as: 'text', zone: null }],
+            ['active', { ...NOTHING_SAID, as: 'boolean' }],
+            ['at', { ...NOTHING_SAID, zone: 'Asia/Seoul' }],
+            ['note', { ...NOTHING_SAID, name: 'remark', as: 'text' }],
+            ['pad', { ...NOTHING_SAID, trim: true }],
+            ['sum', { ...NOTHING_SAID, scale: 2 }],
           ]),
         ],
       ]),
@@ -74,7 +76,11 @@ describe('the mapping of names', () => {
       '{ columns: { a.b: { c: { name: x }, d: { name: x } } } }',
       'mapping.columns."a.b".d: another column is mapped',
     ],
-    ['a column of which nothing is said', '{ columns: { a.b: { c: {} } } }', 'name, as or zone is wanted'],
+    [
+      'a column of which nothing is said',
+      '{ columns: { a.b: { c: {} } } }',
+      'name, as, zone, trim or scale is wanted',
+    ],
     [
       'a form that there is not',
       '{ columns: { a.b: { c: { as: money } } } }',

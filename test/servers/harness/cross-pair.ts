@@ -3,7 +3,7 @@ import { REAL_TIMING } from '../../../src/commands/timing.ts';
 import type { VerifyResult } from '../../../src/compare/result.ts';
 import { DEFAULT_LIMITS } from '../../../src/compare/site-pair.ts';
 import { verify } from '../../../src/compare/verify.ts';
-import { type ColumnMapping, type Mapping, NO_MAPPING } from '../../../src/config/mapping.ts';
+import { type ColumnMapping, type Mapping, NO_MAPPING, NOTHING_SAID } from '../../../src/config/mapping.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import type { Connector } from '../../../src/connector/contract.ts';
 import { installedVersions } from '../../../src/demo/binaries.ts';
@@ -94,13 +94,12 @@ export function mappingOf(
   columns: Readonly<Record<string, Readonly<Record<string, Partial<ColumnMapping>>>>>,
   tables: Readonly<Record<string, string>> = {},
 ): Mapping {
-  const nothing: ColumnMapping = { name: null, as: null, zone: null };
   return {
     tables: new Map(Object.entries(tables)),
     columns: new Map(
       Object.entries(columns).map(([table, each]) => [
         table,
-        new Map(Object.entries(each).map(([name, said]) => [name, Object.assign({}, nothing, said)])),
+        new Map(Object.entries(each).map(([name, said]) => [name, Object.assign({}, NOTHING_SAID, said)])),
       ]),
     ),
   };
