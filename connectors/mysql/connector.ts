@@ -32,6 +32,7 @@ import type { ProbeSessions } from './probe.ts';
 import { keysQuery, rangeQuery, type RowQuery } from './ranges.ts';
 import { relateSites } from './relation.ts';
 import { describeTables } from './tables.ts';
+import { mayBeWritten, readMark } from './written.ts';
 
 const CAPABILITIES: Capabilities = {
   ranges: true,
@@ -186,14 +187,19 @@ export class MysqlConnector implements Connector {
     return this.#control.use(signal, (session) => readCommitsPending(session, signal));
   }
 
-  /** The server cannot tell which rows were written since when, so the mark says nothing. */
-  async markNow(signal: AbortSignal): Promise<string> {
-    return this.#control.use(signal, () => Promise.resolve(''));
+  markNow(signal: AbortSignal): Promise<string> {
+    return this.#control.use(signal, (session) => readMark(session, signal));
   }
 
-  /** All keys: any row may have been written. Where they are too many the sink ends the read. */
-  readWrittenSince(shape: RowShape, _: string, sink: RowSink, signal: AbortSignal): Promise<void> {
-    return this.#read(this.#readers, keysQuery(shape), sink, signal);
+  /**
+   * No rows where the log shows that the table was not written to, else the keys of all rows: which of them were written
+   * the server cannot tell. Where they are too many the sink ends the read.
+   */
+  async readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
+    const written = await this.#control.use(signal, (session) =>
+      mayBeWritten(session, mark, shape.table, signal),
+    );
+    if (written) await this.#read(this.#readers, keysQuery(shape), sink, signal);
   }
 
   async describeKeys(

@@ -21,6 +21,7 @@ import {
   timeOfMicroseconds,
   timeText,
 } from '../../connectors/mysql/temporal.ts';
+import { isWrite } from '../../connectors/mysql/written.ts';
 import { keyFieldsOf } from '../../src/row/stream.ts';
 
 function column(name: string, columnType: string, collation: string | null = null): BoundColumn {
@@ -307,6 +308,35 @@ describe('key values as literals', () => {
     expect(portableLiterals(type, 'decimal', Buffer.from('NaN'))).toBeNull();
     expect(portableLiterals(type, 'float8', Buffer.from('7ff8000000000000', 'hex'))).toBeNull();
     expect(portableLiterals(type, 'integer', Buffer.from('ffffffffffffffff', 'hex'))).toEqual(['-1']);
+  });
+});
+
+describe('an event of the log', () => {
+  const orders = { schema: 'shop', table: 'orders' };
+  const event = (type: string, info = ''): boolean =>
+    isWrite({ Log_name: 'binlog.1', Event_type: type, End_log_pos: '99', Info: info }, orders);
+
+  test.each([
+    ['Table_map', 'table_id: 93 (shop.orders)'],
+    ['Query', 'use `shop`; DELETE FROM orders'],
+    ['Query', 'use `shop`; ALTER TABLE other ADD x int'],
+    ['Transaction_payload', "compression='ZSTD'"],
+    ['Incident', '#1 (LOST_EVENTS)'],
+    ['Something_new', ''],
+  ])('%s %s may be a write to the table', (type, info) => {
+    expect(event(type, info)).toBe(true);
+  });
+
+  test.each([
+    ['Table_map', 'table_id: 93 (shop.orders_old)'],
+    ['Table_map', 'table_id: 93 (old_shop.orders)'],
+    ['Write_rows', 'table_id: 93 flags: STMT_END_F'],
+    ['Update_rows_compressed_v1', 'table_id: 93'],
+    ['Query', 'BEGIN'],
+    ['Xid', 'COMMIT /* xid=11 */'],
+    ['Rotate', 'binlog.2;pos=4'],
+  ])('%s %s is none', (type, info) => {
+    expect(event(type, info)).toBe(false);
   });
 });
 
