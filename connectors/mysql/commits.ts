@@ -57,10 +57,15 @@ async function pendingGtids(session: Session, signal: AbortSignal): Promise<Pend
   return 'none';
 }
 
-/** The global variable, not the session's own of that name: `uuid:11#25:12#31`, each number with its thread behind #. */
+/** The global variable, not the session's own of that name. */
 export async function readOwned(session: Session, signal: AbortSignal): Promise<GtidSet> {
   const [row] = await session.rows<{ owned: string }>('SELECT @@global.gtid_owned AS owned', [], signal);
-  return parseGtidSet((row?.owned ?? '').replace(/#\d+/g, ''));
+  return parseOwned(row?.owned ?? '');
+}
+
+/** `uuid:11#25:12#31`: behind each number its thread. */
+export function parseOwned(text: string): GtidSet {
+  return parseGtidSet(text.replace(/#\d+/g, ''));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { readVariables } from './identity-variables.ts';
 import type { LogPlace } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
@@ -8,8 +7,8 @@ import type { Session } from './session.ts';
  */
 export async function usesGtids(session: Session, signal: AbortSignal): Promise<boolean> {
   if (session.flavor === 'mariadb') return true;
-  const variables = await readVariables(session, ['gtid_mode'], signal);
-  return variables.get('gtid_mode')?.toUpperCase() === 'ON';
+  const [row] = await session.rows<{ mode: string }>('SELECT @@global.gtid_mode AS mode', [], signal);
+  return row?.mode === 'ON';
 }
 
 /**

@@ -1,12 +1,11 @@
 import type { LagFacts } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { readOwned } from './commits.ts';
+import { parseOwned } from './commits.ts';
 import { readOpenWriters } from './commits-open.ts';
 import { comparePositions, positionOfList, positionOfPlace, positionOfSet } from './gtid.ts';
 import { joinLists, parseGtidList, type GtidList } from './gtid-list.ts';
 import { parseGtidSet, unite, type GtidSet } from './gtid-set.ts';
-import { readVariables } from './identity-variables.ts';
 import { readLogPlace, usesGtids } from './positions-log.ts';
 import { readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
@@ -28,10 +27,12 @@ export interface Lineage {
 /** What a connector remembers between two readings of a head. */
 export interface HeadMemory {
   quiet: { readonly head: Position; readonly readAtMs: number } | null;
+  /** The last answer that was not yes. */
+  restless: { readonly quiet: false | null; readonly readAtMs: number } | null;
 }
 
 export function newHeadMemory(): HeadMemory {
-  return { quiet: null };
+  return { quiet: null, restless: null };
 }
 
 /**
@@ -39,6 +40,8 @@ export function newHeadMemory(): HeadMemory {
  * and nothing was logged since; a transaction that was begun meanwhile is in no log.
  */
 const QUIET_FOR_MS = 1000;
+/** For how long "no" and "not known" are not asked again: the answer takes 100 ms, and settling needs just the head. */
+const RESTLESS_FOR_MS = 300;
 
 /**
  * The primary's head, and whether all before it is visible.
@@ -63,26 +66,43 @@ export async function readHead(
   const readAtMs = now();
   const known = memory.quiet;
   if (known?.head === head && readAtMs - known.readAtMs < QUIET_FOR_MS) return { head, quiet: true };
+  const { restless } = memory;
+  if (restless !== null && readAtMs - restless.readAtMs < RESTLESS_FOR_MS)
+    return { head, quiet: restless.quiet };
   const writers = await readOpenWriters(session, signal);
-  memory.quiet = writers === false ? { head, readAtMs } : null;
-  return { head, quiet: writers === null ? null : !writers };
+  const quiet = writers === null ? null : !writers;
+  memory.quiet = quiet === true ? { head, readAtMs } : null;
+  memory.restless = quiet === true ? null : { quiet, readAtMs: now() };
+  return { head, quiet };
 }
 
 async function readEnd(session: Session, signal: AbortSignal): Promise<Position> {
-  const { flavor, target } = session;
-  const variables = await readVariables(session, ['log_bin', 'server_uuid'], signal);
-  if (variables.get('log_bin')?.toUpperCase() !== 'ON') {
-    throw new TwinproofError('TP-POSITION', { message: `${target.label} keeps no binary log` });
+  if (session.flavor === 'mariadb') {
+    const [row] = await session.rows<{ log: string; gtids: string }>(
+      'SELECT @@global.log_bin AS log, @@global.gtid_binlog_pos AS gtids',
+      [],
+      signal,
+    );
+    if (row?.log !== '1') throw withoutLog(session);
+    return positionOfList(parseGtidList(row.gtids));
   }
-  if (flavor === 'mariadb') return positionOfList(await readList(session, 'gtid_binlog_pos', signal));
-  if (await usesGtids(session, signal)) {
-    const owned = await readOwned(session, signal);
-    return positionOfSet(unite(owned, await readExecuted(session, signal)));
+  const [row] = await session.rows<{ log: string; mode: string; uuid: string; owned: string }>(
+    `SELECT @@global.log_bin AS log, @@global.gtid_mode AS mode, @@global.server_uuid AS uuid,
+       @@global.gtid_owned AS owned`,
+    [],
+    signal,
+  );
+  if (row?.log !== '1') throw withoutLog(session);
+  if (row.mode === 'ON') {
+    return positionOfSet(unite(parseOwned(row.owned), await readExecuted(session, signal)));
   }
   const place = await readLogPlace(session, signal);
-  if (place === null)
-    throw new TwinproofError('TP-POSITION', { message: `${target.label} tells no log file` });
-  return positionOfPlace({ server: variables.get('server_uuid') ?? '', ...place });
+  if (place === null) throw withoutLog(session);
+  return positionOfPlace({ server: row.uuid, ...place });
+}
+
+function withoutLog({ target }: Session): TwinproofError {
+  return new TwinproofError('TP-POSITION', { message: `${target.label} keeps no binary log` });
 }
 
 /** The transactions that a server has committed, its own and replicated ones. */
