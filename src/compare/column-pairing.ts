@@ -61,13 +61,28 @@ export function pairColumns(
   }
   const extra = [...theirs.keys()].map((column) => `"${column}"`);
   if (extra.length > 0) note('TP-COLUMN-EXTRA', `only the candidate has ${extra.join(', ')}`);
-  return { columns, verdict: verdictOf(reasons), reasons };
+  const verdict = verdictOf(reasons);
+  const meant = [...mapping].flatMap(([name, said]) => meaningOf(name, said));
+  if (verdict === null && meant.length > 0)
+    note('TP-MAPPED', `by the mapping of the configuration ${meant.join('; ')}`);
+  return { columns, verdict, reasons };
 }
 
 function verdictOf(reasons: readonly Reason[]): PairedColumns['verdict'] {
   const codes = new Set(reasons.map(({ code }) => code));
   if (codes.has('TP-COLUMN-MISSING')) return 'different';
   return [...codes].some((code) => code !== 'TP-COLUMN-EXTRA') ? 'unproven' : null;
+}
+
+/** What makes values equal that their types alone do not: it belongs to the evidence. */
+function meaningOf(name: string, { as, zone, trim, scale }: ColumnMapping): string[] {
+  const said = [
+    as === null ? null : `is compared as ${as}`,
+    zone === null ? null : `has its local times in ${zone}`,
+    trim ? 'has no blanks at its end' : null,
+    scale === null ? null : `is rounded to ${scale} digits`,
+  ].filter((part) => part !== null);
+  return said.length === 0 ? [] : [`"${name}" ${said.join(' and ')}`];
 }
 
 function unknownColumns(

@@ -37,6 +37,7 @@ const REASONS = {
   ],
   'TP-PRIMARY-LOST': ['warn', 'the primary stopped answering during the run; run again when it is back'],
   'TP-MAPPING': ['warn', 'mend the mapping in the configuration: what it names must exist and fit the pair'],
+  'TP-MAPPED': ['info', 'equality rests on what the mapping says of these columns: check that it is so'],
   'TP-BY-TIME': [
     'info',
     'raise --apply-within if changes can take longer to reach the candidate than that, or true lag looks like a difference',

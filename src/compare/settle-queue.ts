@@ -11,7 +11,7 @@ import type { Tally } from './tally.ts';
 /** Absent rows looked for in the heap at once: one pass over the table for all of them. */
 const HEAP_BATCH = 20_000;
 /** Batches in flight on a pair where each round is a wait: while one waits the servers have nothing to do. */
-const TIMED_BATCHES = 8;
+const TIMED_BATCHES = 4;
 /** How often rows may move between an index and a heap look-up before they are called unsettled. */
 const MOVES_MAX = 5;
 

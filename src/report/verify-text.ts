@@ -40,7 +40,9 @@ function meaningOf(result: VerifyResult): string {
   const unproven = tables.filter(({ outcome }) => outcome === 'unproven').length;
   switch (result.outcome) {
     case 'same':
-      return `every row of ${countOf(coverage.compared, 'table')} is the same on both sites, byte for byte`;
+      return `every row of ${countOf(coverage.compared, 'table')} is the same on both sites, ${
+        result.pair === 'cross-engine' ? 'value for value' : 'byte for byte'
+      }`;
     case 'different': {
       const differing = tables.filter(({ outcome }) => outcome === 'different');
       const rows = differing.reduce((sum, table) => sum + differencesIn(table), 0n);

@@ -69,7 +69,7 @@ ${mapping}    tables: { include: ["public.orders"] }
 
   it('verify follows the mapping of the configuration', async () => {
     const result = await tool('verify', MAPPING);
-    expect([result.code, reasonsIn(result)]).toEqual([0, ['TP-BY-TIME']]);
+    expect([result.code, reasonsIn(result)]).toEqual([0, ['TP-BY-TIME', 'TP-MAPPED']]);
     const text = await runCli(['verify', '--config', configured(MAPPING), '--apply-within', '2s']);
     expect(text.stdout).toContain('SAME');
     expect(text.stdout).toContain('for 2 s');

@@ -142,7 +142,7 @@ await describeMysql('PostgreSQL and %s', (flavor) => {
     expect(result).toMatchObject({
       outcome: 'same',
       pair: 'cross-engine',
-      tables: [{ table, encoding: 'portable', method: 'slice', reasons: [] }],
+      tables: [{ table, encoding: 'portable', method: 'slice', reasons: [{ code: 'TP-MAPPED' }] }],
       reasons: [{ code: 'TP-BY-TIME', severity: 'info' }],
     });
     expect(result.tables[0]?.rows.primary).toBe(BigInt(COLUMNS.length + 1));
@@ -156,11 +156,12 @@ await describeMysql('PostgreSQL and %s', (flavor) => {
       ).join(' ');
     await pair.mysqlSql(change(({ values, mysqlValues }) => (mysqlValues ?? values)[1]));
     const expected = COLUMNS.map(({ name }, index) => `changed id=${index + 1}: ${name}`);
-    expect(await pair.find('public.forms', { mapping })).toEqual(
-      differing({ changed: COLUMNS.length }, expected),
-    );
+    expect(await pair.find('public.forms', { mapping })).toEqual({
+      ...differing({ changed: COLUMNS.length }, expected),
+      reasons: ['TP-MAPPED'],
+    });
     await pair.mysqlSql(change(({ values, mysqlValues }) => (mysqlValues ?? values)[0]));
-    expect(await pair.find('public.forms', { mapping })).toEqual(SAME);
+    expect(await pair.find('public.forms', { mapping })).toEqual({ ...SAME, reasons: ['TP-MAPPED'] });
     await pair.mysqlSql(change(() => 'NULL'));
     expect((await pair.find('public.forms', { mapping })).changed).toBe(COLUMNS.length);
   });
@@ -202,14 +203,15 @@ await describeMysql('PostgreSQL and %s', (flavor) => {
          (3, 1, '0000-00-00', 1), (4, 1, '2024-01-01', 2), (18446744073709551615, 1, '2024-01-01', 1);`,
     );
     const mapping = mappingOf({ 'public.limits': { b: { as: 'boolean' } } });
-    expect(await pair.find('public.limits', { mapping })).toEqual(
-      differing({ extra: 1, changed: 3 }, [
+    expect(await pair.find('public.limits', { mapping })).toEqual({
+      ...differing({ extra: 1, changed: 3 }, [
         'changed id=2: n',
         'changed id=3: d',
         'changed id=4: b',
         'extra id=18446744073709551615',
       ]),
-    );
+      reasons: ['TP-MAPPED'],
+    });
     const reverse = mappingOf({ 'bank.limits': { b: { as: 'boolean' } } });
     const found = await pair.find('bank.limits', { mapping: reverse, reversed: true });
     expect(found).toMatchObject({ outcome: 'different', missing: 1, changed: 3 });
@@ -299,9 +301,10 @@ await describeMysql('PostgreSQL and %s', (flavor) => {
     const mapping = mappingOf({
       'public.loose': { c: { trim: true }, n: { scale: 2 }, i: { scale: 0 } },
     });
-    expect(await pair.find('public.loose', { mapping })).toEqual(
-      differing({ changed: 1 }, ['changed id=4: c, n']),
-    );
+    expect(await pair.find('public.loose', { mapping })).toEqual({
+      ...differing({ changed: 1 }, ['changed id=4: c, n']),
+      reasons: ['TP-MAPPED'],
+    });
     const reverse = mappingOf({ 'bank.loose': { c: { trim: true }, n: { scale: 2 }, i: { scale: 0 } } });
     expect(await pair.find('bank.loose', { mapping: reverse, reversed: true })).toMatchObject({ changed: 1 });
     const key = mappingOf({ 'public.loose': { id: { scale: 0 } } });

@@ -222,7 +222,10 @@ describe('names of two engines', () => {
       plan?.shapes[site].columns.map(({ name, encoding, form }) => `${name} ${encoding} ${form}`);
     expect(read('primary')).toEqual(['id portable integer', 'b portable decimal', 'a portable integer']);
     expect(read('candidate')).toEqual(['nr portable integer', 'beta portable decimal', 'a portable integer']);
-    expect(plan?.notes.map(({ message }) => message)).toEqual(['only the candidate has "id"']);
+    expect(plan?.notes.map(({ message }) => message)).toEqual([
+      'only the candidate has "id"',
+      'by the mapping of the configuration "b" is compared as decimal',
+    ]);
   });
 });
 
