@@ -33,7 +33,7 @@ const STATUS_INTERVAL_MS = 10_000;
  * A server that shuts down waits until every stream has confirmed everything. If nobody has asked for changes for this
  * long, the status is kept back: the server then drops this client instead of waiting for ever.
  */
-const STALLED_MS = 300_000;
+const STALLED_MS = 60_000;
 /** Acknowledgements that come faster are sent together. */
 const STATUS_GATHER_MS = 50;
 const CLOSE_GRACE_MS = 3_000;
@@ -119,7 +119,7 @@ export class ReplicationConnection {
     return this.#durable;
   }
 
-  /** Everything up to here is durable; told to the server soon, or `now`. Positions before an earlier one are ignored. */
+  /** Everything up to here is durable: told to the server soon. Positions before an earlier one are ignored. */
   acknowledge(durable: Lsn): void {
     if (durable <= this.#durable) return;
     this.#durable = durable;
@@ -133,6 +133,11 @@ export class ReplicationConnection {
       this.#stream.write(statusUpdate(this.#durable, this.#timing.now()));
     }
   };
+
+  /** Ends the connection at once: a server that shuts down must not wait for a stream that nobody reads any more. */
+  abandon(error: unknown): void {
+    this.#fail(error);
+  }
 
   /** Sends the last position and ends the connection, whatever is still on its way. */
   async close(): Promise<void> {

@@ -108,7 +108,7 @@ export class MessageSplitter {
       messages.push(chunk.subarray(at, at + size));
       at += size;
     }
-    this.#head = chunk.slice(at);
+    this.#head = new Uint8Array(chunk.subarray(at));
   }
 
   /** Goes on with a message begun earlier; the answer is where the next one starts. */

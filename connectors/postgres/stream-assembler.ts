@@ -206,7 +206,7 @@ export class TransactionAssembler {
       case 'message': {
         const { transactional, prefix, lsn } = message;
         if (transactional) this.#announce();
-        const content = message.content.slice();
+        const content = new Uint8Array(message.content);
         const position = this.#parts.positionOf(lsn);
         this.#parts.batch.push({ type: 'message', transactional, prefix, content, position });
         return null;

@@ -124,7 +124,7 @@ class PostgresChangeStream implements ChangeStream {
       resolve: (relation) => tables.resolve(relation),
       positionOf: (lsn) => positionOf(lineage.systemId, lineage.timeline, lsn),
     });
-    this.batches = { [Symbol.asyncIterator]: () => this.#run() };
+    this.batches = this.#run();
   }
 
   acknowledge(position: Position): void {
@@ -147,6 +147,15 @@ class PostgresChangeStream implements ChangeStream {
   }
 
   async *#run(): AsyncGenerator<readonly ChangeEvent[]> {
+    try {
+      yield* this.#read();
+    } catch (error) {
+      this.#parts.connection.abandon(error);
+      throw error;
+    }
+  }
+
+  async *#read(): AsyncGenerator<readonly ChangeEvent[]> {
     if (this.#parts.request.after === null) {
       this.#idle(this.#parts.start);
       yield this.#take();

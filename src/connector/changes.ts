@@ -43,7 +43,10 @@ export interface StreamedTable {
   readonly fingerprint: string | null;
 }
 
-/** Opens a transaction; its changes follow, and nothing else until its commit. Only committed ones are handed out. */
+/**
+ * Opens a transaction; its changes, definitions and messages follow, then its commit, and no other begins before that.
+ * Only committed ones are handed out. A stream that ends before the commit gives the transaction again, whole.
+ */
 export interface BeginEvent {
   readonly type: 'begin';
   /** PostgreSQL: the top transaction's 32-bit xid as text; MySQL, MariaDB: the GTID. */
@@ -137,6 +140,7 @@ export interface ChangeRequest {
  * the server waits.
  */
 export interface ChangeStream {
+  /** To be iterated once: leaving a loop over it ends it. */
   readonly batches: AsyncIterable<readonly ChangeEvent[]>;
   /**
    * Says that everything up to `position` (of a commit or idle event) is durable here: the server may forget it. Sent

@@ -43,7 +43,8 @@ export class Follower {
   readonly #iterator: AsyncIterator<readonly ChangeEvent[]>;
   readonly #transactions: StreamedTransaction[] = [];
   #open: ChangeEvent[] | null = null;
-  #lastPosition: Position | null = null;
+  #position: Position | null = null;
+  #newest: Position | null = null;
 
   private constructor(stream: ChangeStream) {
     this.stream = stream;
@@ -72,17 +73,25 @@ export class Follower {
     return new Follower(stream);
   }
 
-  /** The last position of a commit or of idle time. */
+  /** Behind the transaction that was read last, and the idle time after it. */
   get position(): Position {
-    if (this.#lastPosition === null) throw new Error('nothing was read yet');
-    return this.#lastPosition;
+    if (this.#position === null) throw new Error('nothing was read yet');
+    return this.#position;
+  }
+
+  /** Behind everything that came out of the stream, read by the test or not. */
+  get newest(): Position {
+    return this.#newest ?? this.position;
   }
 
   /** The next transaction; the test's own time limit bounds the wait. */
   async transaction(): Promise<StreamedTransaction> {
     for (;;) {
       const found = this.#transactions.shift();
-      if (found !== undefined) return found;
+      if (found !== undefined) {
+        this.#position = found.commit.position;
+        return found;
+      }
       await this.batch();
     }
   }
@@ -107,7 +116,8 @@ export class Follower {
       this.#transactions.push({ commit: event, events: this.#open ?? [] });
       this.#open = null;
     } else this.#open?.push(event);
-    if (event.type === 'commit' || event.type === 'idle') this.#lastPosition = event.position;
+    if (event.type === 'commit' || event.type === 'idle') this.#newest = event.position;
+    if (event.type === 'idle' && this.#transactions.length === 0) this.#position = event.position;
   }
 }
 
@@ -132,7 +142,7 @@ export function short(event: ChangeEvent): string {
 function fieldTexts(bytes: Uint8Array): string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const texts: string[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = view.getInt32(at);
     at += 4;
     if (length === -1) texts.push('null');
