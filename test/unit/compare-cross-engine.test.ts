@@ -124,6 +124,13 @@ describe('sites of different engines', () => {
     expect(pair.world.now()).toBeGreaterThanOrEqual(2 * WITHIN_MS);
   });
 
+  it('are refused when the primary is in recovery', async () => {
+    const pair = makePair();
+    const identity = await pair.primary.identify(new AbortController().signal);
+    pair.primary.identify = () => Promise.resolve({ ...identity, role: 'standby' });
+    await expect(compare(pair)).rejects.toMatchObject({ code: 'TP-ROLES' });
+  });
+
   it('cannot be held back by lag, which the candidate does not tell', async () => {
     const throttle = { rowsPerSecondMax: null, lagMaxMs: 1000 };
     await expect(compare(makePair(), { throttle })).rejects.toMatchObject({ code: 'TP-USAGE' });
