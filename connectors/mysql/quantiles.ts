@@ -43,6 +43,11 @@ export interface Cuts {
   readonly rows: readonly number[];
 }
 
+/**
+ * InnoDB doubles what it counted on the few pages that it looked at (btr_estimate_n_rows_in_range), so a part's share of
+ * what is known of the whole counts, and half of its own estimate where that is more.
+ */
+const DOUBLED = 2;
 /** Estimates say half or twice as much as there is; a plan may come out finer than wanted, but not without end. */
 const PARTS_FACTOR = 4;
 const PARTS_MORE = 64;
@@ -122,12 +127,18 @@ async function estimated(
   const next: Part[] = [];
   let taken = 0;
   for (const part of parts) {
-    if (cuts.has(part)) {
-      for (const half of halves.slice(taken, taken + 2))
-        next.push({ ...half, rows: estimates[taken++] ?? 0 });
-    } else {
+    if (!cuts.has(part)) {
       next.push(part);
+      continue;
     }
+    const [left = 0, right = 0] = estimates.slice(taken, taken + 2);
+    const share = left + right === 0 ? 0.5 : left / (left + right);
+    const shares = [share, 1 - share];
+    for (const [at, half] of halves.slice(taken, taken + 2).entries()) {
+      const rows = Math.max(part.rows * (shares[at] ?? 0), (at === 0 ? left : right) / DOUBLED);
+      next.push({ ...half, rows: Math.round(rows) });
+    }
+    taken += 2;
   }
   return next;
 }
