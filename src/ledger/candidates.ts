@@ -225,7 +225,8 @@ export class Candidates {
     };
     this.#core.guard(() =>
       store.transaction(() => {
-        for (const { key, value } of [...store.dirty.getRange({ start, end })]) {
+        const listed = [...store.dirty.getRange({ start, end })];
+        for (const { key, value } of listed) {
           if (decodePlace(value) < proof.boundary) store.dirty.removeSync(key);
         }
         const name = proofName(current.number, proof.relation);

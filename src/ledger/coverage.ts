@@ -14,6 +14,7 @@ export interface ProvenRange {
 /** The ranges after another proof: it takes the place of what it overlaps. */
 export function withProof(ranges: readonly ProvenRange[], proof: ProvenRange): ProvenRange[] {
   const kept: ProvenRange[] = [];
+  if (isEmpty(proof)) return [...ranges];
   for (const range of ranges) {
     if (startsBefore(range.from, proof.from)) {
       const part = { ...range, to: endMin(range.to, proof.from) };
@@ -24,7 +25,7 @@ export function withProof(ranges: readonly ProvenRange[], proof: ProvenRange): P
       if (!isEmpty(part)) kept.push(part);
     }
   }
-  if (!isEmpty(proof)) kept.push(proof);
+  kept.push(proof);
   return kept.sort((a, b) => (startsBefore(a.from, b.from) ? -1 : 1));
 }
 

@@ -14,6 +14,7 @@ import { LedgerLock } from './lock.ts';
 import { pruneJournal, type Retention } from './pruning.ts';
 import { findEnd, replay, replayRecord, undo } from './recovery.ts';
 import { RowDigester, sha256Digest, xxh64Digest } from './row-digest.ts';
+import { boundaryAt, type Boundary } from './state.ts';
 import { LEDGER_VERSION, Store, type LedgerIdentity } from './store.ts';
 
 const SEGMENT_BYTES = 32 * 1024 * 1024;
@@ -101,6 +102,11 @@ export class Ledger {
   /** Where the stream goes on: everything up to here is taken. Null: nothing was yet. */
   get position(): Position | null {
     return this.core.committed.position;
+  }
+
+  /** Behind the last transaction that was taken. */
+  head(): Boundary {
+    return boundaryAt(this.core.committed.mark.at);
   }
 
   digester(): RowDigester {

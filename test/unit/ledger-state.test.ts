@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ChangeEvent, StreamedTable } from '../../src/connector/changes.ts';
+import type { StreamedTable } from '../../src/connector/changes.ts';
 import { STATE, type RowState } from '../../src/ledger/entry.ts';
 import { Ledger, type LedgerOptions } from '../../src/ledger/ledger.ts';
 import { boundaryOf, StateAt } from '../../src/ledger/state.ts';
@@ -10,52 +10,20 @@ import {
   define,
   digestOf,
   identity,
-  insert,
   ledgerOptions,
   openLedger,
   place,
-  remove,
   removeFolder,
   table,
   temporaryFolder,
   transaction,
-  update,
 } from './ledger-fixture.ts';
+import { KEYS, Model, step, type Rows, type Step } from './ledger-model.ts';
 
-const KEYS = 12;
-type Rows = ReadonlyMap<number, string>;
-
-type Step =
-  | { readonly kind: 'put' | 'move'; readonly key: number; readonly to: number; readonly value: string }
-  | { readonly kind: 'delete'; readonly key: number }
-  | { readonly kind: 'truncate' };
 type Act =
   | { readonly kind: 'transaction'; readonly steps: readonly Step[] }
   | { readonly kind: 'flush' | 'restart' | 'prune' | 'settle' };
 
-const key = fc.nat({ max: KEYS - 1 });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('put' as const),
-      key,
-      to: key,
-      value: fc.string({ maxLength: 30 }),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant('move' as const),
-      key,
-      to: key,
-      value: fc.string({ maxLength: 30 }),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'truncate' as const }) },
-);
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 8,
@@ -69,39 +37,6 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'prune' as const }) },
 );
-
-/** The table as an in-memory map: what the ledger must agree with. */
-class Model {
-  rows = new Map<number, string>();
-  /** After each transaction. */
-  readonly states = new Map<number, Rows>();
-
-  events(steps: readonly Step[], of: StreamedTable): ChangeEvent[] {
-    const events: ChangeEvent[] = [];
-    for (const one of steps) events.push(...this.#step(one, of));
-    return events;
-  }
-
-  #step(one: Step, of: StreamedTable): ChangeEvent[] {
-    if (one.kind === 'truncate') {
-      this.rows.clear();
-      return [{ type: 'truncate', tables: [of] }];
-    }
-    const had = this.rows.has(one.key);
-    if (one.kind === 'delete') {
-      this.rows.delete(one.key);
-      return had ? [remove(of, one.key)] : [];
-    }
-    if (one.kind === 'move') {
-      if (!had || this.rows.has(one.to)) return [];
-      this.rows.delete(one.key);
-      this.rows.set(one.to, one.value);
-      return [update(of, one.to, one.value, one.key)];
-    }
-    this.rows.set(one.key, one.value);
-    return [had ? update(of, one.key, one.value) : insert(of, one.key, one.value)];
-  }
-}
 
 function shown(row: RowState): string {
   if (row.state === STATE.present) return Buffer.from(row.digest).toString('hex');

@@ -1,0 +1,191 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkLedger } from '../../src/ledger/check.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { showLedger } from '../../src/ledger/show.ts';
+import { LEDGER_VERSION, Store } from '../../src/ledger/store.ts';
+import { Witness } from '../../src/ledger/witness.ts';
+import { Unread } from '../../src/ledger/unread.ts';
+import { StateAt } from '../../src/ledger/state.ts';
+import { UNCHANGED_LENGTH } from '../../src/connector/changes.ts';
+import { STATE } from '../../src/ledger/entry.ts';
+import {
+  beginEmpty,
+  body,
+  comparePlaces,
+  digestOf,
+  identity,
+  insert,
+  ledgerOptions,
+  openLedger,
+  place,
+  removeFolder,
+  table,
+  temporaryFolder,
+  transaction,
+  update,
+} from './ledger-fixture.ts';
+
+const OF = table('accounts');
+let folder = '';
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => removeFolder(folder));
+
+async function written(): Promise<Ledger> {
+  const ledger = await openLedger(folder);
+  await beginEmpty(ledger, OF, 1);
+  ledger.take(transaction(2, [insert(OF, 1, 'one'), insert(OF, 2, 'two')]));
+  ledger.take(transaction(3, [update(OF, 1, 'uno')]));
+  await ledger.flush();
+  return ledger;
+}
+
+describe('a ledger', () => {
+  it('is written by one process at a time, and says by which', async () => {
+    const ledger = await written();
+    await expect(openLedger(folder)).rejects.toMatchObject({
+      code: 'TP-LEDGER-LOCKED',
+      message: expect.stringContaining(`process ${process.pid} on ${hostname()}`),
+    });
+    const reader = await Ledger.read(ledgerOptions(folder));
+    expect(reader.position).toBe('3');
+    await reader.close();
+    await ledger.close();
+    await (await openLedger(folder)).close();
+  });
+
+  it('is taken over from a process that is gone, not from one of another host', async () => {
+    await (await written()).close();
+    const lock = path.join(folder, 'owner.lock');
+    const owner = {
+      pid: 2 ** 22 + 1,
+      host: hostname(),
+      started: '1',
+      boot: null,
+      since: '2026-01-01T00:00:00Z',
+    };
+    writeFileSync(lock, JSON.stringify(owner));
+    await (await openLedger(folder)).close();
+    writeFileSync(lock, JSON.stringify({ ...owner, host: 'elsewhere' }));
+    await expect(openLedger(folder)).rejects.toMatchObject({ code: 'TP-LEDGER-LOCKED' });
+  });
+
+  it('stops writing when its lock was taken from it', async () => {
+    const ledger = await written();
+    writeFileSync(path.join(folder, 'other'), '');
+    removeFolder(path.join(folder, 'owner.lock'));
+    await expect(ledger.flush()).rejects.toMatchObject({ code: 'TP-LEDGER-LOCKED' });
+    await ledger.close();
+  });
+
+  it('of another system or another digest is refused', async () => {
+    await (await written()).close();
+    for (const change of [{ system: 'shop' }, { source: '7/other' }, { digest: 'sha256' as const }]) {
+      await expect(openLedger(folder, change)).rejects.toMatchObject({ code: 'TP-LEDGER-SYSTEM' });
+    }
+  });
+
+  it('of a newer version is refused', async () => {
+    await (await written()).close();
+    const store = new Store(folder, true);
+    const identityNow = store.identity();
+    store.transaction(() => store.write('identity', { ...identityNow, version: LEDGER_VERSION + 1 }));
+    await store.close();
+    await expect(openLedger(folder)).rejects.toMatchObject({ code: 'TP-LEDGER-VERSION' });
+  });
+
+  it('that is not there cannot be read', async () => {
+    await expect(Ledger.read(ledgerOptions(folder))).rejects.toMatchObject({ code: 'TP-LEDGER' });
+  });
+
+  it('of which a byte of the journal was altered does not pass its check', async () => {
+    const ledger = await written();
+    await ledger.settle();
+    expect(checkLedger(ledger.core)).toMatchObject({ problems: [], changes: 3, rows: 2 });
+    await ledger.close();
+    const name = path.join(folder, 'journal', readdirSync(path.join(folder, 'journal'))[0] ?? '');
+    const bytes = readFileSync(name);
+    const at = bytes.indexOf('t2') - 20;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(name, bytes);
+    const reader = await Ledger.read(ledgerOptions(folder));
+    expect(checkLedger(reader.core).problems.join('\n')).toMatch(/does not follow|does not hold/);
+    await reader.close();
+  });
+
+  it('of which a row of the index was altered or lost does not pass its check', async () => {
+    const ledger = await written();
+    await ledger.settle();
+    const { index } = ledger.core.store;
+    const [first, second] = [...index.getRange({})];
+    if (first === undefined || second === undefined) throw new Error('there are two rows');
+    const altered = Buffer.from(first.value);
+    altered[10] = (altered[10] ?? 0) ^ 1;
+    index.putSync(first.key, altered);
+    expect(checkLedger(ledger.core).problems.join('\n')).toMatch(/not those that were counted/);
+    index.putSync(first.key, first.value);
+    expect(checkLedger(ledger.core).problems).toEqual([]);
+    index.removeSync(second.key);
+    expect(checkLedger(ledger.core).problems.join('\n')).toMatch(/is not in the index/);
+    await ledger.close();
+  });
+
+  it('shows a person what it holds', async () => {
+    const ledger = await written();
+    const witness = new Witness(ledger.core);
+    witness.offer({ position: place(3), timeUs: 30n });
+    witness.offer({ position: place(4), timeUs: 40n });
+    witness.advance(place(3), comparePlaces);
+    expect(showLedger(ledger)).toMatchObject({
+      system: 'bank',
+      position: '3',
+      newestCommitUs: 3_000_000n,
+      witness: { position: '3', timeUs: 30n },
+      tables: [{ table: 'public.accounts', rows: 2, unread: 0, state: 'complete' }],
+      gaps: [],
+      candidates: [],
+    });
+    await ledger.close();
+  });
+
+  it('does not guess a value that the log left out: the row is unknown until it is read', async () => {
+    const ledger = await written();
+    const after = Buffer.from(body(2, 'xx'));
+    // The second value, of two bytes, becomes one that is not in the log.
+    const cut = after.subarray(0, after.length - 2);
+    cut.writeInt32BE(UNCHANGED_LENGTH, cut.length - 4);
+    ledger.take(transaction(4, [{ ...update(OF, 2, ''), after: cut }]));
+    await ledger.flush();
+    await ledger.settle();
+    const relation = ledger.core.catalog.ofTable(OF.id);
+    if (relation === null) throw new Error('the table is gone');
+    const row = (): number => new StateAt(ledger.core, relation, ledger.head()).row(identity(2)).state;
+    expect(row()).toBe(STATE.unknown);
+    const unread = new Unread(ledger.core);
+    expect(unread.next(10).map((key) => Buffer.from(key.identity))).toEqual([Buffer.from(identity(2))]);
+    const read = { identity: identity(2), row: ledger.digester().row(body(2, 'two'), null) };
+    unread.offer(relation.number, read, place(5));
+    expect(unread.advance(comparePlaces)).toBe(0);
+    ledger.take([{ type: 'idle', position: place(5) }]);
+    expect(unread.advance(comparePlaces)).toBe(1);
+    const found = new StateAt(ledger.core, relation, ledger.head()).row(identity(2));
+    expect(found.state === STATE.present ? Buffer.from(found.digest).toString('hex') : found).toBe(
+      digestOf(2, 'two'),
+    );
+    await ledger.close();
+  });
+
+  it('voids a table of which a change contradicts what it held, and one whose definition changed', async () => {
+    const ledger = await written();
+    ledger.take(transaction(4, [insert(OF, 1, 'again')]));
+    expect(ledger.core.catalog.ofTable(OF.id)).toMatchObject({ cause: 'contradiction', completeFrom: null });
+    expect(ledger.definitions.compare(new Map([[OF.id, 'f1']]))).toEqual([]);
+    expect(ledger.definitions.compare(new Map([[OF.id, 'f2']]))).toHaveLength(1);
+    expect(ledger.core.catalog.ofTable(OF.id)).toMatchObject({ cause: 'definition', fingerprint: 'f2' });
+    await ledger.close();
+  });
+});
