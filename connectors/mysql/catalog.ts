@@ -16,7 +16,7 @@ const DENIED: ReadonlySet<number> = new Set([1142, 1044, 1227, 1370]);
 const NO_SUCH_TABLE = 1146;
 
 export type TableRow = Readonly<
-  Record<'name' | 'type' | 'collation' | 'comment', string> &
+  Record<'name' | 'type' | 'collation', string> &
     Record<'engine' | 'format' | 'tableRows' | 'dataLength' | 'created' | 'options', string | null>
 >;
 
@@ -25,8 +25,7 @@ export async function readTables(session: Session, signal: AbortSignal): Promise
   return session.rows<TableRow>(
     `select table_name as \`name\`, table_type as \`type\`, engine as \`engine\`, row_format as \`format\`,
        table_rows as \`tableRows\`, data_length as \`dataLength\`, create_time as \`created\`,
-       create_options as \`options\`, coalesce(table_collation, '') as \`collation\`,
-       table_comment as \`comment\`
+       create_options as \`options\`, coalesce(table_collation, '') as \`collation\`
      from information_schema.tables where ${HERE}`,
     [],
     signal,

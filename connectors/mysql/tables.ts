@@ -113,8 +113,8 @@ function describeColumn(row: ColumnRow): ColumnDescription {
 }
 
 /**
- * Of the definition alone: nothing that writing or ANALYZE changes. The time of creation is that of the last rebuild,
- * so a TRUNCATE or an ALTER that rewrites the table shows even where its columns stay.
+ * Of the definition alone: nothing that writing or ANALYZE changes. The time of creation is that of the last rebuild, so
+ * an ALTER that rewrites the table shows even where its columns stay (on MariaDB a TRUNCATE too).
  */
 function fingerprintOf({ table, columns, indexes, partitions }: Facts): string {
   const definition = {

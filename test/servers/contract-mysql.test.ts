@@ -1,7 +1,7 @@
 import { makeMysqlPair } from '../contract/mysql-pair.ts';
 import { describeContract } from '../contract/suite.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
 
-const TRAITS = { kind: 'logical', rowVersions: false } as const;
-
-describeContract('MariaDB, a replica', TRAITS, () => makeMysqlPair('mariadb'));
-describeContract('MySQL, a replica', TRAITS, () => makeMysqlPair('mysql'));
+await describeMysql('a %s source and replica', (flavor) =>
+  describeContract(flavor, { kind: 'logical', rowVersions: false }, () => makeMysqlPair(flavor)),
+);

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MysqlFlavor, MYSQL_FLAVORS } from './harness/mysql-installation.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MysqlServer } from './harness/mysql-server.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
 import { MysqlSites } from './harness/verify-mysql.ts';
 import { differing, SAME } from './harness/verify.ts';
 
@@ -66,7 +66,7 @@ function startWriting(source: MysqlServer, first: number): Writer {
   return writer;
 }
 
-describe.each(MYSQL_FLAVORS)('on a %s source that is written to all the time', (flavor: MysqlFlavor) => {
+await describeMysql('on a %s source that is written to all the time', (flavor) => {
   let sites: MysqlSites;
   beforeAll(async () => {
     sites = await MysqlSites.open({ flavor, schema: SCHEMA });

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MysqlFlavor, MYSQL_FLAVORS } from './harness/mysql-installation.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { MysqlFlavor } from './harness/mysql-installation.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
 import { MysqlSites } from './harness/verify-mysql.ts';
 import { differing, type Found, foundIn, SAME } from './harness/verify.ts';
 
@@ -233,7 +234,7 @@ async function runTwice({ verifier }: MysqlSites): Promise<Runs> {
   };
 }
 
-describe.each(MYSQL_FLAVORS)('on a %s source and replica', (flavor: MysqlFlavor) => {
+await describeMysql('on a %s source and replica', (flavor) => {
   const cases = CASES.filter(({ only }) => only === undefined || only === flavor);
   let sites: MysqlSites;
   let before: Runs;
@@ -271,7 +272,7 @@ describe.each(MYSQL_FLAVORS)('on a %s source and replica', (flavor: MysqlFlavor)
   });
 });
 
-describe.each(MYSQL_FLAVORS)('on %s a row of sixty megabytes', (flavor) => {
+await describeMysql('on %s a row of sixty megabytes', (flavor) => {
   let sites: MysqlSites;
   beforeAll(async () => {
     const logSize = flavor === 'mysql' ? 'innodb_redo_log_capacity' : 'innodb_log_file_size';

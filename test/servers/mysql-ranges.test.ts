@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { rangeQuery } from '../../connectors/mysql/ranges.ts';
 import { pointQueries } from '../../connectors/mysql/points.ts';
@@ -6,8 +6,8 @@ import type { Range, RowShape } from '../../src/connector/contract.ts';
 import { fieldsOf, frameFields } from '../../src/row/stream.ts';
 import { CollectingSink } from '../contract/collecting-sink.ts';
 import { describeTable } from '../contract/pair.ts';
-import { MYSQL_FLAVORS, type MysqlFlavor } from './harness/mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
 import { connectTo } from './harness/verify-mysql.ts';
 
 const ROWS = 6000;
@@ -66,7 +66,7 @@ const CASES: readonly TableCase[] = [
   { table: 'parted', columns: 'k int PRIMARY KEY', values: 'n' },
 ];
 
-describe.each(MYSQL_FLAVORS)('ranges of a table on %s', (flavor: MysqlFlavor) => {
+await describeMysql('ranges of a table on %s', (flavor) => {
   let server: MysqlServer;
   let connector: MysqlConnector;
 

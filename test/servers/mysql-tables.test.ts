@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MysqlConnector } from '../../connectors/mysql/connector.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { MYSQL_FLAVORS, type MysqlFlavor } from './harness/mysql-installation.ts';
+import type { MysqlFlavor } from './harness/mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
 import { connectTo } from './harness/verify-mysql.ts';
 
 const ROOT = { user: 'root', password: '' };
@@ -36,7 +37,7 @@ const OWN: Readonly<Record<MysqlFlavor, string>> = {
     CREATE TABLE ids (k uuid PRIMARY KEY)`,
 };
 
-describe.each(MYSQL_FLAVORS)('the tables of a database on %s', (flavor) => {
+await describeMysql('the tables of a database on %s', (flavor) => {
   let server: MysqlServer;
   let connector: MysqlConnector;
   let tables: ReadonlyMap<string, TableDescription>;
