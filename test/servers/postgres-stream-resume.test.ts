@@ -257,8 +257,29 @@ describe.each([14, 18] as const)('PostgreSQL %i: going on after a stop', (versio
   });
 });
 
-describe('after a switch to another server', () => {
-  test('a position before the fork goes on, one behind it is a gap', async () => {
+describe('another server of the same system', () => {
+  test('a standby of version 18 streams what it replays', async () => {
+    const primary = await servers.cluster(18);
+    await primary.sql('CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION twinproof FOR TABLE t');
+    const standby = servers.add(await createStandby(primary, { settings: { hot_standby_feedback: 'on' } }));
+    await waitForReplay(standby);
+    // The slot is ready when the standby has replayed a list of running transactions.
+    const made = standby.sql(`SELECT pg_create_logical_replication_slot('twinproof', 'pgoutput')`);
+    const ready = async (): Promise<boolean> => {
+      await primary.sql('SELECT pg_log_standby_snapshot()');
+      const rows = await standby.sql(`SELECT FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL
+        AND active_pid IS NULL`);
+      return rows.length === 1;
+    };
+    await waitUntil(ready, 20_000, () => 'the slot on the standby is not ready');
+    await made;
+    const follower = await Follower.open(standby);
+    await primary.sql('INSERT INTO t VALUES (1)');
+    expect(await follower.changes()).toEqual(['insert public.t 1 [1]']);
+    await follower.stream.close();
+  });
+
+  test('a position behind the fork is a gap, and so is one before a slot that was made too late', async () => {
     const primary = await servers.cluster(18);
     await primary.sql('CREATE TABLE t (id int PRIMARY KEY)');
     await prepareStream(primary, 'TABLE t');
