@@ -163,6 +163,8 @@ export class Journal {
 
   /** Whole records from `from` (the place of one) up to `to`; ends early where no whole record follows. */
   *scan(from: number, to: number, readBytes = READ_BYTES): Generator<RawRecord> {
+    // Silence about what was pruned would read as if nothing had happened.
+    if (from < this.#files.start) throw new RangeError(`the journal does not reach back to ${from}`);
     if (to > this.#files.end) this.#write();
     let at = from;
     let chunk = Buffer.allocUnsafe(readBytes);

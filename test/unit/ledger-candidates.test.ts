@@ -4,7 +4,7 @@ import { Candidates, type Candidate, type CleanKey, type DirtyBatch } from '../.
 import { unprovenRanges, withProof, type ProvenRange } from '../../src/ledger/coverage.ts';
 import { storedKey } from '../../src/ledger/key.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import type { Boundary } from '../../src/ledger/state.ts';
+import { boundaryAt, type Boundary } from '../../src/ledger/state.ts';
 import {
   beginEmpty,
   define,
@@ -23,7 +23,12 @@ const OF = table('accounts');
 
 type Act =
   | { readonly kind: 'write'; readonly keys: readonly number[] }
-  | { readonly kind: 'drain'; readonly equal: readonly boolean[]; readonly late: boolean }
+  | {
+      readonly kind: 'drain';
+      readonly equal: readonly boolean[];
+      readonly late: boolean;
+      readonly stale: boolean;
+    }
   | { readonly kind: 'clean'; readonly key: number }
   | { readonly kind: 'prune' | 'restart' | 'flush' };
 
@@ -41,6 +46,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       kind: fc.constant('drain' as const),
       equal: fc.array(fc.boolean(), { minLength: KEYS, maxLength: KEYS }),
       late: fc.boolean(),
+      stale: fc.boolean(),
     }),
   },
   {
@@ -53,7 +59,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
 );
 
-const OPTIONS = { pendingMax: 4, segmentBytes: 400, retention: { timeUs: 2_000_000n, bytes: 2 ** 40 } };
+const OPTIONS = { pendingMax: 4, segmentBytes: 200, retention: { timeUs: 1_000_000n, bytes: 2 ** 40 } };
 
 class Run {
   ledger: Ledger;
@@ -90,19 +96,20 @@ class Run {
     }
   }
 
-  async drain(equal: readonly boolean[], late: boolean): Promise<void> {
+  async drain(equal: readonly boolean[], late: boolean, stale = false): Promise<void> {
     await this.ledger.flush();
     const candidate = this.candidate;
     const batch = this.candidates.next(candidate, 2);
     if (batch === null) return;
     if (late) this.write([0, 1]);
-    const clean = this.#equalOf(batch, equal);
+    const clean = this.#equalOf(batch, equal, stale);
     this.candidates.settle(batch, clean);
-    for (const { stored, boundary } of clean) this.proven.set(keyOf(stored), boundary);
+    for (const { stored, boundary } of clean)
+      this.proven.set(keyOf(stored), Math.max(boundary, this.proven.get(keyOf(stored)) ?? 0));
   }
 
-  #equalOf(batch: DirtyBatch, equal: readonly boolean[]): CleanKey[] {
-    const boundary = this.ledger.head();
+  #equalOf(batch: DirtyBatch, equal: readonly boolean[], stale: boolean): CleanKey[] {
+    const boundary = stale ? boundaryAt(batch.candidate.cursor) : this.ledger.head();
     return batch.keys
       .map(({ stored }) => ({ stored, boundary }))
       .filter(({ stored }) => equal[keyOf(stored)] === true);
@@ -128,9 +135,8 @@ class Run {
 function expectDirty(run: Run): void {
   const listed = [...run.candidates.dirty(run.candidate)].map(({ stored }) => keyOf(stored));
   expect(new Set(listed).size).toBe(listed.length);
-  for (const [key, boundary] of run.changed) {
-    if (boundary > (run.proven.get(key) ?? 0)) expect(listed, `key ${key} must be dirty`).toContain(key);
-  }
+  const changed = [...run.changed].filter(([key, boundary]) => boundary > (run.proven.get(key) ?? 0));
+  for (const [key] of changed) expect(listed, `key ${key} must be dirty`).toContain(key);
   for (const key of listed) expect(run.changed.has(key)).toBe(true);
 }
 
@@ -153,12 +159,12 @@ async function withLedger(test: (run: Run) => Promise<void>): Promise<void> {
 describe('the dirty keys of a candidate', () => {
   it('hold every key that changed after it was last proven, through draining, pruning and restarts', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(act, { maxLength: 30 }), (acts) =>
+      fc.asyncProperty(fc.array(act, { maxLength: 40 }), (acts) =>
         withLedger(async (run) => {
           expect(run.candidate.name).toBe('gasan');
           for (const one of acts) {
             if (one.kind === 'write') run.write(one.keys);
-            else if (one.kind === 'drain') await run.drain(one.equal, one.late);
+            else if (one.kind === 'drain') await run.drain(one.equal, one.late, one.stale);
             else if (one.kind === 'clean') run.clean(one.key);
             else if (one.kind === 'restart') await run.restart();
             else await (one.kind === 'prune' ? run.ledger.prune() : run.ledger.flush());
@@ -172,6 +178,18 @@ describe('the dirty keys of a candidate', () => {
       { numRuns: 40 },
     );
   }, 120_000);
+
+  it('are written down before the journal forgets who changed them', async () => {
+    await withLedger(async (run) => {
+      const { candidate } = run;
+      for (let number = 0; number < 40; number++) run.write([number % KEYS]);
+      await run.ledger.flush();
+      await run.ledger.prune();
+      expect(run.ledger.core.journal.start.at).toBeGreaterThan(candidate.cursor);
+      expect(run.candidate.cursor).toBeGreaterThanOrEqual(run.ledger.core.journal.start.at);
+      expectDirty(run);
+    });
+  });
 
   it('are void with all proofs when the candidate is another incarnation', async () => {
     await withLedger(async (run) => {
