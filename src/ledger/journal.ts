@@ -149,7 +149,8 @@ export class Journal {
 
   /** The change at `at`, which some key's history names. */
   changeAt(at: number): ChangeRecord {
-    if (at >= this.#files.end) this.#write();
+    if (at >= this.#files.end && this.#options.writable) this.#write();
+    if (at >= this.#files.end) this.#files.refresh();
     for (let size = CHANGE_BYTES_USUAL; ; size *= 16) {
       const bytes = Buffer.allocUnsafe(size);
       const length = this.#files.read(at, bytes);

@@ -99,6 +99,18 @@ export class SegmentFiles {
     return readSync(this.#descriptor(segment.header.base), into, 0, size, SEGMENT_HEADER_BYTES + within);
   }
 
+  /** Looks again how far the files go: a reader's index may be ahead of what it saw when it opened. */
+  refresh(): void {
+    for (;;) {
+      const last = this.#last();
+      last.size = fstatSync(this.#descriptor(last.header.base)).size - SEGMENT_HEADER_BYTES;
+      if (!readdirSync(this.#folder).includes(segmentName(this.end))) return;
+      const next = this.#read(this.end, last.header.ledger);
+      if (next === null) return;
+      this.#segments.push(next);
+    }
+  }
+
   /** Begins a file, durably; its folder entry too. */
   begin(header: SegmentHeader): void {
     const last = this.#segments.at(-1);

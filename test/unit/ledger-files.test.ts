@@ -58,6 +58,23 @@ describe('a ledger', () => {
     await (await openLedger(folder)).close();
   });
 
+  it('tells its reader the same while its writer goes on', async () => {
+    const ledger = await written();
+    await ledger.settle();
+    const reader = await Ledger.read(ledgerOptions(folder));
+    ledger.take(transaction(4, [update(OF, 1, 'eins')]));
+    await ledger.settle();
+    const relation = reader.core.catalog.ofTable(OF.id);
+    if (relation === null) throw new Error('the table is gone');
+    await new Promise(setImmediate);
+    const row = new StateAt(reader.core, relation, reader.head()).row(identity(1));
+    expect(row.state === STATE.present ? Buffer.from(row.digest).toString('hex') : row).toBe(
+      digestOf(1, 'uno'),
+    );
+    await reader.close();
+    await ledger.close();
+  });
+
   it('is taken over from a process that is gone, not from one of another host', async () => {
     await (await written()).close();
     const lock = path.join(folder, 'owner.lock');
