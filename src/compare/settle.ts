@@ -7,7 +7,7 @@ import {
   type Round,
   sameRowBytes,
   type Sighting,
-  STRIKES_NEEDED,
+  strikesNeeded,
 } from './judgement.ts';
 import { withRetry } from './retry.ts';
 import type { ShapePair, SitePair } from './site-pair.ts';
@@ -37,7 +37,7 @@ const TIMED_ROUNDS_MAX = 12;
 
 /**
  * Settles suspects by the sandwich of DESIGN.md section 6: the primary's rows, its position, the candidate once it
- * has applied that position, the primary's rows again; in two rounds. The last read of a round is the first of the
+ * has applied that position, the primary's rows again; in two rounds, in more where rows carry no versions. The last read of a round is the first of the
  * next. Throws what the connectors throw, and TP-CATCH-UP.
  *
  * Where the candidate cannot tell what it has applied, each round waits as long as a change may take to reach it
@@ -59,6 +59,8 @@ export async function settle(
   let rounds = 0;
   let before = await readByKey(pair, 'primary', shapes, open, signal);
   const { applyWithinMs } = pair;
+  // A timed round looks several times, far apart: that tells a row that goes back and forth from one that stands still.
+  const needed = strikesNeeded(pair.primary.capabilities.rowVersions || applyWithinMs !== null);
   const roundsMax =
     applyWithinMs === null ? pair.limits.roundsMax : Math.min(pair.limits.roundsMax, TIMED_ROUNDS_MAX);
   while (open.length > 0 && rounds < roundsMax) {
@@ -89,7 +91,7 @@ export async function settle(
       };
       const judgement = judge(round);
       if (judgement === 'same') same++;
-      else if (isFinal(row, judgement)) proven.push(provenOf(row.key, ours, theirs, shapes));
+      else if (isFinal(row, judgement, needed)) proven.push(provenOf(row.key, ours, theirs, shapes));
       else next.push(row);
     }
     open = next;
@@ -125,13 +127,13 @@ async function waitLooking(
 }
 
 /** Notes the judgement on the row; true when the difference is final. */
-function isFinal(row: Open, judgement: Exclude<Judgement, 'same'>): boolean {
+function isFinal(row: Open, judgement: Exclude<Judgement, 'same'>, needed: number): boolean {
   switch (judgement) {
     case 'different':
       return true;
     case 'strike':
       row.strikes++;
-      return row.strikes >= STRIKES_NEEDED;
+      return row.strikes >= needed;
     case 'moving':
       row.strikes = 0;
       row.because = 'moving';

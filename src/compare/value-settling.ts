@@ -6,7 +6,6 @@ import { bitmapOf } from './buckets.ts';
 import { reason } from './reasons.ts';
 import { withRetry } from './retry.ts';
 import { waitForCandidate } from './settle.ts';
-import { STRIKES_NEEDED } from './judgement.ts';
 import { readSieved, type Site } from './slice-pass.ts';
 import type { Stretch } from './still.ts';
 import type { Proven } from './suspect.ts';
@@ -14,6 +13,8 @@ import type { TableRun } from './table-run.ts';
 
 /** Each round reads the table three times: a table without a key is settled at a quiet time, or not at all. */
 const VALUE_ROUNDS_MAX = 6;
+/** A count has no version; each round is a pass over the table, so what goes back and forth seldom meets it twice. */
+const VALUE_STRIKES = 2;
 const VALUES_MAX = 100_000;
 const VALUES_AT_ONCE = 1000;
 
@@ -80,8 +81,8 @@ async function settleValues(
       const judgement = judgeCount(was, has, is);
       const count = judgement === 'strike' && pending === 'none' ? (strikes.get(name) ?? 0) + 1 : 0;
       strikes.set(name, count);
-      if (judgement === 'same' || count >= STRIKES_NEEDED) suspects.delete(name);
-      if (count >= STRIKES_NEEDED) proven.push(provenValue(name, has - is));
+      if (judgement === 'same' || count >= VALUE_STRIKES) suspects.delete(name);
+      if (count >= VALUE_STRIKES) proven.push(provenValue(name, has - is));
     }
     await run.findings.add(proven, signal);
     before = after;

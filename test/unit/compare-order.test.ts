@@ -84,7 +84,7 @@ describe('a row that moves past the reader on a logical pair', () => {
     const { world } = pair;
     world.write((transaction) => void transaction.delete(T, 3));
     world.applyAll();
-    if (lacking) world.tamper({ kind: 'delete', table: T, row: rowOf(pair, 499n) });
+    if (lacking) world.tamper({ kind: 'delete', table: T, row: rowOf(pair, 'candidate', 499n) });
     let moved = false;
     let wrote = 0;
     world.onTick = () => {
@@ -127,9 +127,32 @@ describe('a row that moves past the reader on a logical pair', () => {
   });
 });
 
-/** Where the row stands in the candidate's order, as tampering counts. */
-function rowOf({ world }: MemoryPair, id: bigint): number {
+describe('a row that goes back and forth between two values, where rows carry no versions', () => {
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    'is never called different (schedule %i)',
+    async (seed) => {
+      const pair = createMemoryPair({ kind: 'logical', tables: [items()], seed, rowVersions: false });
+      const { world } = pair;
+      let note = 'to';
+      world.onTick = () => {
+        if (world.random.chance(0.5)) {
+          note = note === 'to' ? 'fro' : 'to';
+          for (const id of [7n, 8n, 9n]) {
+            const slot = world.rows('primary', T)[rowOf(pair, 'primary', id)]?.slot ?? -1;
+            world.write((transaction) => void transaction.update(T, slot, { note }));
+          }
+        }
+        if (world.random.chance(0.5)) world.applyAll();
+      };
+      const { outcome } = await verifyPair(pair);
+      expect(outcome).not.toBe('different');
+    },
+  );
+});
+
+/** Where the row stands in a site's physical order, as tampering counts. */
+function rowOf({ world }: MemoryPair, site: 'primary' | 'candidate', id: bigint): number {
   const wanted = Buffer.alloc(8);
   wanted.writeBigInt64BE(id);
-  return world.rows('candidate', T).findIndex(({ row }) => Buffer.from(row.fields[0] ?? []).equals(wanted));
+  return world.rows(site, T).findIndex(({ row }) => Buffer.from(row.fields[0] ?? []).equals(wanted));
 }

@@ -17,9 +17,9 @@ import { checkLedger } from '../../src/ledger/check.ts';
 import { STATE } from '../../src/ledger/entry.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { boundaryAt, StateAt } from '../../src/ledger/state.ts';
-import { digestOf, identity, removeFolder, temporaryFolder } from './ledger-fixture.ts';
-import { buildWriter } from './ledger-program.ts';
-import { openWriter, rowsAfter, WRITER_TABLE, writerEvents } from './ledger-writer.ts';
+import { digestOf, identity, removeFolder, temporaryFolder } from '../unit/ledger-fixture.ts';
+import { buildWriter } from '../unit/ledger-program.ts';
+import { openWriter, rowsAfter, WRITER_TABLE, writerEvents } from '../unit/ledger-writer.ts';
 
 const KILLS = Number(process.env['TWINPROOF_KILLS'] ?? '5');
 
