@@ -61,7 +61,11 @@ describe.concurrent('a wrong command line is refused with 64, a code and a hint'
   });
 
   test('and so is a URL that is none, or of an engine that is not known, without repeating it', async () => {
-    for (const url of [`postgres://u:${CANARY}@h:port/d`, `mongodb://u:${CANARY}@h/d`, `oracle://${CANARY}`]) {
+    for (const url of [
+      `postgres://u:${CANARY}@h:port/d`,
+      `mongodb://u:${CANARY}@h/d`,
+      `oracle://${CANARY}`,
+    ]) {
       const result = await runCli(['verify', '--primary', url, '--candidate', 'postgres://h/d']);
       expect(expectRefusal(result, 64, 'TP-URL')).not.toContain('u:');
     }
