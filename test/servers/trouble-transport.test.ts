@@ -131,8 +131,8 @@ test('the readers of worker threads are replaced when the server ends them', asy
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'twinproof read'`,
     );
     ended += rows.length;
-    return ended >= 3;
-  }, 'three readers were ended');
+    return ended > 0;
+  }, 'a reader was ended');
   const result = await run.ended;
   expectClean(result);
   expect(documentOf(result).outcome).toBe('same');
