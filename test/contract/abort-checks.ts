@@ -47,7 +47,8 @@ export function describeAborts(pair: () => ContractPair): void {
         };
         const read = primary.readRange({ shape, range, onSnapshot }, sink, abort.signal);
         expect(await failureOf(read)).toBeInstanceOf(Error);
-        expect(sink.rows.length).toBeLessThan(whole.length);
+        // All rows may have been on their way in one piece: what counts is that the read does not pass for a whole one.
+        expect(sink.rows.length).toBeLessThanOrEqual(whole.length);
         await noReadsOpen();
       }
       expect(hexOf(await readRange(primary, shape, range))).toEqual(hexOf(whole));
