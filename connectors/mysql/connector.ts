@@ -8,6 +8,7 @@ import type {
   RowShape,
   RowSink,
 } from '../../src/connector/contract.ts';
+import type { ControlSession } from '../../src/connector/control-session.ts';
 import type { ReadinessFacts } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
@@ -18,7 +19,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { type ConnectTarget, connectTarget } from './address.ts';
 import { readCommitsPending } from './commits.ts';
-import { ControlSession } from './control.ts';
+import { controlSession } from './control.ts';
 import { readFacts } from './facts.ts';
 import { comparePositions } from './gtid.ts';
 import { readIdentity } from './identity.ts';
@@ -31,6 +32,7 @@ import { readFindings } from './preflight.ts';
 import type { ProbeSessions } from './probe.ts';
 import { keysQuery, rangeQuery, type RowQuery } from './ranges.ts';
 import { relateSites } from './relation.ts';
+import type { Session } from './session.ts';
 import { describeTables } from './tables.ts';
 import { mayBeWritten, readMark } from './written.ts';
 
@@ -59,7 +61,7 @@ export async function connectMysql(
   signal: AbortSignal,
 ): Promise<MysqlConnector> {
   const target = connectTarget(address);
-  const control = new ControlSession(target, options.statementTimeoutMs);
+  const control = controlSession(target, options.statementTimeoutMs);
   try {
     const engine = await control.use(signal, (session) => Promise.resolve(session.flavor));
     return new MysqlConnector(engine, target, control, options);
@@ -73,7 +75,7 @@ export async function connectMysql(
 export class MysqlConnector implements Connector {
   readonly engine: 'mysql' | 'mariadb';
   readonly capabilities = CAPABILITIES;
-  readonly #control: ControlSession;
+  readonly #control: ControlSession<Session>;
   readonly #readers: ReaderPool;
   readonly #points: ReaderPool;
   readonly #headMemory: HeadMemory = newHeadMemory();
@@ -82,7 +84,7 @@ export class MysqlConnector implements Connector {
   constructor(
     engine: 'mysql' | 'mariadb',
     target: ConnectTarget,
-    control: ControlSession,
+    control: ControlSession<Session>,
     options: MysqlOptions,
   ) {
     this.engine = engine;

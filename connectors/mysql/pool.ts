@@ -1,5 +1,5 @@
-import pLimit from 'p-limit';
 import type { RowSink } from '../../src/connector/contract.ts';
+import { SessionPool } from '../../src/connector/session-pool.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { ConnectTarget } from './address.ts';
 import { killQuery } from './cancel.ts';
@@ -17,64 +17,44 @@ const HARMLESS_WARNINGS = new Set(['1287', '1681', '3719', '3720', '3778', '3779
 interface Reader {
   readonly session: Session;
   readonly wire: Wire;
-  broken: boolean;
 }
 
-/** Reading connections of one site: at most `size` of them, opened when first needed, replaced when they break. */
+/** Reading connections of one site (SessionPool); a read that ends with warnings proves nothing. */
 export class ReaderPool {
   readonly #target: ConnectTarget;
-  readonly #limit: ReturnType<typeof pLimit>;
-  readonly #statementTimeoutMs: number;
-  readonly #idle: Reader[] = [];
-  readonly #open = new Set<Reader>();
-  #closed = false;
+  readonly #pool: SessionPool<Reader>;
 
   constructor(target: ConnectTarget, size: number, statementTimeoutMs: number) {
     this.#target = target;
-    this.#limit = pLimit(size);
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#pool = new SessionPool<Reader>(size, {
+      open: async (signal) => {
+        const session = await openSession(target, signal, { purpose: 'read', statementTimeoutMs });
+        return { session, wire: new Wire(session) };
+      },
+      streamOf: ({ session }) => session.stream,
+      cancel: ({ session }) => void killQuery(target, session.connectionId),
+      close: ({ session }) => session.close(),
+      usableAfter: isUsableAfter,
+      failureOf: (error) => failureOf(error, 'query', target.label),
+    });
   }
 
   /** Reads rows into a sink. Throws TwinproofError, or the signal's reason when aborted. */
   read(read: RawRead, sink: RowSink, signal: AbortSignal): Promise<void> {
-    return this.#limit(async () => {
-      signal.throwIfAborted();
-      this.demandOpen();
-      const reader = this.#idle.pop() ?? (await this.#connect(signal));
-      try {
-        const warnings = await reader.wire.read(read, sink, signal);
-        if (warnings > 0) await this.#judgeWarnings(reader.session, signal);
-      } catch (error) {
-        reader.broken = !isUsableAfter(error);
-        if (signal.aborted) {
-          void killQuery(this.#target, reader.session.connectionId);
-          throw error;
-        }
-        throw failureOf(error, 'query', this.#target.label);
-      } finally {
-        if (reader.broken || this.#closed) await this.#drop(reader);
-        else this.#idle.push(reader);
-      }
+    return this.#pool.use(signal, async ({ session, wire }) => {
+      const warnings = await wire.read(read, sink, signal);
+      if (warnings > 0) await this.#judgeWarnings(session, signal);
     });
   }
 
   /** Reads that go on end with TP-CONNECTION-LOST, on the server too. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const reader of this.#open) {
-      if (this.#idle.includes(reader)) continue;
-      void killQuery(this.#target, reader.session.connectionId);
-      reader.session.stream.destroy(
-        new TwinproofError('TP-CONNECTION-LOST', { message: 'the connector was closed' }),
-      );
-    }
-    await Promise.all([...this.#open].map(({ session }) => session.close()));
-    this.#open.clear();
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 
   /** Throws TP-BUG after `close`. */
   demandOpen(): void {
-    if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
+    this.#pool.demandOpen();
   }
 
   /**
@@ -92,21 +72,6 @@ export class ReaderPool {
     }
     const errno = Number(serious.Code);
     throw failureOf(new ServerError(errno, null, serious.Message), 'query', this.#target.label);
-  }
-
-  async #connect(signal: AbortSignal): Promise<Reader> {
-    const session = await openSession(this.#target, signal, {
-      purpose: 'read',
-      statementTimeoutMs: this.#statementTimeoutMs,
-    });
-    const reader: Reader = { session, wire: new Wire(session), broken: false };
-    this.#open.add(reader);
-    return reader;
-  }
-
-  async #drop(reader: Reader): Promise<void> {
-    this.#open.delete(reader);
-    await reader.session.close();
   }
 }
 

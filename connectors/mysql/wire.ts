@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { RowSink } from '../../src/connector/contract.ts';
-import { type ByteTaker, feed, TapSocket } from '../../src/connector/tap-socket.ts';
-import { messageOf, TwinproofError } from '../../src/errors.ts';
+import { type Conversation, converse, type Send, takeOver } from '../../src/connector/conversation.ts';
+import { TwinproofError } from '../../src/errors.ts';
 import { readColumn, readColumnCount, readEof, readError, readPrepared } from './answer.ts';
 import { ServerError } from './failure.ts';
 import type { Session } from './session.ts';
@@ -16,12 +16,6 @@ type Phase = 'prepare' | 'definitions' | 'result' | 'columns' | 'rows';
 interface Prepared {
   readonly sql: string;
   readonly statement: number;
-}
-
-type DataListener = (chunk: Buffer) => void;
-
-function isListener(listener: unknown): listener is DataListener {
-  return typeof listener === 'function';
 }
 
 /**
@@ -47,17 +41,17 @@ export class Wire {
   async read(read: RawRead, sink: RowSink, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const restore = takeOver(this.#stream);
-    const conversation = new Conversation(this.#transcoder, read, sink, this.#prepared);
+    const reading = new Reading(this.#transcoder, read, sink, this.#prepared);
     try {
-      const warnings = await converse(this.#stream, conversation, signal);
-      this.#prepared = conversation.prepared;
-      return warnings;
+      await converse(this.#stream, reading, signal);
+      this.#prepared = reading.prepared;
+      return reading.warnings;
     } catch (error) {
       // A statement that failed is prepared anew: the server may have thrown it away.
       this.#prepared = null;
       if (!(error instanceof ServerError)) this.#stream.destroy();
-      else if (conversation.prepared !== null) {
-        this.#stream.write(closeCommand(conversation.prepared.statement).bytes);
+      else if (reading.prepared !== null) {
+        this.#stream.write(closeCommand(reading.prepared.statement).bytes);
       }
       throw error;
     } finally {
@@ -66,61 +60,8 @@ export class Wire {
   }
 }
 
-/** Silences the driver's parser; the answer gives the stream back. */
-function takeOver(stream: Duplex): () => void {
-  const listeners = stream.listeners('data').filter(isListener);
-  for (const listener of listeners) stream.removeListener('data', listener);
-  return () => {
-    if (stream instanceof TapSocket) stream.taker = null;
-    for (const listener of listeners) stream.on('data', listener);
-  };
-}
-
-function converse(stream: Duplex, conversation: Conversation, signal: AbortSignal): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let over = false;
-    const finish = (error: unknown): void => {
-      if (over) return;
-      over = true;
-      if (stream instanceof TapSocket) stream.taker = null;
-      stream.removeListener('data', onData);
-      stream.removeListener('error', finish);
-      stream.removeListener('close', onClose);
-      signal.removeEventListener('abort', onAbort);
-      if (error === null) resolve(conversation.warnings);
-      else reject(error instanceof Error ? error : new Error(messageOf(error)));
-    };
-    const onClose = (): void => finish(new TwinproofError('TP-CONNECTION-LOST', { retryable: true }));
-    const onAbort = (): void => finish(signal.reason);
-    // A connection that died while it was idle has no event left to tell so: only the write does.
-    const send = (bytes: Buffer): void => {
-      stream.write(bytes, (error) => {
-        if (error !== null && error !== undefined) finish(error);
-      });
-    };
-    const taker: ByteTaker = {
-      space: () => conversation.space(),
-      taken: (length) => {
-        if (over) return;
-        try {
-          if (conversation.received(length, send)) finish(null);
-        } catch (error) {
-          finish(error);
-        }
-      },
-    };
-    const onData = (chunk: Buffer): void => feed(taker, chunk);
-    stream.on('error', finish);
-    stream.on('close', onClose);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (stream instanceof TapSocket) stream.taker = taker;
-    else stream.on('data', onData);
-    conversation.begin(send);
-  });
-}
-
 /** What is said and answered in one read. */
-class Conversation {
+class Reading implements Conversation {
   readonly #transcoder: Transcoder;
   readonly #read: RawRead;
   readonly #sink: RowSink;
@@ -140,7 +81,7 @@ class Conversation {
     this.prepared = prepared;
   }
 
-  begin(send: (bytes: Buffer) => void): void {
+  begin(send: Send): void {
     if (this.prepared?.sql === this.#read.sql) {
       this.#execute(this.prepared.statement, send);
       return;
@@ -157,7 +98,7 @@ class Conversation {
   }
 
   /** True when the answer has come to its end. */
-  received(length: number, send: (bytes: Buffer) => void): boolean {
+  received(length: number, send: Send): boolean {
     this.#transcoder.received(length);
     for (;;) {
       if (this.#phase === 'rows' && !this.#transcoder.transcode(this.#give)) return false;
@@ -175,13 +116,13 @@ class Conversation {
     this.#transcoder.beginAnswer(command.packets);
   }
 
-  #execute(statement: number, send: (bytes: Buffer) => void): void {
+  #execute(statement: number, send: Send): void {
     const command = executeCommand(statement, this.#read.parameters);
     this.#expect('result', command);
     send(command.bytes);
   }
 
-  #onPacket(payload: Uint8Array, send: (bytes: Buffer) => void): boolean {
+  #onPacket(payload: Uint8Array, send: Send): boolean {
     if (this.#phase === 'rows') {
       this.#onEnd(payload);
       return true;
@@ -193,7 +134,7 @@ class Conversation {
     return false;
   }
 
-  #onPrepared(payload: Uint8Array, send: (bytes: Buffer) => void): void {
+  #onPrepared(payload: Uint8Array, send: Send): void {
     const answer = readPrepared(payload);
     if (answer === null) throw readError(payload) ?? unexpected();
     const { statement, columns, parameters } = answer;
@@ -208,7 +149,7 @@ class Conversation {
   }
 
   /** Those that come with the result count; these are of the time when the statement was prepared. */
-  #onDefinition(send: (bytes: Buffer) => void): void {
+  #onDefinition(send: Send): void {
     this.#expected--;
     if (this.#expected === 0 && this.prepared !== null) this.#execute(this.prepared.statement, send);
   }

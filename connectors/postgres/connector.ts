@@ -8,6 +8,7 @@ import type {
   RowSink,
 } from '../../src/connector/contract.ts';
 import type { Capabilities } from '../../src/connector/capabilities.ts';
+import type { ControlSession } from '../../src/connector/control-session.ts';
 import type { ReadinessFacts } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
@@ -20,7 +21,7 @@ import { keyFieldsOf } from '../../src/row/stream.ts';
 import { connectTarget, type ConnectTarget } from './address.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { readCommitsPending } from './commits.ts';
-import { ControlSession } from './control.ts';
+import { controlSession } from './control.ts';
 import { readFacts } from './facts.ts';
 import { readIdentity } from './identity.ts';
 import { comparePositions } from './lsn.ts';
@@ -40,6 +41,7 @@ import {
 } from './ranges.ts';
 import { relateSites } from './relation.ts';
 import { handleOf } from './table.ts';
+import type { Session } from './session.ts';
 import { describeTables } from './tables.ts';
 
 const CAPABILITIES: Capabilities = {
@@ -82,14 +84,14 @@ export async function connectPostgres(
 export class PostgresConnector implements Connector {
   readonly engine = 'postgres';
   readonly capabilities = CAPABILITIES;
-  readonly #control: ControlSession;
+  readonly #control: ControlSession<Session>;
   readonly #readers: ReaderPool;
   readonly #points: ReaderPool;
   readonly #headMemory: HeadMemory = { still: null };
   #lineage: Lineage | null = null;
 
   constructor(target: ConnectTarget, options: PostgresOptions) {
-    this.#control = new ControlSession(target, options.statementTimeoutMs);
+    this.#control = controlSession(target, options.statementTimeoutMs);
     this.#readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
     this.#points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
   }

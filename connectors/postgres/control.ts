@@ -1,49 +1,9 @@
-import { TwinproofError } from '../../src/errors.ts';
+import { ControlSession } from '../../src/connector/control-session.ts';
 import type { ConnectTarget } from './address.ts';
 import { openSession, type Session } from './session.ts';
 
-/** The one connection for looking around (catalog, positions, facts): opened again when it was lost. */
-export class ControlSession {
-  readonly #target: ConnectTarget;
-  readonly #statementTimeoutMs: number;
-  #session: Session | null = null;
-  #opening: Promise<Session> | null = null;
-  #closed = false;
-
-  constructor(target: ConnectTarget, statementTimeoutMs: number) {
-    this.#target = target;
-    this.#statementTimeoutMs = statementTimeoutMs;
-  }
-
-  /** Gives the session to `work`. Throws what `work` throws; a lost connection is replaced at the next call. */
-  async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
-    const session = this.#session ?? (await this.#open(signal));
-    try {
-      return await work(session);
-    } catch (error) {
-      if (error instanceof TwinproofError && error.code === 'TP-CONNECTION-LOST') {
-        if (this.#session === session) this.#session = null;
-        void session.close();
-      }
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#session?.close();
-    this.#session = null;
-  }
-
-  /** Callers that come at once share one opening. */
-  async #open(signal: AbortSignal): Promise<Session> {
-    this.#opening ??= openSession(this.#target, signal, {
-      purpose: 'catalog',
-      statementTimeoutMs: this.#statementTimeoutMs,
-    }).finally(() => (this.#opening = null));
-    this.#session = await this.#opening;
-    return this.#session;
-  }
+export function controlSession(target: ConnectTarget, statementTimeoutMs: number): ControlSession<Session> {
+  return new ControlSession((signal) =>
+    openSession(target, signal, { purpose: 'catalog', statementTimeoutMs }),
+  );
 }

@@ -1,12 +1,11 @@
-import pLimit from 'p-limit';
 import type { ConnectTarget } from './address.ts';
 import { cancelBackend } from './cancel.ts';
 import { failureOf } from './failure.ts';
 import { openSession, type Session } from './session.ts';
+import { SessionPool } from '../../src/connector/session-pool.ts';
 import { TapSocket } from '../../src/connector/tap-socket.ts';
 import { type RawRead, readRaw, ServerError } from './wire.ts';
 import type { RowSink } from '../../src/connector/contract.ts';
-import { TwinproofError } from '../../src/errors.ts';
 
 /**
  * How a session leaves the planner no choice where a choice would cost order or speed. `scan`: the table's own order,
@@ -43,97 +42,52 @@ function switches(on: Partial<Record<Switch, true>>): Record<Switch, boolean> {
 interface Reader {
   readonly session: Session;
   mode: ScanMode | null;
-  broken: boolean;
 }
 
-/** Reading connections of one site: at most `size` of them, opened when first needed, replaced when they break. */
+/** Reading connections of one site (SessionPool), each in the scan mode of its last read. */
 export class ReaderPool {
-  readonly #target: ConnectTarget;
-  readonly #limit: ReturnType<typeof pLimit>;
-  readonly #statementTimeoutMs: number;
-  readonly #idle: Reader[] = [];
-  readonly #open = new Set<Reader>();
-  #closed = false;
+  readonly #pool: SessionPool<Reader>;
 
   constructor(target: ConnectTarget, size: number, statementTimeoutMs: number) {
-    this.#target = target;
-    this.#limit = pLimit(size);
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#pool = new SessionPool<Reader>(size, {
+      open: async (signal) => {
+        const socket = (): TapSocket => new TapSocket();
+        const session = await openSession(target, signal, { purpose: 'read', statementTimeoutMs, socket });
+        return { session, mode: null };
+      },
+      streamOf: ({ session }) => session.client.connection.stream,
+      cancel: ({ session }) => void cancelBackend(target, session.key),
+      close: ({ session }) => session.close(),
+      // An error of the server leaves the session usable; anything else leaves an answer on its way, or no socket.
+      usableAfter: (error) => error instanceof ServerError && !error.code.startsWith('57P'),
+      failureOf: (error) => failureOf(error, 'query', target.label),
+    });
   }
 
   /** Reads rows in binary into a sink. Throws TwinproofError, or the signal's reason when aborted. */
   read(mode: ScanMode, read: RawRead, sink: RowSink, signal: AbortSignal): Promise<void> {
-    return this.#with(mode, signal, async ({ session }) => {
-      try {
-        await readRaw(session.client, read, sink, signal);
-      } catch (error) {
-        if (signal.aborted) void cancelBackend(this.#target, session.key);
-        throw error;
-      }
+    return this.#pool.use(signal, async (reader) => {
+      await setMode(reader, mode, signal);
+      await readRaw(reader.session.client, read, sink, signal);
     });
   }
 
   /** Reads that go on end with TP-CONNECTION-LOST, on the server too. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const { session } of this.#open) {
-      if (this.#idle.some((reader) => reader.session === session)) continue;
-      void cancelBackend(this.#target, session.key);
-      session.client.connection.stream.destroy(
-        new TwinproofError('TP-CONNECTION-LOST', { message: 'the connector was closed' }),
-      );
-    }
-    await Promise.all([...this.#open].map(({ session }) => session.close()));
-    this.#open.clear();
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 
   /** Throws TP-BUG after `close`. */
   demandOpen(): void {
-    if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
+    this.#pool.demandOpen();
   }
+}
 
-  #with(mode: ScanMode, signal: AbortSignal, work: (reader: Reader) => Promise<void>): Promise<void> {
-    return this.#limit(async () => {
-      signal.throwIfAborted();
-      this.demandOpen();
-      const reader = this.#idle.pop() ?? (await this.#connect(signal));
-      try {
-        await this.#setMode(reader, mode, signal);
-        await work(reader);
-      } catch (error) {
-        // An error of the server leaves the session usable; anything else leaves an answer on its way, or no socket.
-        reader.broken = !(error instanceof ServerError) || error.code.startsWith('57P');
-        if (signal.aborted) throw error;
-        throw failureOf(error, 'query', this.#target.label);
-      } finally {
-        if (reader.broken || this.#closed) await this.#drop(reader);
-        else this.#idle.push(reader);
-      }
-    });
-  }
-
-  async #connect(signal: AbortSignal): Promise<Reader> {
-    const session = await openSession(this.#target, signal, {
-      purpose: 'read',
-      statementTimeoutMs: this.#statementTimeoutMs,
-      socket: () => new TapSocket(),
-    });
-    const reader: Reader = { session, mode: null, broken: false };
-    this.#open.add(reader);
-    return reader;
-  }
-
-  async #setMode(reader: Reader, mode: ScanMode, signal: AbortSignal): Promise<void> {
-    if (reader.mode === mode) return;
-    const calls = Object.entries(SWITCHES[mode]).map(
-      ([name, on]) => `pg_catalog.set_config('${name}', '${on ? 'on' : 'off'}', false)`,
-    );
-    await reader.session.rows(`select ${calls.join(', ')}`, [], signal);
-    reader.mode = mode;
-  }
-
-  async #drop(reader: Reader): Promise<void> {
-    this.#open.delete(reader);
-    await reader.session.close();
-  }
+async function setMode(reader: Reader, mode: ScanMode, signal: AbortSignal): Promise<void> {
+  if (reader.mode === mode) return;
+  const calls = Object.entries(SWITCHES[mode]).map(
+    ([name, on]) => `pg_catalog.set_config('${name}', '${on ? 'on' : 'off'}', false)`,
+  );
+  await reader.session.rows(`select ${calls.join(', ')}`, [], signal);
+  reader.mode = mode;
 }

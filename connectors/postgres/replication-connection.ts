@@ -12,7 +12,8 @@ import {
   terminateMessage,
 } from './replication-wire.ts';
 import { interruption, type Session } from './session.ts';
-import { ServerError, takeOver } from './wire.ts';
+import { takeOver } from '../../src/connector/conversation.ts';
+import { ServerError } from './wire.ts';
 
 /** Time is injected; `now` is milliseconds since 1970. */
 export interface ReplicationTiming {

@@ -1,9 +1,7 @@
 import type { Client } from 'pg';
-import type { Duplex } from 'node:stream';
 import type { RowSink } from '../../src/connector/contract.ts';
-import { messageOf, TwinproofError } from '../../src/errors.ts';
 import { BACKEND, binaryQuery, type BinaryParameter, errorFields } from './messages.ts';
-import { type ByteTaker, feed, TapSocket } from '../../src/connector/tap-socket.ts';
+import { type Conversation, converse, type Send, takeOver } from '../../src/connector/conversation.ts';
 
 /** What a raw read tells its caller. */
 export interface RawRead {
@@ -24,12 +22,6 @@ export class ServerError extends Error {
   }
 }
 
-type DataListener = (chunk: Buffer) => void;
-
-function isListener(listener: unknown): listener is DataListener {
-  return typeof listener === 'function';
-}
-
 /**
  * Runs one query over a connection of `pg` and gives its rows, in binary, to a sink, without `pg` parsing them: its
  * result rows pass through UTF-8 decoding, which corrupts binary values. Between queries the connection is `pg`'s.
@@ -48,7 +40,7 @@ export async function readRaw(
   const { stream } = client.connection;
   const restore = takeOver(stream);
   try {
-    await converse(stream, read, sink, signal);
+    await converse(stream, new Query(read, sink), signal);
   } catch (error) {
     if (!(error instanceof ServerError)) stream.destroy();
     throw error;
@@ -57,81 +49,48 @@ export async function readRaw(
   }
 }
 
-/** Silences `pg`'s parser, as pg-copy-streams does; the answer gives the stream back. */
-export function takeOver(stream: Duplex): () => void {
-  const listeners = stream.listeners('data').filter(isListener);
-  for (const listener of listeners) stream.removeListener('data', listener);
-  return () => {
-    if (stream instanceof TapSocket) stream.taker = null;
-    for (const listener of listeners) stream.on('data', listener);
-  };
-}
+/** A query in the extended protocol; rows go to the sink. */
+class Query implements Conversation {
+  readonly #read: RawRead;
+  readonly #sink: RowSink;
+  #failure: ServerError | null = null;
 
-function converse(stream: Duplex, read: RawRead, sink: RowSink, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let failure: ServerError | null = null;
-    let over = false;
-    const finish = (error: unknown): void => {
-      if (over) return;
-      over = true;
-      if (stream instanceof TapSocket) stream.taker = null;
-      stream.removeListener('data', onData);
-      stream.removeListener('error', finish);
-      stream.removeListener('close', onClose);
-      signal.removeEventListener('abort', onAbort);
-      if (error === null) resolve();
-      else reject(error instanceof Error ? error : new Error(messageOf(error)));
-    };
-    const onClose = (): void => finish(new TwinproofError('TP-CONNECTION-LOST', { retryable: true }));
-    const onAbort = (): void => finish(signal.reason);
-    const taker: ByteTaker = {
-      space: () => sink.space(),
-      taken: (length) => {
-        if (over) return;
-        try {
-          for (let message = sink.take(length); message !== null; message = sink.take(0)) {
-            failure = onMessage(message, read, failure, finish);
-            if (message[0] === BACKEND.readyForQuery) break;
-          }
-        } catch (error) {
-          finish(error);
-        }
-      },
-    };
-    const onData = (chunk: Buffer): void => feed(taker, chunk);
-    stream.on('error', finish);
-    stream.on('close', onClose);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (stream instanceof TapSocket) stream.taker = taker;
-    else stream.on('data', onData);
-    // A connection that died while it was idle has no event left to tell so: only the write does.
-    stream.write(binaryQuery(read.sql, read.parameters), (error) => {
-      if (error !== null && error !== undefined) finish(error);
-    });
-  });
-}
+  constructor(read: RawRead, sink: RowSink) {
+    this.#read = read;
+    this.#sink = sink;
+  }
 
-/** One message that is not a row; the answer is the failure known so far. */
-function onMessage(
-  message: Uint8Array,
-  read: RawRead,
-  failure: ServerError | null,
-  finish: (error: unknown) => void,
-): ServerError | null {
-  switch (message[0]) {
-    case BACKEND.bindComplete:
-      read.onSnapshot?.();
-      return failure;
-    case BACKEND.errorResponse: {
-      const fields = errorFields(message);
-      return (
-        failure ?? new ServerError(fields['C'] ?? 'XX000', fields['M'] ?? 'the server reported an error')
-      );
+  begin(send: Send): void {
+    send(binaryQuery(this.#read.sql, this.#read.parameters));
+  }
+
+  space(): Uint8Array {
+    return this.#sink.space();
+  }
+
+  received(length: number): boolean {
+    for (let message = this.#sink.take(length); message !== null; message = this.#sink.take(0)) {
+      if (this.#onMessage(message)) return true;
     }
-    case BACKEND.readyForQuery:
-      finish(failure);
-      return failure;
-    default:
-      return failure;
+    return false;
+  }
+
+  /** One message that is not a row. True at the end; throws the failure that came before it. */
+  #onMessage(message: Uint8Array): boolean {
+    switch (message[0]) {
+      case BACKEND.bindComplete:
+        this.#read.onSnapshot?.();
+        return false;
+      case BACKEND.errorResponse: {
+        const { C: code = 'XX000', M: text = 'the server reported an error' } = errorFields(message);
+        this.#failure ??= new ServerError(code, text);
+        return false;
+      }
+      case BACKEND.readyForQuery:
+        if (this.#failure !== null) throw this.#failure;
+        return true;
+      default:
+        return false;
+    }
   }
 }

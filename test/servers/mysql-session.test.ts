@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectTarget } from '../../connectors/mysql/address.ts';
-import { ControlSession } from '../../connectors/mysql/control.ts';
+import { controlSession } from '../../connectors/mysql/control.ts';
 import { openSession, type Session } from '../../connectors/mysql/session.ts';
 import type { SessionOptions } from '../../connectors/mysql/settings.ts';
 import { parseUrl } from '../../src/config/url.ts';
@@ -332,7 +332,7 @@ await describeMysql('a session with %s', (flavor) => {
   });
 
   test('that was killed is opened again by the next who needs it', async () => {
-    const control = new ControlSession(connectTarget(parseUrl(url(), 'secret').address, {}), 0);
+    const control = controlSession(connectTarget(parseUrl(url(), 'secret').address, {}), 0);
     try {
       const id = await control.use(forever(), (session) => Promise.resolve(session.connectionId));
       await server.sql(`kill ${id}`);
