@@ -140,7 +140,7 @@ describe('a run recovers and says same', () => {
 
 test('a statement timeout of ours that is too short ends unproven, within bounds', async () => {
   const sites = ['--primary', primary.url(), '--candidate', standby.url(), '--format', 'json'];
-  const run = startCli(['verify', ...sites, '--statement-timeout', '15ms', '--timeout', '5s', '--jobs', '1']);
+  const run = startCli(['verify', ...sites, '--statement-timeout', '4ms', '--timeout', '5s', '--jobs', '1']);
   const result = await run.ended;
   expectClean(result);
   expect(result.code).toBe(3);
