@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { authPlugins, createConnection, type Connection, type QueryError } from 'mysql2';
 import { TapSocket } from '../../src/connector/tap-socket.ts';
+import { interruption } from '../../src/connector/interruption.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { ConnectTarget } from './address.ts';
 import { failureOf } from './failure.ts';
@@ -112,12 +113,6 @@ export async function closeConnection(connection: Connection): Promise<void> {
     });
   });
   connection.destroy();
-}
-
-/** The reason that the aborting side gave, when it is an error of ours; else the general one. */
-export function interruption(signal: AbortSignal): TwinproofError {
-  const reason: unknown = signal.reason;
-  return reason instanceof TwinproofError ? reason : new TwinproofError('TP-INTERRUPTED', { cause: reason });
 }
 
 function timeoutOf(target: ConnectTarget): TwinproofError {

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Connection, QueryError } from 'mysql2';
+import { interruption, throwIfInterrupted } from '../../src/connector/interruption.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { ConnectTarget } from './address.ts';
 import { killQuery } from './cancel.ts';
 import { failureOf } from './failure.ts';
-import { closeConnection, interruption, login } from './login.ts';
+import { closeConnection, login } from './login.ts';
 import { parseVersion, settingsStatements, type Flavor, type SessionOptions } from './settings.ts';
 
 /** The oldest servers whose catalogs and protocol are known here. */
@@ -48,7 +49,7 @@ export async function openSession(
   signal: AbortSignal,
   options: SessionOptions,
 ): Promise<Session> {
-  throwIfAborted(signal);
+  throwIfInterrupted(signal);
   const connection = await login(target, signal);
   try {
     return await pin(connection, target, signal, options);
@@ -133,7 +134,7 @@ async function runOne<Row extends CatalogRow>(
   parameters: readonly CatalogParameter[],
   signal: AbortSignal,
 ): Promise<Row[]> {
-  throwIfAborted(signal);
+  throwIfInterrupted(signal);
   let grace: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     if (identity.connectionId !== 0n) void killQuery(target, identity.connectionId);
@@ -143,7 +144,7 @@ async function runOne<Row extends CatalogRow>(
   try {
     const rows = await query<Row>(connection, sql, parameters);
     // A statement that was killed can end like any other: SLEEP() of MySQL does.
-    throwIfAborted(signal);
+    throwIfInterrupted(signal);
     return rows;
   } catch (error) {
     if (signal.aborted) throw interruption(signal);
@@ -171,8 +172,4 @@ function query<Row extends CatalogRow>(
       else resolve(Array.isArray(rows) ? rows : []);
     });
   });
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw interruption(signal);
 }

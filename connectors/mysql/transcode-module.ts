@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { type WasmInstance, wasmInstances } from '../../src/digest/wasm-instance.ts';
 
 /** What the compiled transcoder (connectors/mysql/transcode) offers. Addresses are bytes in the instance's memory. */
 export interface TranscodeExports {
@@ -22,27 +22,13 @@ export const TRANSCODE_STATUS = {
   rowEnd: 5,
 } as const;
 
-const PAGE_BYTES = 65_536;
-
 /** Below this address the module's own static data lies. */
 export const TRANSCODE_BASE_BYTES = 1024;
 
-let compiled: WebAssembly.Module | undefined;
-
-export interface TranscodeInstance {
-  readonly exports: TranscodeExports;
-  readonly memory: Uint8Array;
-}
+export type TranscodeInstance = WasmInstance<TranscodeExports>;
 
 /** A new transcoder with its own memory of at least `bytes`, which never grows. */
-export function instantiateTranscoder(bytes: number): TranscodeInstance {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('./transcode.wasm', import.meta.url)));
-  const pages = Math.ceil(bytes / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance<TranscodeExports>(compiled, { env: { memory, abort: failed } });
-  return { exports: instance.exports, memory: new Uint8Array(memory.buffer) };
-}
-
-function failed(): never {
-  throw new Error('the transcoder aborted');
-}
+export const instantiateTranscoder = wasmInstances<TranscodeExports>(
+  new URL('./transcode.wasm', import.meta.url),
+  'the transcoder',
+);

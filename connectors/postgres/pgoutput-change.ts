@@ -1,4 +1,5 @@
-import { int32At, type MessageCursor, protocolError } from './pgoutput-cursor.ts';
+import { int32At } from '../../src/row/stream.ts';
+import { type MessageCursor, protocolError } from './pgoutput-cursor.ts';
 import {
   type DeleteMessage,
   FIELD,

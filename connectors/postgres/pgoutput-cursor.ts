@@ -1,3 +1,4 @@
+import { int32At } from '../../src/row/stream.ts';
 import { TwinproofError } from '../../src/errors.ts';
 
 /** Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL's timestamps begin. */
@@ -81,14 +82,4 @@ export class MessageCursor {
     const rest = this.bytes.length - this.at;
     if (rest !== 0) throw protocolError(`${rest} bytes stand behind the end of a message`);
   }
-}
-
-/** A 32-bit integer at a place that is known to be within. */
-export function int32At(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] ?? 0) << 24) |
-    ((bytes[at + 1] ?? 0) << 16) |
-    ((bytes[at + 2] ?? 0) << 8) |
-    (bytes[at + 3] ?? 0)
-  );
 }

@@ -1,6 +1,6 @@
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../src/connector/changes.ts';
-import { NULL_LENGTH } from '../../src/row/stream.ts';
-import { int32At, protocolError } from './pgoutput-cursor.ts';
+import { NULL_LENGTH, int32At } from '../../src/row/stream.ts';
+import { protocolError } from './pgoutput-cursor.ts';
 import { FIELD, type Tuple } from './pgoutput-messages.ts';
 
 /** One column of rows that are handed out. */

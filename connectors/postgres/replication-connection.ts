@@ -11,7 +11,8 @@ import {
   statusUpdate,
   terminateMessage,
 } from './replication-wire.ts';
-import { interruption, type Session } from './session.ts';
+import { interruption } from '../../src/connector/interruption.ts';
+import type { Session } from './session.ts';
 import { takeOver } from '../../src/connector/conversation.ts';
 import { ServerError } from './wire.ts';
 

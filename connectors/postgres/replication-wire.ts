@@ -1,5 +1,6 @@
+import { int32At } from '../../src/row/stream.ts';
 import type { Lsn } from './lsn.ts';
-import { int32At, MessageCursor, protocolError } from './pgoutput-cursor.ts';
+import { MessageCursor, protocolError } from './pgoutput-cursor.ts';
 
 /**
  * Bytes of the streaming replication protocol. Layouts: PostgreSQL manual, "Streaming Replication Protocol"

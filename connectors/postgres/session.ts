@@ -1,4 +1,5 @@
 import { Client, type QueryResultRow } from 'pg';
+import { interruption, throwIfInterrupted } from '../../src/connector/interruption.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { ConnectTarget } from './address.ts';
 import { cancelBackend, type BackendKey } from './cancel.ts';
@@ -45,7 +46,7 @@ export async function openSession(
   signal: AbortSignal,
   options: SessionOptions,
 ): Promise<Session> {
-  throwIfAborted(signal);
+  throwIfInterrupted(signal);
   const client = new Client({
     host: target.host,
     port: target.port,
@@ -157,7 +158,7 @@ async function runOne<Row extends QueryResultRow>(
   parameters: readonly unknown[],
   signal: AbortSignal,
 ): Promise<Row[]> {
-  throwIfAborted(signal);
+  throwIfInterrupted(signal);
   let grace: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     void cancelBackend(target, key);
@@ -182,16 +183,6 @@ async function closeClient(client: Client): Promise<void> {
   } catch {
     // It is closed either way.
   }
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw interruption(signal);
-}
-
-/** The reason that the aborting side gave, when it is an error of ours; else the general one. */
-export function interruption(signal: AbortSignal): TwinproofError {
-  const reason: unknown = signal.reason;
-  return reason instanceof TwinproofError ? reason : new TwinproofError('TP-INTERRUPTED', { cause: reason });
 }
 
 function timeoutOf(target: ConnectTarget): TwinproofError {

@@ -1,8 +1,8 @@
+import { int32At } from '../../src/row/stream.ts';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../src/connector/network-failure.ts';
 import { messageOf, TwinproofError } from '../../src/errors.ts';
-import { int32At } from './pgoutput-cursor.ts';
 
 /** Memory that a transaction may take before it goes to its file. */
 const BUFFER_BYTES = 262_144;

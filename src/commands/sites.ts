@@ -68,9 +68,11 @@ function mappingOf(primary: FoundSite, candidate: FoundSite): Mapping {
   });
 }
 
-/** Loads what reads a configuration only when there is one: it is a fifth of the time to start. */
-export /** Reads the configuration. Throws TP-CONFIG, TP-SECRET. */
-async function readConfig(file: string, io: Pick<SiteIo, 'environment'>): Promise<Config> {
+/**
+ * Reads the configuration. Throws TP-CONFIG, TP-SECRET. What reads one is loaded only then: it is a fifth of the time to
+ * start.
+ */
+export async function readConfig(file: string, io: Pick<SiteIo, 'environment'>): Promise<Config> {
   const { loadConfig } = await import('../config/load.ts');
   return loadConfig(file, io.environment);
 }

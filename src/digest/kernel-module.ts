@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { type WasmInstance, wasmInstances } from './wasm-instance.ts';
 
 /** What the compiled kernel (src/digest/kernel) offers. Addresses and sizes are bytes in the instance's memory. */
 export interface KernelExports {
@@ -25,30 +25,13 @@ export interface KernelExports {
 export const KERNEL_STATUS = { needMore: 0, otherMessage: 1, areaFull: 2, oversized: 3 } as const;
 export const KERNEL_MODE = { sums: 0, records: 1, buckets: 2, sieve: 3 } as const;
 
-const PAGE_BYTES = 65_536;
-
 /** Below this address the kernel's own static data lies. */
 export const KERNEL_BASE_BYTES = 1024;
 
-let compiled: WebAssembly.Module | undefined;
-
-export interface KernelInstance {
-  readonly exports: KernelExports;
-  readonly memory: Uint8Array;
-}
+export type KernelInstance = WasmInstance<KernelExports>;
 
 /** A new kernel with its own memory of at least `bytes`, which never grows. */
-export function instantiateKernel(bytes: number): KernelInstance {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
-  const pages = Math.ceil(bytes / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance<KernelExports>(compiled, { env: { memory, abort: failed } });
-  return {
-    exports: instance.exports,
-    memory: new Uint8Array(memory.buffer),
-  };
-}
-
-function failed(): never {
-  throw new Error('the digest kernel aborted');
-}
+export const instantiateKernel = wasmInstances<KernelExports>(
+  new URL('./kernel.wasm', import.meta.url),
+  'the digest kernel',
+);

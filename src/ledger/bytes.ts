@@ -3,16 +3,6 @@ export const VARINT_BYTES_MAX = 8;
 /** Bytes of a place in the journal: 2^48 bytes of journal. */
 export const OFFSET_BYTES = 6;
 
-/** Four bytes, big endian, signed: without a view, which would cost more than the reading. */
-export function int32At(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] ?? 0) << 24) |
-    ((bytes[at + 1] ?? 0) << 16) |
-    ((bytes[at + 2] ?? 0) << 8) |
-    (bytes[at + 3] ?? 0)
-  );
-}
-
 /** Bytes that do not mean what they should: the caller says of which file. */
 export class MalformedBytes extends Error {}
 

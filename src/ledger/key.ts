@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { NULL_LENGTH } from '../row/stream.ts';
-import { int32At } from './bytes.ts';
+import { NULL_LENGTH, int32At } from '../row/stream.ts';
 
 /**
  * How a row's key stands in the store: the relation's number (4 bytes, big endian), then the key's fields. The last

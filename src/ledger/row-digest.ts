@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../connector/changes.ts';
 import { lane, SEED_1, SEED_2 } from '../digest/digest.ts';
-import { NULL_LENGTH } from '../row/stream.ts';
-import { int32At } from './bytes.ts';
+import { NULL_LENGTH, int32At } from '../row/stream.ts';
 import { DIGEST_BYTES } from './entry.ts';
 
 /**

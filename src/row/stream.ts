@@ -80,3 +80,13 @@ export function frameMessage(body: Uint8Array): Uint8Array {
   message.set(body, MESSAGE_HEADER_BYTES);
   return message;
 }
+
+/** Four bytes, big endian, signed: without a view, which would cost more than the reading. */
+export function int32At(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) << 24) |
+    ((bytes[at + 1] ?? 0) << 16) |
+    ((bytes[at + 2] ?? 0) << 8) |
+    (bytes[at + 3] ?? 0)
+  );
+}
