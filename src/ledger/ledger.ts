@@ -24,8 +24,11 @@ const PENDING_MAX = 200_000;
 export interface LedgerOptions {
   readonly folder: string;
   readonly system: string;
-  /** The primary's own identity: its system identifier and database. A ledger of another is refused. */
-  readonly source: string;
+  /**
+   * The primary's own identity: its system identifier and database. A ledger of another is refused. Null: whichever it
+   * is, for those who only read while the primary may be gone.
+   */
+  readonly source: string | null;
   readonly digest: LedgerIdentity['digest'];
   readonly comparePositions: (a: Position, b: Position) => PositionOrder;
   readonly signedKey?: SignedKey;
@@ -217,14 +220,14 @@ function identify(store: Store, options: LedgerOptions, writable: boolean): Ledg
   const known = store.identity();
   const { system, source, digest } = options;
   if (known === null) {
-    if (!writable) throw new MalformedBytes('it does not say whose it is');
+    if (!writable || source === null) throw new MalformedBytes('it does not say whose it is');
     const identity = { version: LEDGER_VERSION, ledger: randomUUID(), system, source, digest };
     store.transaction(() => store.write('identity', identity));
     return identity;
   }
-  if (known.system !== system || known.source !== source || known.digest !== digest) {
+  if (known.system !== system || (source ?? known.source) !== known.source || known.digest !== digest) {
     throw new TwinproofError('TP-LEDGER-SYSTEM', {
-      message: `this ledger is of system ${known.system} (${known.source}, ${known.digest}), not of ${system} (${source}, ${digest})`,
+      message: `this ledger is of system ${known.system} (${known.source}, ${known.digest}), not of ${system} (${source ?? known.source}, ${digest})`,
     });
   }
   return known;
