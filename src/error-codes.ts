@@ -28,7 +28,7 @@ export const CODES = {
   },
   'TP-URL': {
     message: 'the connection URL is not valid',
-    hint: 'write it as postgres://user@host:5432/database; give the password in PGPASSWORD or a password file',
+    hint: 'write it as postgres://user@host:5432/database or mysql://user@host:3306/database, and give the password in PGPASSWORD or MYSQL_PWD, or in a password file',
     exitCode: 64,
   },
   'TP-OUTPUT': {
@@ -58,7 +58,7 @@ export const CODES = {
   },
   'TP-AUTH': {
     message: 'the server refused the login',
-    hint: 'check user and password (PGPASSWORD, passfile) and the server’s pg_hba.conf',
+    hint: 'check user, password (PGPASSWORD or MYSQL_PWD, or a password file) and whether the server lets this account in from here (pg_hba.conf on PostgreSQL)',
     exitCode: 3,
   },
   'TP-DATABASE': {
@@ -73,7 +73,7 @@ export const CODES = {
   },
   'TP-VERSION': {
     message: 'this server version is not supported',
-    hint: 'PostgreSQL 14 to 18 are supported',
+    hint: 'supported are PostgreSQL 14 to 18, MySQL from 8.0 and MariaDB from 10.6 on',
     exitCode: 3,
   },
   'TP-PERMISSION': {
@@ -88,7 +88,7 @@ export const CODES = {
   },
   'TP-UNRELATED': {
     message: 'these two servers do not replicate from one another',
-    hint: 'check that the candidate is a standby of, or subscribes to, this primary',
+    hint: 'check that the candidate is a standby or replica of, or subscribes to, this primary',
     exitCode: 3,
   },
   'TP-ROLES': {
@@ -143,7 +143,7 @@ export const CODES = {
   },
   'TP-CATCH-UP': {
     message: 'the candidate did not catch up with the primary in time',
-    hint: 'see whether replay is paused or the link is down, then run again',
+    hint: 'see whether replay or replication is stopped or the link is down, then run again',
     exitCode: 3,
   },
   'TP-GAP': {

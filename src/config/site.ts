@@ -30,7 +30,7 @@ export function findSite(config: Config | null, typed: string, role: 'primary' |
     // What was typed stays out of the message: it may be a URL whose scheme was forgotten, password and all.
     throw new TwinproofError('TP-USAGE', {
       message: `--${role} is not a connection URL, and there is no configuration to look a name up in`,
-      hint: 'write postgres://user@host:5432/database, or give --config as well',
+      hint: 'write postgres://user@host:5432/database or mysql://user@host:3306/database, or give --config as well',
     });
   }
   const found = role === 'primary' ? primariesNamed(config, typed) : candidatesNamed(config, typed);

@@ -80,7 +80,7 @@ function headReasons(head: HeadEvidence): readonly VerdictReason[] {
       head.quiet === null
         ? 'whether transactions are still open on the primary is not known'
         : 'a transaction that has written is still open on the primary, and may commit at any time',
-      'end open and prepared transactions; the role needs pg_monitor to see them',
+      'end open and prepared transactions; the role needs pg_monitor (PROCESS on MySQL and MariaDB) to see them',
     );
   }
   if (head.applied !== true) {
