@@ -96,6 +96,11 @@ export const CODES = {
     hint: 'the primary must be writable; if the sites changed roles, swap the two URLs',
     exitCode: 3,
   },
+  'TP-NAMES': {
+    message: 'the two sites do not mean the same tables by their names',
+    hint: 'give both servers the same lower_case_table_names, which is chosen when a data folder is made, or name tables in lower case',
+    exitCode: 3,
+  },
   'TP-POSITION': {
     message: 'the server cannot say where it stands in its log',
     hint: 'turn on its binary log (log_bin); without one there is nothing to replicate from either',

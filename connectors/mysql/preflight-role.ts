@@ -1,5 +1,6 @@
 import type { Finding } from '../../src/connector/identity.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { serverErrno } from './failure.ts';
 import { readLogPlace } from './positions-log.ts';
 import type { Session } from './session.ts';
 
@@ -48,6 +49,7 @@ export async function privilegeFindings(session: Session, signal: AbortSignal): 
     ...excessFindings(rows, await readAccount(session, signal)),
     ...(await processFinding(session, signal)),
     ...(await logFinding(session, signal)),
+    ...(await eventsFinding(session, signal)),
     ...(await tableFinding(session, rows, signal)),
   ];
 }
@@ -100,6 +102,32 @@ async function logFinding(session: Session, signal: AbortSignal): Promise<Findin
       sql: await roleSql(session, 'BINLOG MONITOR', signal),
     },
   ];
+}
+
+/** On MariaDB the log's events are read with BINLOG MONITOR, which logFinding asks for. */
+async function eventsFinding(session: Session, signal: AbortSignal): Promise<Finding[]> {
+  if (session.flavor === 'mariadb' || (await mayReadEvents(session, signal))) return [];
+  return [
+    {
+      code: 'TP-P-EVENTS',
+      severity: 'info',
+      subject: 'REPLICATION SLAVE',
+      message:
+        'this role may not read the events of the binary log (REPLICATION SLAVE, optional), so a run on a primary that moves cannot prove that a table was not written to meanwhile',
+      hint: 'worth it on the primary when tables too large to be settled, or without a key, stay unproven; with it the role can read every change on this server',
+      sql: await roleSql(session, 'REPLICATION SLAVE', signal),
+    },
+  ];
+}
+
+async function mayReadEvents(session: Session, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await mayRun(() => session.rows('SHOW BINLOG EVENTS LIMIT 1', [], signal));
+  } catch (error) {
+    // ER_ERROR_WHEN_EXECUTING_COMMAND: there is no log to read.
+    if (serverErrno(error) === 1220) return true;
+    throw error;
+  }
 }
 
 /** Tables without any privilege are not in the catalog that a role sees: nobody would miss them. */

@@ -4,6 +4,7 @@ import { readIdentity, sameServer, type MysqlIdentity } from './identity.ts';
 import { readOwned } from './commits.ts';
 import { readExecuted, type Lineage } from './positions.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
+import { nameConfusion } from './relation-names.ts';
 import { recogniseInMariadb, sharesHistoryInMariadb } from './relation-mariadb.ts';
 import type { Session } from './session.ts';
 
@@ -40,9 +41,13 @@ export async function relateSites(
   const channels = await readChannels(candidate, signal);
   const sites: Sites = { candidate, primary, ours, theirs, names };
   if (channels.length === 0) return relateWithoutChannel(sites, signal);
-  return ours.engine === 'mysql'
-    ? relateByUuid(sites, channels, signal)
-    : relateMariadb(sites, channels, signal);
+  const found =
+    ours.engine === 'mysql'
+      ? await relateByUuid(sites, channels, signal)
+      : await relateMariadb(sites, channels, signal);
+  if (found.relation.kind === 'none') return found;
+  const confusion = await nameConfusion(candidate, primary, signal);
+  return confusion === null ? found : none('TP-NAMES', confusion);
 }
 
 interface Sites {
@@ -168,6 +173,9 @@ async function relateMariadb(
   };
 }
 
-function none(code: 'TP-SAME-SERVER' | 'TP-UNRELATED' | 'TP-ROLES', message: string): SiteRelation {
+function none(
+  code: 'TP-SAME-SERVER' | 'TP-UNRELATED' | 'TP-ROLES' | 'TP-NAMES',
+  message: string,
+): SiteRelation {
   return { relation: { kind: 'none', code, message }, lineage: null };
 }

@@ -42,7 +42,7 @@ export type Relation =
   | { readonly kind: 'physical' | 'logical' }
   | {
       readonly kind: 'none';
-      readonly code: 'TP-SAME-SERVER' | 'TP-UNRELATED' | 'TP-ROLES';
+      readonly code: 'TP-SAME-SERVER' | 'TP-UNRELATED' | 'TP-ROLES' | 'TP-NAMES';
       readonly message: string;
     };
 

@@ -12,7 +12,6 @@ import { parseUrl } from '../../src/config/url.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { freePort } from '../../src/demo/cluster-files.ts';
-import type { MysqlFlavor } from './harness/mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
 
@@ -258,45 +257,6 @@ await describeMysql('a session with %s', (flavor) => {
     expect(await codeOf(open(secure(guarded, '0.0.0.0', ca(guarded))))).toBe('TP-TLS');
   });
 
-  const onlyOn = (which: MysqlFlavor, name: string, body: () => Promise<void>): void => {
-    if (flavor === which) test(name, body);
-  };
-
-  onlyOn('mariadb', 'demands TLS of a server that has none', async () => {
-    const error = await failure(open(url('?sslmode=require')));
-    expect(error).toMatchObject({ code: 'TP-TLS', message: expect.stringContaining('does not offer TLS') });
-  });
-
-  onlyOn('mysql', 'never gives the password to whoever listens in', async () => {
-    const other = await createMysqlServer({ flavor });
-    const listening = await relay(other.port);
-    try {
-      await other.sql(`create database d; create user u@'%' identified by 'hunter2-hunter2'`);
-      await other.sql(`grant select on d.* to u@'%'`);
-      const at = (host: string, query: string): string =>
-        `mysql://u:hunter2-hunter2@${host}:${other.port}/d?${query}`;
-      // The server has never seen this account: it wants the whole password, and another host may not have it.
-      const refused = await failure(open(at('0.0.0.0', 'sslmode=disable')));
-      expect(refused.code).toMatch(/^TP-(?:TLS|AUTH)$/);
-      expect(refused.message).toContain('no TLS');
-      // On this machine it is encrypted for the server's key.
-      await (await open(`mysql://u:hunter2-hunter2@127.0.0.1:${listening.port}/d`)).close();
-      expect(listening.sent().length).toBeGreaterThan(300);
-      expect(listening.sent().includes('hunter2')).toBe(false);
-      // Once it is known there, a challenge and its answer will do.
-      await (await open(at('0.0.0.0', 'sslmode=disable'))).close();
-      const [key] = await other.sql("show status like 'Caching_sha2_password_rsa_public_key'");
-      const file = join(folder, 'public.pem');
-      writeFileSync(file, String(key?.['Value']));
-      await other.sql('flush privileges');
-      const named = `sslmode=disable&server_public_key_path=${encodeURIComponent(file)}`;
-      await (await open(at('0.0.0.0', named))).close();
-    } finally {
-      listening.server.close();
-      await other.destroy();
-    }
-  });
-
   test('that is aborted ends with the reason, on the server too', async () => {
     const running = async (): Promise<number> => {
       const rows = await server.sql(
@@ -350,3 +310,58 @@ await describeMysql('a session with %s', (flavor) => {
     }
   });
 });
+
+await describeMysql(
+  'a login of %s',
+  (flavor) => {
+    test('demands TLS of a server that has none', async () => {
+      const server = await createMysqlServer({ flavor });
+      try {
+        const error = await failure(open(`${server.url('root', 'mysql')}?sslmode=require`));
+        expect(error).toMatchObject({
+          code: 'TP-TLS',
+          message: expect.stringContaining('does not offer TLS'),
+        });
+      } finally {
+        await server.destroy();
+      }
+    });
+  },
+  ['mariadb'],
+);
+
+await describeMysql(
+  'a login of %s',
+  (flavor) => {
+    test('never gives the password to whoever listens in', async () => {
+      const other = await createMysqlServer({ flavor });
+      const listening = await relay(other.port);
+      try {
+        await other.sql(`create database d; create user u@'%' identified by 'hunter2-hunter2'`);
+        await other.sql(`grant select on d.* to u@'%'`);
+        const at = (host: string, query: string): string =>
+          `mysql://u:hunter2-hunter2@${host}:${other.port}/d?${query}`;
+        // The server has never seen this account: it wants the whole password, and another host may not have it.
+        const refused = await failure(open(at('0.0.0.0', 'sslmode=disable')));
+        expect(refused.code).toMatch(/^TP-(?:TLS|AUTH)$/);
+        expect(refused.message).toContain('no TLS');
+        // On this machine it is encrypted for the server's key.
+        await (await open(`mysql://u:hunter2-hunter2@127.0.0.1:${listening.port}/d`)).close();
+        expect(listening.sent().length).toBeGreaterThan(300);
+        expect(listening.sent().includes('hunter2')).toBe(false);
+        // Once it is known there, a challenge and its answer will do.
+        await (await open(at('0.0.0.0', 'sslmode=disable'))).close();
+        const [key] = await other.sql("show status like 'Caching_sha2_password_rsa_public_key'");
+        const file = join(folder, 'public.pem');
+        writeFileSync(file, String(key?.['Value']));
+        await other.sql('flush privileges');
+        const named = `sslmode=disable&server_public_key_path=${encodeURIComponent(file)}`;
+        await (await open(at('0.0.0.0', named))).close();
+      } finally {
+        listening.server.close();
+        await other.destroy();
+      }
+    });
+  },
+  ['mysql'],
+);
