@@ -1,3 +1,14 @@
+import type { MysqlFacts } from './facts-mysql.ts';
+import type { PostgresFacts } from './facts-postgres.ts';
+
+/** What a caller of `readiness` may leave out or add. */
+export interface ReadinessOptions {
+  /** Facts that no rule of this kind of pair looks at are not read. Absent: all but the deep ones are. */
+  readonly pair?: 'physical' | 'logical' | 'cross-engine';
+  /** Also what takes long: indexes are checked against their tables. */
+  readonly deep?: boolean;
+}
+
 /** Raw readiness facts of one site; the rules over them are pure functions in src/readiness. Null is unknown. */
 export interface ReadinessFacts {
   readonly inRecovery: boolean | null;
@@ -11,6 +22,9 @@ export interface ReadinessFacts {
   readonly subscriptions: readonly SubscriptionFact[] | null;
   /** Facts that could not be read, with the reason in plain words. */
   readonly unread: readonly { readonly fact: string; readonly reason: string }[];
+  /** What only rules of one engine look at. Absent on sites of other engines. */
+  readonly postgres?: PostgresFacts;
+  readonly mysql?: MysqlFacts;
 }
 
 export interface SequenceFact {

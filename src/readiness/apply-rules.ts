@@ -1,6 +1,9 @@
 import type { SequenceFact, SubscriptionFact } from '../connector/facts.ts';
-import type { PairKind } from '../connector/table.ts';
 import {
+  APPLIED,
+  BOTH_SITES,
+  CANDIDATE,
+  LOGICAL,
   fail,
   pass,
   readFact,
@@ -12,10 +15,6 @@ import {
   type Rule,
 } from './rule.ts';
 
-/** What feeds a site of another engine is no subscription of the server's own, and its sequences have other names. */
-const LOGICAL: readonly PairKind[] = ['logical'];
-const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
-
 /** How PostgreSQL writes "no position": `ALTER SUBSCRIPTION … SKIP` is not set. */
 const NO_LSN = '0/0';
 
@@ -25,10 +24,13 @@ const NO_SUBSCRIPTION = 'there is no subscription to look at';
 export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-NONE',
+    title: 'something feeds the candidate',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'nothing carries the primary’s changes to this site',
     hint: 'check that the candidate’s URL names the right database; create the subscription again if it was dropped',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-subscription.html'],
     observe: (input) => {
       const reading = readFact(input, 'candidate', 'subscriptions');
       if (!reading.known) return [unknown('candidate', reading.reason)];
@@ -38,20 +40,26 @@ export const APPLY_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SUBSCRIPTION-DISABLED',
+    title: 'the subscription is enabled',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'changes of the primary no longer arrive here',
     hint: 'ALTER SUBSCRIPTION … ENABLE; if it disabled itself on an error, mend the cause first',
+    docs: ['https://www.postgresql.org/docs/current/sql-altersubscription.html'],
     observe: eachSubscription((one) =>
       one.enabled ? pass(one.name, 'it is enabled') : fail(one.name, 'the subscription is disabled'),
     ),
   },
   {
     code: 'TP-R-SUBSCRIPTION-WORKER',
+    title: 'the apply worker runs',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'changes of the primary are not being applied',
     hint: 'see the candidate’s log for why the apply worker ended, and max_logical_replication_workers',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-monitoring.html'],
     observe: eachSubscription((one) => {
       if (one.workerRunning === null) {
         return unknown(one.name, 'the candidate did not tell whether the apply worker runs');
@@ -63,18 +71,28 @@ export const APPLY_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SUBSCRIPTION-ERRORS',
+    title: 'no apply error stands in the way',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'a change that cannot be applied stops everything behind it',
     hint: 'the candidate’s log names the row and the conflict; mend it, never skip it blindly',
+    docs: [
+      'https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SUBSCRIPTION-STATS',
+    ],
     observe: eachSubscription(observeApplyErrors),
   },
   {
     code: 'TP-R-SUBSCRIPTION-RETRIED',
+    title: 'there were no apply errors',
     severity: 'warn',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'errors of the past may have been solved by skipping a transaction or by hand',
     hint: 'look through the candidate’s log; pg_stat_reset_subscription_stats() starts the count afresh',
+    docs: [
+      'https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SUBSCRIPTION-STATS',
+    ],
     observe: eachSubscription((one) => {
       if (one.applyErrors === null) return unknown(one.name, 'the candidate does not count apply errors');
       return one.applyErrors === 0n
@@ -84,10 +102,13 @@ export const APPLY_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SUBSCRIPTION-SKIP',
+    title: 'no transaction is set to be skipped',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'the transaction that ends there will be left out',
     hint: 'ALTER SUBSCRIPTION … SKIP (lsn = NONE), unless leaving it out is what you want; then compare again',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-conflicts.html'],
     observe: eachSubscription((one) => {
       if (one.skipLsn === null) return unknown(one.name, 'the candidate did not tell whether a skip is set');
       return one.skipLsn === NO_LSN
@@ -97,26 +118,35 @@ export const APPLY_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SUBSCRIPTION-TABLES',
+    title: 'every table had its first copy',
     severity: 'block',
     pairs: LOGICAL,
+    reads: CANDIDATE,
     why: 'until the first copy is finished the table holds only a part of the primary’s rows',
     hint: 'wait for the copy to end; if it hangs, see the candidate’s log and max_sync_workers_per_subscription',
+    docs: ['https://www.postgresql.org/docs/current/catalog-pg-subscription-rel.html'],
     observe: observeTablesReady,
   },
   {
     code: 'TP-R-SEQUENCE-DATA',
+    title: 'sequences are beyond the data',
     severity: 'block',
     pairs: APPLIED,
+    reads: CANDIDATE,
     why: 'the first inserts after the promotion would be given keys that are taken',
     hint: 'after the last change is applied: SELECT setval(…) on the candidate to beyond the largest value in the column',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-restrictions.html'],
     observe: observeSequencesAgainstData,
   },
   {
     code: 'TP-R-SEQUENCE-PRIMARY',
+    title: 'sequences are not behind the primary’s',
     severity: 'block',
     pairs: LOGICAL,
+    reads: BOTH_SITES,
     why: 'numbers that the primary has handed out already would be handed out again',
     hint: 'sequences are not replicated with rows: set the candidate’s with setval() as part of the switchover',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-restrictions.html'],
     observe: observeSequencesAgainstPrimary,
   },
 ];

@@ -1,42 +1,141 @@
-import type { Severity } from '../connector/identity.ts';
-import { APPLY_RULES } from './apply-rules.ts';
-import type { Observation, ReadinessInput, ReadinessState, Rule } from './rule.ts';
-import { SITE_RULES } from './site-rules.ts';
+import type { PairKind } from '../connector/table.ts';
+import {
+  applies,
+  severityOf,
+  wordsFor,
+  type ModeSeverity,
+  type Observation,
+  type PromotionMode,
+  type ReadinessInput,
+  type ReadinessState,
+  type Rule,
+} from './rule.ts';
+import { READINESS_RULES } from './rules.ts';
+import { covers, isInForce, type Waiver } from './waiver.ts';
 
-/** Every rule, in the order of output. The codes and their meaning are stable. */
-export const READINESS_RULES: readonly Rule[] = [...SITE_RULES, ...APPLY_RULES];
+/** Findings of one rule that are listed one by one; what is beyond is counted. */
+const LISTED_MAX = 20;
 
 export interface ReadinessResult {
   readonly code: string;
   readonly state: ReadinessState;
-  /** Of the rule: how much a failure weighs. */
-  readonly severity: Severity;
+  /** Of the rule: how much a failure weighs in each mode. */
+  readonly severity: ModeSeverity;
   /** The site, or the table, sequence or subscription, as the site names it. */
   readonly subject: string;
   readonly message: string;
   /** Empty when the rule passed. */
   readonly hint: string;
+  /** The documentation that the rule rests on. */
+  readonly docs: readonly string[];
+  /** The waiver in force that accepts this failure, or that this is unknown; null: none. */
+  readonly waiver: Waiver | null;
 }
 
 /** Pure: the results of every rule that applies to the pair, passed or not. */
 export function judgeReadiness(input: ReadinessInput): readonly ReadinessResult[] {
-  return READINESS_RULES.filter((rule) => rule.pairs.includes(input.pair)).flatMap((rule) =>
-    rule.observe(input).map((observation) => resultOf(rule, observation)),
+  const engine = engineOf(input);
+  return READINESS_RULES.filter((rule) => applies(rule, input.pair, engine)).flatMap((rule) =>
+    shorten(rule.observe(input).map((observation) => resultOf(rule, observation, input, engine))),
   );
 }
 
-function resultOf(rule: Rule, { state, subject, seen }: Observation): ReadinessResult {
-  const { code, severity } = rule;
-  if (state === 'pass') return { code, state, severity, subject, message: seen, hint: '' };
-  if (state === 'fail') {
-    return { code, state, severity, subject, message: `${seen}: ${rule.why}`, hint: rule.hint };
-  }
-  return {
-    code,
+/** Rules of which an unknown, or no result at all, keeps a verdict of this mode from SAFE. */
+export function blockingRules(pair: PairKind, engine: string | null, mode: PromotionMode): readonly Rule[] {
+  return READINESS_RULES.filter(
+    (rule) => rule.deep !== true && applies(rule, pair, engine) && severityOf(rule)[mode] === 'block',
+  );
+}
+
+/** Sites that are not of different engines are of one, whichever of them answered. */
+function engineOf({ pair, primary, candidate }: ReadinessInput): string | null {
+  const other = pair === 'cross-engine' ? null : (primary.identity?.engine ?? null);
+  return candidate.identity?.engine ?? other;
+}
+
+function resultOf(
+  rule: Rule,
+  observation: Observation,
+  input: ReadinessInput,
+  engine: string | null,
+): ReadinessResult {
+  const { state, subject, sql } = observation;
+  const seen = observation.seen + ageOf(rule, input);
+  const result = {
+    code: rule.code,
     state,
-    severity,
+    severity: severityOf(rule),
     subject,
-    message: `could not be checked: ${seen}`,
-    hint: 'run `twinproof preflight` to see what this role may not read, then run again',
+    docs: rule.docs,
+    waiver: null,
   };
+  if (state === 'pass') return { ...result, message: seen, hint: '' };
+  const { waiver, lapsed } = waiverOf(rule, subject, input);
+  const note = waiverText(waiver, lapsed);
+  if (state === 'fail') {
+    const message = `${seen}: ${wordsFor(rule.why, engine)}${note}`;
+    return { ...result, waiver, message, hint: wordsFor(rule.hint, engine) };
+  }
+  const hint = sql ?? 'run `twinproof preflight` to see what this role may not read, then run again';
+  return { ...result, waiver, message: `could not be checked: ${seen}${note}`, hint };
+}
+
+/** What a site told before it was lost is said to be of that time. */
+function ageOf({ reads }: Rule, input: ReadinessInput): string {
+  const ages = reads.flatMap((site) => {
+    const { rememberedAt, facts } = input[site];
+    return rememberedAt === undefined || facts === null
+      ? []
+      : [` (the ${site} as of ${dayOf(rememberedAt)})`];
+  });
+  return ages.join('');
+}
+
+function dayOf(date: Date): string {
+  return Number.isNaN(date.getTime()) ? 'an unknown time' : date.toISOString();
+}
+
+function waiverText(waiver: Waiver | null, lapsed: Waiver | null): string {
+  if (waiver !== null) return ` (waived by ${waiver.by} until ${dayOf(waiver.until)}: ${waiver.reason})`;
+  return lapsed === null ? '' : ` (waived by ${lapsed.by} until ${dayOf(lapsed.until)}, which has passed)`;
+}
+
+function waiverOf(
+  { code, unwaivable }: Rule,
+  subject: string,
+  { waiving }: ReadinessInput,
+): { readonly waiver: Waiver | null; readonly lapsed: Waiver | null } {
+  if (waiving === undefined || unwaivable === true) return { waiver: null, lapsed: null };
+  const covering = waiving.waivers.filter((waiver) => covers(waiver, code, subject));
+  const waiver = covering.find((one) => isInForce(one, waiving.now)) ?? null;
+  return { waiver, lapsed: waiver === null ? (covering[0] ?? null) : null };
+}
+
+/** The findings of one rule, bounded: after the first ones the rest is one more, which says how many they are. */
+function shorten(results: readonly ReadinessResult[]): readonly ReadinessResult[] {
+  const kept: ReadinessResult[] = [];
+  const groups = new Map<string, ReadinessResult[]>();
+  for (const result of results) {
+    const { state, waiver } = result;
+    if (state === 'pass') {
+      kept.push(result);
+      continue;
+    }
+    const name = `${state}/${waiver === null ? '' : `${waiver.by}/${waiver.until.getTime()}/${waiver.reason}`}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [result]);
+    else group.push(result);
+  }
+  for (const group of groups.values()) {
+    kept.push(...group.slice(0, LISTED_MAX));
+    const [next, ...others] = group.slice(LISTED_MAX);
+    if (next === undefined) continue;
+    const more = others.length + 1;
+    kept.push(
+      more === 1
+        ? next
+        : { ...next, subject: `${more} more`, message: `such as ${next.subject}: ${next.message}` },
+    );
+  }
+  return kept;
 }

@@ -1,11 +1,15 @@
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity, Severity } from '../connector/identity.ts';
+import type { Reading } from '../connector/reading.ts';
 import type { PairKind } from '../connector/table.ts';
+import type { Waiving } from './waiver.ts';
 
 /** One site as the rules see it. Null: the site was not asked, or did not answer. */
 export interface ReadinessSite {
   readonly facts: ReadinessFacts | null;
   readonly identity: Identity | null;
+  /** The site is gone, and this is what it told last, then. Absent: it was asked now. */
+  readonly rememberedAt?: Date;
 }
 
 export interface ReadinessInput {
@@ -13,9 +17,24 @@ export interface ReadinessInput {
   /** With the primary lost, what is remembered of it may stand here. */
   readonly primary: ReadinessSite;
   readonly candidate: ReadinessSite;
+  /** Whether a table of the primary (`schema.table`) is in scope. Absent: every one is. */
+  readonly inScope?: (table: string) => boolean;
+  /** Absent: nothing is waived. */
+  readonly waiving?: Waiving;
 }
 
 export type SiteName = 'primary' | 'candidate';
+
+/** Planned, with the primary alive, or after its loss. */
+export type PromotionMode = 'switchover' | 'failover';
+
+export type ModeSeverity = Readonly<Record<PromotionMode, Severity>>;
+
+/** Engines as `Identity.engine` names them. */
+export type EngineName = 'postgres' | 'mysql' | 'mariadb';
+
+/** Text for people: one for all engines, or one for each family (MariaDB reads MySQL's). */
+export type Words = string | { readonly postgres: string; readonly mysql: string };
 
 export type ReadinessState = 'pass' | 'fail' | 'unknown';
 
@@ -24,23 +43,64 @@ export interface Observation {
   readonly state: ReadinessState;
   readonly subject: string;
   readonly seen: string;
+  /** Of `unknown`: SQL that would make it readable. */
+  readonly sql?: string;
 }
 
 export interface Rule {
   /** Stable, `TP-R-…`. */
   readonly code: string;
-  /** Of a failure. An unknown blocking rule keeps the verdict from SAFE. */
-  readonly severity: Severity;
+  /** What it asks, as a heading: `replay is not paused`. */
+  readonly title: string;
+  /** Of a failure, for both modes or each. An unknown rule that would block keeps the verdict of that mode from SAFE. */
+  readonly severity: Severity | ModeSeverity;
   readonly pairs: readonly PairKind[];
+  /** Of the candidate. Absent: every engine. */
+  readonly engines?: readonly EngineName[];
+  /** Whose facts it reads: with only the candidate's it is as good after the loss of the primary. */
+  readonly reads: readonly SiteName[];
+  /** Only when asked for (`--deep`): without its facts it gives no result. */
+  readonly deep?: true;
+  /** No waiver is accepted: what it finds voids the evidence itself. */
+  readonly unwaivable?: true;
   /** Why a failure matters to whoever promotes. */
-  readonly why: string;
-  readonly hint: string;
+  readonly why: Words;
+  readonly hint: Words;
+  /** The documentation that it rests on: URLs. */
+  readonly docs: readonly string[];
   /** Pure. At least one observation: a rule never passes by silence, and the verdict asks for every blocking one. */
   readonly observe: (input: ReadinessInput) => readonly Observation[];
 }
 
-/** The facts that rules read, i.e. everything but the list of what could not be read. */
-export type FactName = Exclude<keyof ReadinessFacts, 'unread'>;
+export const PHYSICAL: readonly PairKind[] = ['physical'];
+/** What feeds a site of another engine is no subscription of the server's own, and its objects have other names. */
+export const LOGICAL: readonly PairKind[] = ['logical'];
+export const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
+export const SAME_ENGINE: readonly PairKind[] = ['physical', 'logical'];
+export const ALL_PAIRS: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
+export const POSTGRES: readonly EngineName[] = ['postgres'];
+export const MYSQL: readonly EngineName[] = ['mysql', 'mariadb'];
+export const BOTH_SITES: readonly SiteName[] = ['primary', 'candidate'];
+export const CANDIDATE: readonly SiteName[] = ['candidate'];
+export const PRIMARY: readonly SiteName[] = ['primary'];
+
+export function severityOf({ severity }: Pick<Rule, 'severity'>): ModeSeverity {
+  return typeof severity === 'string' ? { switchover: severity, failover: severity } : severity;
+}
+
+/** Whether the rule is about such a pair. An engine that is not known (null) leaves every rule in: each is unknown. */
+export function applies(rule: Rule, pair: PairKind, engine: string | null): boolean {
+  if (!rule.pairs.includes(pair)) return false;
+  return rule.engines === undefined || engine === null || rule.engines.some((name) => name === engine);
+}
+
+export function wordsFor(words: Words, engine: string | null): string {
+  if (typeof words === 'string') return words;
+  return MYSQL.some((name) => name === engine) ? words.mysql : words.postgres;
+}
+
+/** The facts that rules read, i.e. everything but the list of what could not be read, and the engines' own. */
+export type FactName = Exclude<keyof ReadinessFacts, 'unread' | 'postgres' | 'mysql'>;
 
 /** Keyed by name, so that the compiler asks for a new fact to be listed. */
 const FACT_NAMES: Readonly<Record<FactName, true>> = {
@@ -53,9 +113,6 @@ const FACT_NAMES: Readonly<Record<FactName, true>> = {
   sequences: true,
   subscriptions: true,
 };
-
-export type Reading<T> =
-  { readonly known: true; readonly value: T } | { readonly known: false; readonly reason: string };
 
 /**
  * A fact of one site. It is unknown when it is null or listed as unread, and also when a part of it is: a list with a
@@ -78,7 +135,7 @@ export function readListed<K extends FactName>(
   fact: K,
 ): Reading<NonNullable<ReadinessFacts[K]>> {
   const { facts } = input[site];
-  if (facts === null) return { known: false, reason: `the ${site} was not asked or did not answer` };
+  if (facts === null) return notAsked(site);
   const unread = facts.unread.filter((entry) => entry.fact === fact);
   if (unread.length > 0) return { known: false, reason: unread.map((entry) => entry.reason).join('; ') };
   const value = facts[fact];
@@ -86,6 +143,21 @@ export function readListed<K extends FactName>(
     return { known: false, reason: `the ${site} did not tell (${fact})` };
   }
   return { known: true, value };
+}
+
+/** A fact of an engine's own part: `readOwn(input, 'candidate', ({ postgres }) => postgres?.settings)`. */
+export function readOwn<T>(
+  input: ReadinessInput,
+  site: SiteName,
+  pick: (facts: ReadinessFacts) => Reading<T> | undefined,
+): Reading<T> {
+  const { facts } = input[site];
+  if (facts === null) return notAsked(site);
+  return pick(facts) ?? { known: false, reason: `the ${site} did not tell` };
+}
+
+function notAsked(site: SiteName): { readonly known: false; readonly reason: string } {
+  return { known: false, reason: `the ${site} was not asked or did not answer` };
 }
 
 export interface UnreadPart {
@@ -119,6 +191,14 @@ export function fail(subject: string, seen: string): Observation {
   return { state: 'fail', subject, seen };
 }
 
-export function unknown(subject: string, reason: string): Observation {
-  return { state: 'unknown', subject, seen: reason };
+export function unknown(subject: string, reason: string, sql?: string): Observation {
+  return { state: 'unknown', subject, seen: reason, ...(sql === undefined ? {} : { sql }) };
+}
+
+/** What a rule says of a fact that it could not have. */
+export function unreadable(
+  site: SiteName,
+  reading: Reading<unknown> & { readonly known: false },
+): Observation {
+  return unknown(site, reading.reason, reading.sql);
 }

@@ -1,5 +1,10 @@
-import type { PairKind } from '../connector/table.ts';
 import {
+  ALL_PAIRS,
+  APPLIED,
+  BOTH_SITES,
+  CANDIDATE,
+  PHYSICAL,
+  PRIMARY,
   factNamed,
   fail,
   pass,
@@ -11,19 +16,18 @@ import {
   type SiteName,
 } from './rule.ts';
 
-const PHYSICAL: readonly PairKind[] = ['physical'];
-const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
-const ALL: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
-const SITES: readonly SiteName[] = ['primary', 'candidate'];
-
 /** Rules about what the two sites are: roles, lineage, and what the candidate would lose by becoming the primary. */
 export const SITE_RULES: readonly Rule[] = [
   {
     code: 'TP-R-RECOVERY',
+    title: 'the candidate is in recovery',
     severity: 'block',
     pairs: PHYSICAL,
+    reads: CANDIDATE,
+    unwaivable: true,
     why: 'a standby that left recovery no longer follows the primary: it was promoted already, or was never a standby',
     hint: 'find out who promoted it and whether applications write to it; rebuild it as a standby before it counts as a candidate',
+    docs: ['https://www.postgresql.org/docs/current/warm-standby-failover.html'],
     observe: (input) =>
       observeFlag(input, 'candidate', 'inRecovery', {
         good: true,
@@ -33,10 +37,14 @@ export const SITE_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-PRIMARY-ROLE',
-    severity: 'block',
+    title: 'the primary is the primary',
+    severity: { switchover: 'block', failover: 'info' },
     pairs: PHYSICAL,
+    reads: PRIMARY,
+    unwaivable: true,
     why: 'what the candidate was compared with is itself a copy, and may be behind the real primary',
     hint: 'give the address of the server that takes writes; if the sites changed roles, swap the two URLs',
+    docs: ['https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-RECOVERY-INFO-TABLE'],
     observe: (input) =>
       observeFlag(input, 'primary', 'inRecovery', {
         good: false,
@@ -46,10 +54,13 @@ export const SITE_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-REPLAY-PAUSED',
+    title: 'replay is not paused',
     severity: 'block',
     pairs: PHYSICAL,
+    reads: CANDIDATE,
     why: 'log that arrives is not applied, so the candidate falls behind for as long as the pause lasts',
     hint: 'SELECT pg_wal_replay_resume(); find out first who paused it, and why',
+    docs: ['https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL'],
     observe: (input) =>
       observeFlag(input, 'candidate', 'replayPaused', {
         good: false,
@@ -59,18 +70,25 @@ export const SITE_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SECOND-WRITER',
+    title: 'only one site takes writes',
     severity: 'block',
     pairs: PHYSICAL,
+    reads: CANDIDATE,
+    unwaivable: true,
     why: 'two sites take writes at once, and their rows can no longer be told apart from lost or invented ones',
     hint: 'stop the applications that write to it and fence it before anything else; then compare both sites by hand',
+    docs: ['https://www.postgresql.org/docs/current/warm-standby-failover.html'],
     observe: observeSecondWriter,
   },
   {
     code: 'TP-R-WRITABLE-SUBSCRIBER',
+    title: 'the candidate will take writes',
     severity: 'info',
     pairs: APPLIED,
+    reads: CANDIDATE,
     why: 'applications will be refused after the promotion until it takes writes',
     hint: 'look at default_transaction_read_only (read_only on MySQL) before the promotion',
+    docs: ['https://www.postgresql.org/docs/current/logical-replication-subscription.html'],
     observe: (input) =>
       observeFlag(input, 'candidate', 'writable', {
         good: true,
@@ -81,42 +99,73 @@ export const SITE_RULES: readonly Rule[] = [
   },
   {
     code: 'TP-R-SYSTEM-ID',
+    title: 'both sites are of one cluster',
     severity: 'block',
     pairs: PHYSICAL,
+    reads: BOTH_SITES,
+    unwaivable: true,
     why: 'a standby shares the system identifier of its primary: these two never belonged together',
     hint: 'check both addresses; this candidate is a standby of another server',
+    docs: ['https://www.postgresql.org/docs/current/protocol-replication.html'],
     observe: (input) => observeEqual(input, 'systemId', 'system identifier'),
   },
   {
     code: 'TP-R-TIMELINE',
+    title: 'both sites are on one timeline',
     severity: 'block',
     pairs: PHYSICAL,
+    reads: BOTH_SITES,
+    unwaivable: true,
     why: 'one of the two was promoted since they parted, and they may hold different histories',
     hint: 'find the fork in the .history files; rebuild the candidate, or use pg_rewind',
+    docs: ['https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-TIMELINES'],
     observe: (input) => observeEqual(input, 'timeline', 'timeline'),
   },
   {
     code: 'TP-R-STABLE-IDENTITY',
+    title: 'one server answered as the candidate',
     severity: 'block',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
+    reads: CANDIDATE,
+    unwaivable: true,
     why: 'the address was answered by two different servers during one run, so the evidence is about neither',
     hint: 'give the address of one server, not a virtual IP, a DNS name that moves or a pooler; then run again',
-    observe: (input) => SITES.map((site) => observeStable(input, site)),
+    docs: ['https://www.postgresql.org/docs/current/protocol-replication.html'],
+    observe: (input) => [observeStable(input, 'candidate')],
+  },
+  {
+    code: 'TP-R-STABLE-PRIMARY',
+    title: 'one server answered as the primary',
+    severity: { switchover: 'block', failover: 'info' },
+    pairs: ALL_PAIRS,
+    reads: PRIMARY,
+    unwaivable: true,
+    why: 'the address was answered by two different servers during one run, so the evidence is about neither',
+    hint: 'give the address of one server, not a virtual IP, a DNS name that moves or a pooler; then run again',
+    docs: ['https://www.postgresql.org/docs/current/protocol-replication.html'],
+    observe: (input) => [observeStable(input, 'primary')],
   },
   {
     code: 'TP-R-UNLOGGED',
+    title: 'no table is empty after the promotion',
     severity: 'block',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
+    reads: CANDIDATE,
     why: 'an unlogged table is not replicated: it is empty after the promotion',
     hint: 'ALTER TABLE … SET LOGGED on the primary, or drop it if the application rebuilds it by itself',
+    docs: ['https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-UNLOGGED'],
     observe: observeUnlogged,
   },
   {
     code: 'TP-R-UNREAD',
+    title: 'nothing was left unread',
     severity: 'block',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
+    reads: BOTH_SITES,
+    unwaivable: true,
     why: 'it may hide a reason not to promote',
     hint: 'run `twinproof preflight` to see the missing grants',
+    docs: [],
     observe: observeUnread,
   },
 ];
@@ -183,7 +232,7 @@ function observeUnlogged(input: ReadinessInput): readonly Observation[] {
 
 /** What a connector could not read and no rule asks for is still not known. */
 function observeUnread(input: ReadinessInput): readonly Observation[] {
-  const strays = SITES.flatMap((site) =>
+  const strays = BOTH_SITES.flatMap((site) =>
     (input[site].facts?.unread ?? [])
       .filter((entry) => factNamed(entry.fact) === null)
       .map((entry) => unknown(site, `${entry.fact} could not be read: ${entry.reason}`)),

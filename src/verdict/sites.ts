@@ -1,5 +1,5 @@
-import { READINESS_RULES, type ReadinessResult } from '../readiness/judge.ts';
-import type { Evidence, Fence } from './evidence.ts';
+import { blockingRules, type ReadinessResult } from '../readiness/judge.ts';
+import type { Evidence, Fence, VerdictMode } from './evidence.ts';
 import { note, notSafe, unproven, type VerdictReason } from './reason.ts';
 
 /** Are these the two sites that they should be, can the primary still write, and did every check pass? */
@@ -78,26 +78,29 @@ function fenceProblem({ at }: Fence, now: Date, witnessedUntil: Date | null): st
   return null;
 }
 
-function readinessReasons({ readiness, pair }: Evidence): readonly VerdictReason[] {
+function readinessReasons({ readiness, pair, mode, primary, candidate }: Evidence): readonly VerdictReason[] {
   const results = readiness ?? [];
   const ran = new Set(results.map((result) => result.code));
-  const missing = READINESS_RULES.filter(
-    (rule) => rule.severity === 'block' && rule.pairs.includes(pair) && !ran.has(rule.code),
-  ).map((rule) =>
-    unproven({
-      code: 'TP-V-NOT-CHECKED',
-      subject: rule.code,
-      message: 'this check was not run',
-      hint: 'run `twinproof preflight` on both sites to see why',
-    }),
-  );
-  return [...results.flatMap(weighReadiness), ...missing];
+  const engine = candidate?.engine ?? (pair === 'cross-engine' ? null : (primary?.engine ?? null));
+  const missing = blockingRules(pair, engine, mode)
+    .filter((rule) => !ran.has(rule.code))
+    .map((rule) =>
+      unproven({
+        code: 'TP-V-NOT-CHECKED',
+        subject: rule.code,
+        message: 'this check was not run',
+        hint: 'run `twinproof preflight` on both sites to see why',
+      }),
+    );
+  return [...results.flatMap((result) => weighReadiness(result, mode)), ...missing];
 }
 
-function weighReadiness(result: ReadinessResult): readonly VerdictReason[] {
-  const { code, state, severity, subject, message, hint } = result;
+function weighReadiness(result: ReadinessResult, mode: VerdictMode): readonly VerdictReason[] {
+  const { code, state, subject, message, hint, waiver } = result;
   const text = { code, subject, message, hint };
+  const severity = result.severity[mode];
   if (state === 'pass') return [];
   if (severity !== 'block') return [note(text, state === 'fail' ? severity : 'info')];
+  if (waiver !== null) return [note(text, 'warn')];
   return [state === 'fail' ? notSafe(text) : unproven(text)];
 }

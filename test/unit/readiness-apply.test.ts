@@ -65,7 +65,7 @@ describe('subscriptions', () => {
     const result = judgeReadiness(readinessInput('logical', { candidate: { subscriptions } })).find(
       (one) => one.state === 'fail',
     );
-    expect(result?.severity).toBe('warn');
+    expect(result?.severity).toEqual({ switchover: 'warn', failover: 'warn' });
   });
 });
 

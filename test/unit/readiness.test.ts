@@ -2,8 +2,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ReadinessFacts } from '../../src/connector/facts.ts';
 import type { PairKind } from '../../src/connector/table.ts';
-import { judgeReadiness, READINESS_RULES } from '../../src/readiness/judge.ts';
+import { judgeReadiness } from '../../src/readiness/judge.ts';
 import { notCheckedOn } from '../../src/readiness/not-checked.ts';
+import { applies } from '../../src/readiness/rule.ts';
+import { READINESS_RULES } from '../../src/readiness/rules.ts';
 import { codesIn, readinessInput, SEQUENCE, SUBSCRIPTION, trouble } from './readiness-fixture.ts';
 
 const PAIRS: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
@@ -30,9 +32,9 @@ const NEEDS: readonly (readonly [
   ['physical', 'candidate', 'replayPaused', ['TP-R-REPLAY-PAUSED']],
   ['physical', 'candidate', 'writable', ['TP-R-SECOND-WRITER']],
   ['applied', 'candidate', 'writable', ['TP-R-WRITABLE-SUBSCRIBER']],
-  ['physical', 'primary', 'systemId', ['TP-R-SYSTEM-ID', 'TP-R-STABLE-IDENTITY']],
+  ['physical', 'primary', 'systemId', ['TP-R-SYSTEM-ID', 'TP-R-STABLE-PRIMARY']],
   ['physical', 'candidate', 'systemId', ['TP-R-SYSTEM-ID', 'TP-R-STABLE-IDENTITY']],
-  ['applied', 'primary', 'systemId', ['TP-R-STABLE-IDENTITY']],
+  ['applied', 'primary', 'systemId', ['TP-R-STABLE-PRIMARY']],
   ['applied', 'candidate', 'systemId', ['TP-R-STABLE-IDENTITY']],
   ['physical', 'primary', 'timeline', ['TP-R-TIMELINE']],
   ['physical', 'candidate', 'timeline', ['TP-R-TIMELINE']],
@@ -72,7 +74,9 @@ describe('rules', () => {
   it.each(PAIRS)('all pass on a sound %s pair, each with a result', (pair) => {
     const input = readinessInput(pair);
     expect(trouble(input)).toEqual([]);
-    const expected = READINESS_RULES.filter((rule) => rule.pairs.includes(pair)).map((rule) => rule.code);
+    const expected = READINESS_RULES.filter((rule) => applies(rule, pair, 'postgres')).map(
+      (rule) => rule.code,
+    );
     expect(codesIn('pass', input)).toEqual([...expected].sort());
   });
 
@@ -199,7 +203,10 @@ describe('sites', () => {
     const result = judgeReadiness(readinessInput('logical')).find(
       (one) => one.code === 'TP-R-WRITABLE-SUBSCRIBER',
     );
-    expect(result).toMatchObject({ state: 'pass', severity: 'info' });
+    expect(result).toMatchObject({
+      state: 'pass',
+      severity: { switchover: 'info', failover: 'info' },
+    });
     expect(result?.message).toContain('takes writes');
   });
 
@@ -209,7 +216,7 @@ describe('sites', () => {
     );
     expect(result?.message).toMatch(/^replay is paused: log that arrives is not applied/);
     expect(result?.hint).toContain('pg_wal_replay_resume');
-    expect(result?.severity).toBe('block');
+    expect(result?.severity).toEqual({ switchover: 'block', failover: 'block' });
   });
 });
 

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { READINESS_RULES, type ReadinessResult } from '../../src/readiness/judge.ts';
+import type { ReadinessResult } from '../../src/readiness/judge.ts';
+import { applies, severityOf } from '../../src/readiness/rule.ts';
+import { READINESS_RULES } from '../../src/readiness/rules.ts';
 import type { Coverage, Evidence, Loss, TableEvidence } from '../../src/verdict/evidence.ts';
 import { judge, type VerdictWord } from '../../src/verdict/verdict.ts';
 import { PRIMARY_IDENTITY, STANDBY_IDENTITY } from './readiness-fixture.ts';
@@ -151,10 +153,13 @@ function unmet(given: Evidence): readonly string[] {
     'the sites are two': given.primary?.instance !== given.candidate?.instance,
     'one site writes': given.candidate?.writable === false,
     'every blocking check ran': READINESS_RULES.every(
-      (rule) => rule.severity !== 'block' || !rule.pairs.includes(given.pair) || passed.has(rule.code),
+      (rule) =>
+        severityOf(rule)[given.mode] !== 'block' ||
+        !applies(rule, given.pair, 'postgres') ||
+        passed.has(rule.code),
     ),
     'every blocking check passed': (given.readiness ?? []).every(
-      (one) => one.severity !== 'block' || one.state === 'pass',
+      (one) => one.severity[given.mode] !== 'block' || one.state === 'pass',
     ),
     'fenced after a loss':
       given.mode === 'switchover' ||

@@ -13,6 +13,7 @@ import {
   withReadiness,
 } from './verdict-fixture.ts';
 
+const WARN = { switchover: 'warn', failover: 'warn' } as const;
 const NEVER = new Date(Number.NaN);
 
 describe('sites', () => {
@@ -52,10 +53,10 @@ describe('sites', () => {
     ['never witnessed', withLoss(FAILOVER, { witnessedUntil: null }), 'SAFE', []],
     ['a blocking check failed', withReadiness({ state: 'fail' }), 'NOT_SAFE', ['TP-R-RECOVERY']],
     ['a blocking check is unknown', withReadiness({ state: 'unknown' }), 'UNKNOWN', ['TP-R-RECOVERY']],
-    ['a warning check failed', withReadiness({ state: 'fail', severity: 'warn' }), 'SAFE', ['TP-R-RECOVERY']],
+    ['a warning check failed', withReadiness({ state: 'fail', severity: WARN }), 'SAFE', ['TP-R-RECOVERY']],
     [
       'a warning check is unknown',
-      withReadiness({ state: 'unknown', severity: 'warn' }),
+      withReadiness({ state: 'unknown', severity: WARN }),
       'SAFE',
       ['TP-R-RECOVERY'],
     ],

@@ -30,7 +30,7 @@ function firstLine(evidence: Evidence): string {
 }
 
 const BAD: Evidence = {
-  ...withReadiness({ state: 'fail', severity: 'warn' }),
+  ...withReadiness({ state: 'fail', severity: { switchover: 'warn', failover: 'warn' } }),
   ledger: ledger({ ...CRASH.ledger?.loss, tail: { bytes: null, ms: null } }),
   candidate: { ...STANDBY_IDENTITY, writable: true },
   integrity: {

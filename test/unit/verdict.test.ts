@@ -64,7 +64,7 @@ describe('nothing wrong', () => {
 describe('the verdict', () => {
   it('gives every reason, the weightiest first, with the severity of its effect', () => {
     const judged = judge({
-      ...withReadiness({ state: 'fail', severity: 'warn' }),
+      ...withReadiness({ state: 'fail', severity: { switchover: 'warn', failover: 'warn' } }),
       ledger: CRASH.ledger,
       candidate: { ...STANDBY_IDENTITY, writable: true },
       integrity: { ...INTEGRITY, provenAt: null, reasons: [found('TP-NEW', 'info')] },
