@@ -109,11 +109,12 @@ export class Candidates {
 
   /**
    * The keys that the journal changed next behind the cursor, at least one record, at most about `keysMax`; null: none is
-   * left. Only what is durable: a proof must not outlive what it is about.
+   * left. Only what is durable: a proof must not outlive what it is about. `until`: of those before it, as of a candidate
+   * that has applied no more.
    */
-  next(candidate: Candidate, keysMax: number): DirtyBatch | null {
+  next(candidate: Candidate, keysMax: number, until?: Boundary): DirtyBatch | null {
     const { journal, committed } = this.#core;
-    const end = Math.min(journal.durable, committed.mark.at);
+    const end = Math.min(journal.durable, committed.mark.at, until ?? Infinity);
     const keys = new Map<string, number>();
     let to = candidate.cursor;
     for (const record of journal.scan(candidate.cursor, end)) {
@@ -202,9 +203,10 @@ export class Candidates {
 
   /**
    * A range was equal as of a boundary: all of its keys, none more and none less. What changed since is dirty. Throws
-   * RangeError for a boundary before the candidate was bound.
+   * RangeError for a boundary before the candidate was bound. `except`: keys of the range (relation and key in the order
+   * of the store) of which this is not true; they are dirty from now on, until they are read equal.
    */
-  prove(candidate: Candidate, proof: RangeProof): void {
+  prove(candidate: Candidate, proof: RangeProof, except: readonly Buffer[] = []): void {
     const current = this.#current(candidate);
     const relation = this.#core.catalog.byNumber(proof.relation);
     if (proof.boundary < current.since)
@@ -228,6 +230,12 @@ export class Candidates {
         const listed = [...store.dirty.getRange({ start, end })];
         for (const { key, value } of listed) {
           if (decodePlace(value) < proof.boundary) store.dirty.removeSync(key);
+        }
+        // Just before the boundary: a read as of the same one may clean them.
+        for (const stored of except) {
+          const key = dirtyKey(current.number, stored);
+          if (store.dirty.get(key) === undefined)
+            store.dirty.putSync(key, encodePlace(Math.max(0, proof.boundary - 1)));
         }
         const name = proofName(current.number, proof.relation);
         store.write(name, withProof(this.proofs(current, proof.relation), range));

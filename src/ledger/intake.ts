@@ -90,6 +90,13 @@ export class Intake {
     this.#append(RECORD.part, null);
   }
 
+  /** Forgets what was taken of an open transaction and is not in a record yet. */
+  forget(): void {
+    this.#open = null;
+    this.#body.length = 0;
+    this.#changes = 0;
+  }
+
   /** The log lacks something: what it may have changed is not known any more. */
   recordGap(reason: string, tables: readonly string[] | null): void {
     this.#tail.length = 0;

@@ -12,7 +12,7 @@ import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { LedgerLock } from './lock.ts';
 import { pruneJournal, type Retention } from './pruning.ts';
-import { findEnd, replay, replayRecord, undo } from './recovery.ts';
+import { findEnd, openTransaction, replay, replayRecord, undo } from './recovery.ts';
 import { RowDigester, sha256Digest, xxh64Digest } from './row-digest.ts';
 import { boundaryAt, type Boundary } from './state.ts';
 import { LEDGER_VERSION, Store, type LedgerIdentity } from './store.ts';
@@ -126,7 +126,9 @@ export class Ledger {
   async flush(): Promise<Position | null> {
     return await this.core.guardAsync(async () => {
       this.#lock?.check();
-      if (this.core.pending.size >= (this.options.pendingMax ?? PENDING_MAX)) await this.#applyAll();
+      // Whoever reads meanwhile must find in the journal what entries of an open transaction name.
+      this.#intake.cutPart();
+      if (this.core.pending.size >= (this.options.pendingMax ?? PENDING_MAX)) await this.core.apply();
       else await this.core.journal.sync();
       return this.core.committed.position;
     });
@@ -137,6 +139,18 @@ export class Ledger {
     await this.core.guardAsync(async () => {
       this.#lock?.check();
       await this.#applyAll();
+    });
+  }
+
+  /** Takes back a transaction whose end did not come because the stream ended: the next stream brings it again, whole. */
+  async abandon(): Promise<void> {
+    await this.core.guardAsync(async () => {
+      this.#lock?.check();
+      this.#intake.forget();
+      await this.core.journal.sync();
+      this.core.pending.clear();
+      const open = openTransaction(this.core);
+      await bringUp(this.core, open, true, this.options.pendingMax ?? PENDING_MAX);
     });
   }
 

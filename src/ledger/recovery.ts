@@ -48,6 +48,20 @@ function committedBy(before: Committed, record: RawRecord, mark: Mark): Committe
 }
 
 /**
+ * The parts of a transaction without an end, in a journal that is being written. Definitions and gaps before it stand
+ * between two transactions: they stay.
+ */
+export function openTransaction(core: Core): Recovered['open'] {
+  const to = core.journal.end.at;
+  for (const record of core.journal.scan(core.committed.mark.at, to)) {
+    if (record.kind === RECORD.part) return { from: core.committed.mark, to };
+    const mark = { at: record.end, link: Buffer.from(linkIn(record)) };
+    core.committed = { ...core.committed, mark };
+  }
+  return null;
+}
+
+/**
  * Takes back a transaction that never ended, in the index and then in the journal: the server will send it again. May be
  * interrupted and done again: an entry is put back only while it is the one that the change made.
  */
