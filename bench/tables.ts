@@ -8,6 +8,7 @@ const VALUES = `(i * 7919 % 100000)::int, (array['new','paid','shipped','closed'
   case when i % 3 = 0 then null else timestamptz '2024-01-02' + i * interval '1 second' end`;
 
 export interface BenchTable {
+  /** With its schema. */
   readonly name: string;
   readonly create: string;
   readonly fill: (rows: number) => string;
@@ -28,8 +29,8 @@ const uuidTable = (name: string): BenchTable => ({
     `insert into ${name} select md5('key' || i)::uuid, ${VALUES} from generate_series(1::bigint, ${rows}) i`,
 });
 
-export const BIGINT_TABLE = bigintTable('orders');
-export const UUID_TABLE = uuidTable('orders_uuid');
+export const BIGINT_TABLE = bigintTable('public.orders');
+export const UUID_TABLE = uuidTable('public.orders_uuid');
 /** The same rows again, of which some will differ: the identical and the differing table are compared turn by turn. */
-export const BIGINT_TABLE_DIFFERING = bigintTable('orders_differing');
-export const UUID_TABLE_DIFFERING = uuidTable('orders_uuid_differing');
+export const BIGINT_TABLE_DIFFERING = bigintTable('public.orders_differing');
+export const UUID_TABLE_DIFFERING = uuidTable('public.orders_uuid_differing');
