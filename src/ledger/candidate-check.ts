@@ -1,0 +1,233 @@
+import type { Bracket } from '../connector/ledger-sites.ts';
+import type { Position, PositionOrder } from '../connector/position.ts';
+import { KIND } from './change-record.ts';
+import type { Core } from './core.ts';
+import { ABSENT, entryChangedAt, STATE, UNKNOWN, type RowState } from './entry.ts';
+import { storedKey } from './key.ts';
+import { readTransaction, RECORD } from './record.ts';
+import type { Relation } from './relation.ts';
+import { boundaryAt, boundaryOf, StateAt, type Boundary } from './state.ts';
+
+type Compare = (a: Position, b: Position) => PositionOrder;
+
+/**
+ * Why a row can be neither clean nor different. `no position`: the candidate did not say what the read contains.
+ * `another history`, `before the window`: the ledger has nothing to hold against it. `not known`: the ledger does not
+ * know the row at some commit in question. `beyond`: it is as the ledger has it at no commit, and the read reaches behind
+ * the ledger's end. `tail`: the same, and it was written by a transaction behind that end.
+ */
+export type UnknownWhy =
+  'no position' | 'another history' | 'before the window' | 'not known' | 'beyond' | 'tail';
+
+/** `missing`: the candidate lacks the row; `extra`: the primary does. */
+export type RowDifference = 'missing' | 'extra' | 'changed';
+
+export type Judgement =
+  | { readonly kind: 'clean'; readonly boundary: Boundary }
+  | { readonly kind: 'different'; readonly difference: RowDifference }
+  | { readonly kind: 'unknown'; readonly why: UnknownWhy };
+
+/** A row as it was read on a candidate, digested; `writer`: the transaction that wrote it, null where that says nothing. */
+export interface ReadRow {
+  readonly digest: Uint8Array;
+  readonly writer: string | null;
+}
+
+/** The part of the journal that a bracket covers: the read shows the state at some boundary from `low` to `high`. */
+export interface View {
+  readonly low: Boundary;
+  readonly high: Boundary;
+  /** Commits that the ledger has not seen may be in the read as well. */
+  readonly beyond: boolean;
+}
+
+/**
+ * Finds a bracket in the journal. The first commit behind `atMost` may be in the read, for a commit can be visible before
+ * the position passes it (measured). `rested`: the candidate stood at `atMost` long enough since for that one to have
+ * passed, had there been one.
+ */
+export function viewOf(
+  core: Core,
+  bracket: Bracket | null,
+  compare: Compare,
+  rested = false,
+): View | UnknownWhy {
+  if (bracket === null) return 'no position';
+  const from = boundaryOf(core, bracket.atLeast, compare);
+  const to = boundaryOf(core, bracket.atMost, compare);
+  if (from.kind === 'incomparable' || to.kind === 'incomparable') return 'another history';
+  if (from.kind === 'pruned' || to.kind === 'pruned') return 'before the window';
+  const head = boundaryAt(core.committed.mark.at);
+  const low = from.kind === 'found' ? from.boundary : head;
+  if (to.kind !== 'found') return { low, high: head, beyond: true };
+  const next = nextCommit(core, to.boundary);
+  if (next !== null) return { low, high: next, beyond: false };
+  return { low, high: head, beyond: !rested };
+}
+
+/** Behind the first commit from a boundary on; null: the ledger has none. */
+function nextCommit(core: Core, from: number): Boundary | null {
+  for (const record of core.journal.scan(from, core.committed.mark.at)) {
+    if (record.kind === RECORD.commit) return boundaryAt(record.end);
+  }
+  return null;
+}
+
+/**
+ * Judges rows of one table of a candidate, under the name by which the candidate is read: the root of a partitioned
+ * table, whose rows the ledger keeps by leaf. Pure over the ledger: it is to be made anew for each view, and asked before
+ * the ledger is pruned.
+ */
+export class TableCheck {
+  readonly #core: Core;
+  readonly #view: View;
+  readonly #states = new Map<Boundary, readonly StateAt[]>();
+  readonly #ends = new Map<number, Boundary>();
+  readonly #relations: readonly Relation[];
+  /** Where generations begin within the view. */
+  #beginnings: readonly Boundary[] | null = null;
+
+  constructor(core: Core, root: string, view: View) {
+    this.#core = core;
+    this.#view = view;
+    this.#relations = core.catalog.all().filter((relation) => rootOf(relation) === root);
+  }
+
+  /** `read` null: the candidate has no such row. */
+  judge(identity: Uint8Array, read: ReadRow | null): Judgement {
+    const { low, beyond } = this.#view;
+    let last = this.stateAt(identity, low);
+    if (matches(last, read)) return { kind: 'clean', boundary: low };
+    let known = last.state !== STATE.unknown;
+    for (const boundary of this.#boundaries(identity)) {
+      last = this.stateAt(identity, boundary);
+      if (matches(last, read)) return { kind: 'clean', boundary };
+      if (last.state === STATE.unknown) known = false;
+    }
+    if (!known) return { kind: 'unknown', why: 'not known' };
+    if (beyond) {
+      const written = this.#writtenWhen(identity, read);
+      if (written !== 'before the end') return { kind: 'unknown', why: written };
+    }
+    return { kind: 'different', difference: differenceOf(last, read) };
+  }
+
+  /**
+   * The identities of all rows between two keys (fields in the order of the store; `to` is outside; null: open) that
+   * stood or may have stood there as of `low`. Whoever reads a range judges those that were not in it as absent. Throws
+   * RangeError where the rows of a leaf are not all known.
+   */
+  *expected(from: Buffer | null, to: Buffer | null): Generator<Uint8Array> {
+    for (const leaf of this.#leaves(this.#view.low))
+      for (const { identity } of leaf.range(from, to)) yield identity;
+  }
+
+  /** What the ledger says of a row at a boundary of the view: of the leaf that has it, or absent in all of them. */
+  stateAt(identity: Uint8Array, boundary: Boundary): RowState {
+    const leaves = this.#leaves(boundary);
+    let combined: RowState = ABSENT;
+    for (const leaf of leaves) {
+      const row = leaf.row(identity);
+      if (row.state === STATE.absent) continue;
+      // A key of a partitioned table is in one leaf alone.
+      if (row.state === STATE.present && combined.state !== STATE.present) combined = row;
+      else if (combined.state === STATE.absent) combined = row;
+      else if (row.state === STATE.present) return UNKNOWN;
+    }
+    return leaves.length === 0 ? UNKNOWN : combined;
+  }
+
+  /** The generations of the table's leaves that a boundary falls into. */
+  #leaves(boundary: Boundary): readonly StateAt[] {
+    const known = this.#states.get(boundary);
+    if (known !== undefined) return known;
+    const leaves = this.#relations
+      .filter(({ beganAt, endedAt }) => beganAt < boundary && (endedAt === null || endedAt >= boundary))
+      .map((relation) => new StateAt(this.#core, relation, boundary));
+    this.#states.set(boundary, leaves);
+    return leaves;
+  }
+
+  /** Every boundary behind `low` at which the row, or all that is known of the table, may have changed; in order. */
+  #boundaries(identity: Uint8Array): readonly Boundary[] {
+    const { low, high } = this.#view;
+    const found = new Set<Boundary>(this.#generationBoundaries());
+    for (const relation of this.#relations) {
+      if (relation.endedAt !== null && relation.endedAt < low) continue;
+      for (const { recordAt, at } of this.#changes(relation, identity)) {
+        if (at < low) break;
+        if (at < high) found.add(this.#behind(recordAt));
+      }
+    }
+    return [...found].filter((boundary) => boundary <= high).sort((a, b) => a - b);
+  }
+
+  #generationBoundaries(): readonly Boundary[] {
+    const { low, high } = this.#view;
+    this.#beginnings ??= this.#relations
+      .filter(({ beganAt }) => beganAt >= low && beganAt < high)
+      .map(({ beganAt, cause }) =>
+        this.#behind(cause === 'truncate' ? this.#core.journal.changeAt(beganAt).recordAt : beganAt),
+      );
+    return this.#beginnings;
+  }
+
+  /** Changes of a row in one generation, the newest first, as far back as the window goes. */
+  *#changes(
+    relation: Relation,
+    identity: Uint8Array,
+  ): Generator<{ readonly at: number; readonly recordAt: number; readonly before: RowState }> {
+    const { journal } = this.#core;
+    const entry = this.#core.entry(storedKey(relation.number, identity, relation.signed).stored);
+    let at = entry === undefined ? 0 : entryChangedAt(entry);
+    while (at > 0 && at >= journal.start.at) {
+      const change = journal.changeAt(at);
+      if (change.kind === KIND.keyless || change.kind === KIND.truncate) return;
+      yield change;
+      at = change.previous;
+    }
+  }
+
+  /** The boundary behind the transaction that a record belongs to. */
+  #behind(recordAt: number): Boundary {
+    const known = this.#ends.get(recordAt);
+    if (known !== undefined) return known;
+    const end = nextCommit(this.#core, recordAt) ?? boundaryAt(this.#core.committed.mark.at);
+    this.#ends.set(recordAt, end);
+    return end;
+  }
+
+  /**
+   * Whether a row that is as the ledger has it at no commit was written before the ledger's end. It was if the journal
+   * has its writer's change; it was behind it if the journal has not, and the row is no earlier state of itself either, as
+   * one would be whose later changes the candidate dropped. A row that is not there shows no writer.
+   */
+  #writtenWhen(identity: Uint8Array, read: ReadRow | null): 'before the end' | 'beyond' | 'tail' {
+    if (read?.writer === undefined || read.writer === null) return 'beyond';
+    let stale = false;
+    const { journal, committed } = this.#core;
+    for (const relation of this.#relations) {
+      for (const { at, recordAt, before } of this.#changes(relation, identity)) {
+        if (at >= committed.mark.at) continue;
+        if (readTransaction(journal.recordAt(recordAt)).head.id === read.writer) return 'before the end';
+        if (before.state === STATE.unknown || matches(before, read)) stale = true;
+      }
+    }
+    return stale ? 'beyond' : 'tail';
+  }
+}
+
+/** The name by which a candidate is asked for the rows of a relation. */
+export function rootOf(relation: Pick<Relation, 'root' | 'leaf'>): string {
+  return relation.root ?? relation.leaf;
+}
+
+function matches(row: RowState, read: ReadRow | null): boolean {
+  if (read === null) return row.state === STATE.absent;
+  return row.state === STATE.present && Buffer.compare(row.digest, read.digest) === 0;
+}
+
+function differenceOf(row: RowState, read: ReadRow | null): RowDifference {
+  if (read === null) return 'missing';
+  return row.state === STATE.absent ? 'extra' : 'changed';
+}
