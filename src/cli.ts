@@ -7,6 +7,7 @@ import { addCertifyCommand } from './commands/certify.command.ts';
 import { addDemoCommand } from './commands/demo.command.ts';
 import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
+import { addLedgerCommand } from './commands/ledger.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
 import { addVerifyCommand } from './commands/verify.command.ts';
 import { toolVersion } from './commands/version.ts';
@@ -50,6 +51,7 @@ function buildProgram(io: SiteIo): Command {
   addCertifyCommand(program, io);
   addPreflightCommand(program, io);
   addCertificateCommand(program, io);
+  addLedgerCommand(program, io);
   addKeygenCommand(program, io);
   addDemoCommand(program, io);
   for (const command of allCommands(program)) command.exitOverride();

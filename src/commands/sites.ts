@@ -77,19 +77,29 @@ export async function readConfig(file: string, io: Pick<SiteIo, 'environment'>):
   return loadConfig(file, io.environment);
 }
 
-/** The system meant: the one named, or the only one when no site was typed. */
-function systemOf(config: Config | null, options: SiteOptions): SystemConfig | null {
-  if (config === null) return null;
-  if (options.system !== null) {
-    const found = config.systems.find(({ name }) => name === options.system);
+/** The system named, or the only one. Throws TP-USAGE. */
+export function systemNamed(config: Config, name: string | null): SystemConfig {
+  const names = config.systems.map((system) => system.name).join(', ');
+  if (name !== null) {
+    const found = config.systems.find((system) => system.name === name);
     if (found !== undefined) return found;
-    const names = config.systems.map(({ name }) => name).join(', ');
     throw new TwinproofError('TP-USAGE', {
       message: `the configuration has no such system; it has ${names}`,
     });
   }
   const [only, ...others] = config.systems;
-  return only !== undefined && others.length === 0 ? only : null;
+  if (only !== undefined && others.length === 0) return only;
+  throw new TwinproofError('TP-USAGE', {
+    message: `the configuration has several systems: ${names}`,
+    hint: 'give --system NAME',
+  });
+}
+
+/** The system meant: the one named, or the only one when no site was typed. */
+function systemOf(config: Config | null, options: SiteOptions): SystemConfig | null {
+  if (config === null) return null;
+  if (options.system === null && config.systems.length !== 1) return null;
+  return systemNamed(config, options.system);
 }
 
 function typedPrimary(options: SiteOptions, system: SystemConfig | null): string {

@@ -1,0 +1,183 @@
+import type { CheckResult } from '../ledger/check.ts';
+import type { ShownCandidate, ShownLedger, ShownTable } from '../ledger/show.ts';
+import { Page, type TextOptions } from './page.ts';
+import { bytesText, countOf, countText, timeText } from './quantity.ts';
+
+const TABLES_LISTED_MAX = 30;
+
+/** A moment in microseconds since 1970 UTC, for people. */
+export function momentText(us: bigint | null): string {
+  return us === null ? 'never' : timeText(new Date(Number(us / 1000n)));
+}
+
+/** Whether every table is known whole, and none by half: what a ledger needs before it can prove anything. */
+export function isWhole({ tables, gaps, position }: ShownLedger): boolean {
+  return (
+    position !== null && gaps.length === 0 && tables.length > 0 && tables.every((table) => isComplete(table))
+  );
+}
+
+function isComplete({ state, unread }: ShownTable): boolean {
+  return state === 'complete' && unread === 0;
+}
+
+export function ledgerText(ledger: ShownLedger, options: TextOptions): string {
+  const page = new Page(options);
+  const whole = isWhole(ledger);
+  page.paragraph(
+    whole ? 'every table of this ledger is complete' : 'this ledger is not complete: see below',
+    {
+      first: `${page.paint(whole ? 'green' : 'yellow', page.icons[whole ? 'same' : 'unproven'])} `,
+      style: 'bold',
+    },
+  );
+  page.line();
+  page.fact('system', ledger.system);
+  page.fact('primary', `${ledger.source}, rows by ${ledger.digest}`);
+  page.fact('position', ledger.position ?? 'nothing was streamed yet');
+  page.fact('commits', `the newest one of ${momentText(ledger.newestCommitUs)}`);
+  page.fact(
+    'witness',
+    ledger.witness === null
+      ? 'the primary was not seen yet'
+      : `everything that the primary committed until ${momentText(ledger.witness.timeUs)} is here`,
+  );
+  page.fact(
+    'journal',
+    `${bytesText(ledger.journal.bytes)} in ${countOf(ledger.journal.files, 'file')}${torn(ledger)}`,
+  );
+  writeTables(page, ledger.tables, options.showAllTables ?? false);
+  for (const candidate of ledger.candidates) writeCandidate(page, candidate);
+  return page.toString();
+}
+
+function torn({ tornBytes }: ShownLedger): string {
+  return tornBytes === 0 ? '' : `; ${bytesText(tornBytes)} at its end are not whole yet`;
+}
+
+/** Those that lack something come first, and are always listed. */
+function writeTables(page: Page, tables: readonly ShownTable[], all: boolean): void {
+  page.heading(`Tables (${countText(tables.length)})`);
+  const lacking = tables.filter((table) => !isComplete(table));
+  const complete = tables.filter((table) => isComplete(table));
+  const listed = all ? complete : complete.slice(0, Math.max(0, TABLES_LISTED_MAX - lacking.length));
+  for (const table of [...lacking, ...listed]) {
+    const icon = isComplete(table)
+      ? page.paint('green', page.icons.same)
+      : page.paint('yellow', page.icons.unproven);
+    page.paragraph(`${nameOf(table)}: ${wordsOf(table)}`, { first: `  ${icon} ` });
+  }
+  const left = complete.length - listed.length;
+  if (left > 0) page.paragraph(`${countOf(left, 'more table')}, complete`, { first: '    ' });
+}
+
+function nameOf({ table, root }: ShownTable): string {
+  return root === null || root === table ? table : `${table} (of ${root})`;
+}
+
+function wordsOf({ state, rows, unread, cause, pieces }: ShownTable): string {
+  const words = [STATE_WORDS[state]];
+  if (state === 'reading' && pieces !== null) words.push(`${pieces.valid} of ${pieces.expected} parts`);
+  if (state !== 'without key') words.push(countOf(rows, 'row'));
+  if (unread > 0) words.push(`${countOf(unread, 'row')} must be read again`);
+  if (state !== 'complete' && cause !== 'new') words.push(`begun anew: ${CAUSE_WORDS[cause]}`);
+  return words.join(', ');
+}
+
+const STATE_WORDS: Readonly<Record<ShownTable['state'], string>> = {
+  complete: 'complete',
+  reading: 'its rows are being read',
+  'not read': 'its rows were not read yet',
+  'without key': 'the log does not say which rows change',
+};
+
+const CAUSE_WORDS: Readonly<Record<ShownTable['cause'], string>> = {
+  new: 'it is new',
+  truncate: 'it was truncated',
+  definition: 'its definition changed',
+  gap: 'the log had a gap',
+  contradiction: 'a change contradicted what was known',
+  redo: 'it was asked for',
+};
+
+function writeCandidate(page: Page, candidate: ShownCandidate): void {
+  page.heading(`Candidate ${page.safe(candidate.name)}`);
+  const { dirtyListed, bytesBehind, tablesUnproven, oldestProofUs } = candidate;
+  page.fact(
+    'proven',
+    tablesUnproven === 0
+      ? `every table; the oldest proof is of ${momentText(oldestProofUs)}`
+      : `not all: of ${countOf(tablesUnproven, 'table')} some rows were never compared`,
+  );
+  page.fact(
+    'to compare',
+    `${countOf(dirtyListed, 'row')} listed, and those of ${bytesText(bytesBehind)} of journal`,
+  );
+}
+
+export function ledgerJson(ledger: ShownLedger): object {
+  const { system, source, digest, position, journal, tornBytes, gaps, witness } = ledger;
+  return {
+    schema: 'twinproof.ledger/v1',
+    complete: isWhole(ledger),
+    system,
+    source,
+    digest,
+    position,
+    newestCommitAt: isoOf(ledger.newestCommitUs),
+    witness: witness === null ? null : { position: witness.position, at: isoOf(witness.timeUs) },
+    journal,
+    tornBytes,
+    tables: ledger.tables.map(tableJson),
+    gaps,
+    candidates: ledger.candidates.map(candidateJson),
+  };
+}
+
+function tableJson({ table, root, state, cause, rows, unread, pieces }: ShownTable): object {
+  return { table, root, state, cause, rows: String(rows), unread: String(unread), pieces };
+}
+
+function candidateJson(candidate: ShownCandidate): object {
+  const { name, incarnation, dirtyListed, bytesBehind, tablesUnproven, oldestProofUs } = candidate;
+  const oldestProofAt = isoOf(oldestProofUs);
+  return { name, incarnation, dirtyListed, bytesBehind, tablesUnproven, oldestProofAt };
+}
+
+function isoOf(us: bigint | null): string | null {
+  return us === null ? null : new Date(Number(us / 1000n)).toISOString();
+}
+
+export function checkText({ problems, records, changes, rows }: CheckResult, options: TextOptions): string {
+  const page = new Page(options);
+  const sound = problems.length === 0;
+  page.paragraph(
+    sound ? 'the ledger agrees with itself' : 'THE LEDGER IS DAMAGED: nothing may be certified from it',
+    {
+      first: `${page.paint(sound ? 'green' : 'red', page.icons[sound ? 'same' : 'different'])} `,
+      style: 'bold',
+    },
+  );
+  page.line();
+  page.fact(
+    'checked',
+    [countOf(records, 'record'), countOf(changes, 'change'), countOf(rows, 'row')].join(', '),
+  );
+  for (const problem of problems) page.paragraph(problem, { first: `  ${page.icons.different} ` });
+  if (!sound) {
+    const hint = 'stop watch, move the ledger aside and let watch begin a new one; see what the disk says';
+    page.paragraph(hint, { first: `  ${page.icons.next} ` });
+  }
+  return page.toString();
+}
+
+export function checkJson({ problems, records, changes, rows }: CheckResult): object {
+  return {
+    schema: 'twinproof.ledger-check/v1',
+    sound: problems.length === 0,
+    problems,
+    records: String(records),
+    changes: String(changes),
+    rows: String(rows),
+  };
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkLedger } from '../../src/ledger/check.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import {
+  beginEmpty,
+  define,
+  insert,
+  ledgerOptions,
+  openLedger,
+  removeFolder,
+  table,
+  temporaryFolder,
+  transaction,
+} from '../unit/ledger-fixture.ts';
+import { buildWriter } from '../unit/ledger-program.ts';
+import { WRITER_OPTIONS } from '../unit/ledger-writer.ts';
+import { expectRefusal, runCli } from './harness/cli.ts';
+
+let scratch = '';
+beforeAll(() => {
+  scratch = temporaryFolder();
+  const site = (port: number): string => `"postgres://nobody@127.0.0.1:${port}/bank"`;
+  writeFileSync(
+    path.join(scratch, 'twinproof.yaml'),
+    `systems:
+  bank: { primary: { url: ${site(1)} }, candidates: [{ name: gasan, url: ${site(2)} }] }
+ledger: { path: ./ledger }
+`,
+  );
+  mkdirSync(path.join(scratch, 'ledger'));
+});
+afterAll(() => removeFolder(scratch));
+
+const run = (...args: readonly string[]): ReturnType<typeof runCli> =>
+  runCli(['ledger', ...args, '--config', path.join(scratch, 'twinproof.yaml')]);
+
+describe('twinproof ledger', () => {
+  it('says what is missing when there is none', async () => {
+    const text = expectRefusal(await run('show'), 3, 'TP-LEDGER');
+    expect(text).toContain('there is no ledger in');
+    expectRefusal(await run('check', '--system', 'other'), 64, 'TP-USAGE');
+  });
+
+  it('shows what is complete and what is not, while another process has it open, and finds damage', async () => {
+    const folder = path.join(scratch, 'ledger', 'bank');
+    mkdirSync(folder);
+    const ledger = await openLedger(folder);
+    const accounts = table('accounts');
+    await beginEmpty(ledger, accounts, 1);
+    ledger.take(transaction(2, [insert(accounts, 1, 'a'), insert(accounts, 2, 'b')]));
+    await ledger.flush();
+    const whole = await run('show');
+    expect(whole).toMatchObject({ code: 0, stderr: '' });
+    expect(whole.stdout).toContain('every table of this ledger is complete');
+    expect(whole.stdout).toContain('public.accounts: complete, 2 rows');
+    ledger.take([define(table('orders'))]);
+    await ledger.settle();
+    const lacking = await run('show', '--format', 'json');
+    expect(lacking.code).toBe(1);
+    expect(JSON.parse(lacking.stdout)).toMatchObject({
+      schema: 'twinproof.ledger/v1',
+      complete: false,
+      position: '2',
+      tables: [
+        { table: 'public.accounts', state: 'complete', rows: '2' },
+        { table: 'public.orders', state: 'not read', rows: '0' },
+      ],
+    });
+    expect(await run('check')).toMatchObject({ code: 0, stderr: '' });
+    await ledger.close();
+    const journal = path.join(folder, 'journal');
+    const [name = ''] = readdirSync(journal);
+    const bytes = readFileSync(path.join(journal, name));
+    const at = bytes.indexOf(Buffer.from('t2'));
+    bytes.write('t3', at);
+    writeFileSync(path.join(journal, name), bytes);
+    const damaged = await run('check', '--format', 'json');
+    expect(damaged.code).toBe(2);
+    expect(JSON.parse(damaged.stdout)).toMatchObject({ schema: 'twinproof.ledger-check/v1', sound: false });
+  }, 60_000);
+
+  it('is checked beside its writer without a false alarm', async () => {
+    const program = buildWriter(path.join(scratch, 'program'));
+    const folder = path.join(scratch, 'written');
+    mkdirSync(folder);
+    const child = spawn(process.execPath, [program, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      child.stdout.resume();
+      const problems: string[] = [];
+      let records = 0;
+      for (let check = 0; check < 8; check++) {
+        const ledger = await Ledger.read(ledgerOptions(folder, WRITER_OPTIONS));
+        const result = checkLedger(ledger.core);
+        await ledger.close();
+        problems.push(...result.problems);
+        records += result.records;
+      }
+      expect(problems).toEqual([]);
+      expect(records).toBeGreaterThan(0);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 60_000);
+});
