@@ -1,3 +1,5 @@
+// oxlint-disable-next-line import/no-unassigned-import -- the driver looks for it while it is loaded
+import './runtime-name.ts';
 import { Client, type QueryResultRow } from 'pg';
 import { interruption, throwIfInterrupted } from '../../src/connector/interruption.ts';
 import { TwinproofError } from '../../src/errors.ts';

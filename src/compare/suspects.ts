@@ -1,8 +1,8 @@
 import type { Suspect } from './suspect.ts';
 import { keyAt, type Records, sameRow } from '../digest/records.ts';
 
-/** Digests compared at a time while the sites agree: one memcmp of a kilobyte. */
-const STRIDE_ROWS = 64;
+/** Words of 32 bits in a row's digest. */
+const DIGEST_WORDS = 4;
 /** How far to look for the next common row before order is given up. */
 const WINDOW_ROWS = 32;
 
@@ -13,10 +13,12 @@ const WINDOW_ROWS = 32;
  */
 export function suspectsOf(primary: Records, candidate: Records): Suspect[] {
   const found: Suspect[] = [];
+  const ours = wordsOf(primary);
+  const theirs = wordsOf(candidate);
   let i = 0;
   let j = 0;
   while (i < primary.count && j < candidate.count) {
-    const equal = equalRun(primary, i, candidate, j);
+    const equal = equalRun(ours, i, theirs, j);
     i += equal;
     j += equal;
     if (i >= primary.count || j >= candidate.count) break;
@@ -43,19 +45,19 @@ export function suspectsOf(primary: Records, candidate: Records): Suspect[] {
 }
 
 /** How many rows from here on have equal digests in equal order. */
-function equalRun(a: Records, i: number, b: Records, j: number): number {
-  const most = Math.min(a.count - i, b.count - j);
-  let run = 0;
-  while (run + STRIDE_ROWS <= most && sameBytes(a.digests, (i + run) * 16, b.digests, (j + run) * 16)) {
-    run += STRIDE_ROWS;
-  }
-  while (run < most && sameRow(a, i + run, b, j + run)) run++;
-  return run;
+function equalRun(a: Int32Array, i: number, b: Int32Array, j: number): number {
+  const first = i * DIGEST_WORDS;
+  const most = Math.min(a.length - first, b.length - j * DIGEST_WORDS);
+  const apart = (j - i) * DIGEST_WORDS;
+  let word = first;
+  while (word < first + most && a[word] === b[word + apart]) word++;
+  return Math.floor((word - first) / DIGEST_WORDS);
 }
 
-function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): boolean {
-  const size = STRIDE_ROWS * 16;
-  return Buffer.compare(a.subarray(aStart, aStart + size), b.subarray(bStart, bStart + size)) === 0;
+/** Digests by words: with one row in a hundred differing, byte by byte took a tenth of a run. */
+function wordsOf({ digests, count }: Records): Int32Array {
+  const aligned = digests.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0 ? digests : digests.slice();
+  return new Int32Array(aligned.buffer, aligned.byteOffset, count * DIGEST_WORDS);
 }
 
 /** How many rows to skip on each side to meet again; both 0: same row, other bytes; null: not within the window. */

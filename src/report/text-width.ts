@@ -1,4 +1,5 @@
-const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Of one column each, and never joined to a neighbour: ASCII, dashes, quotation marks and the marks of a verdict. */
+const PLAIN = /^[\x20-\x7e\u2010-\u2015\u2018-\u201f\u2026\u2713-\u2718]*$/;
 
 /** East Asian wide and full-width blocks and emoji, from Unicode's EastAsianWidth (W and F). */
 const WIDE =
@@ -8,9 +9,9 @@ const COLOUR = /\x1b\[[0-9;]*m/g;
 
 /** Columns that `text` takes on a terminal; colours take none. */
 export function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (PLAIN.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of GRAPHEMES.segment(text.replace(COLOUR, ''))) width += graphemeWidth(segment);
+  for (const { segment } of segmentsOf(text.replace(COLOUR, ''))) width += graphemeWidth(segment);
   return width;
 }
 
@@ -34,7 +35,15 @@ export function truncateMiddle(text: string, width: number, unicode = true): str
 }
 
 function graphemesOf(text: string): readonly string[] {
-  return Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+  return Array.from(segmentsOf(text), ({ segment }) => segment);
+}
+
+let segmenter: Intl.Segmenter | undefined;
+
+/** Made when first needed: that takes 20 ms. */
+function segmentsOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return segmenter.segment(text);
 }
 
 function takeStart(graphemes: readonly string[], width: number): string {
