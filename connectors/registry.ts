@@ -1,4 +1,5 @@
 import type { Connector } from '../src/connector/contract.ts';
+import type { StreamSettings } from '../src/config/stream.ts';
 import type { SiteAddress } from '../src/config/url.ts';
 
 export interface SiteOptions {
@@ -6,6 +7,8 @@ export interface SiteOptions {
   readonly jobs: number;
   /** Milliseconds a statement may take; 0 is no limit of ours. */
   readonly statementTimeoutMs: number;
+  /** For sites whose changes are streamed; absent: the usual names. */
+  readonly stream?: StreamSettings;
 }
 
 /** Opens a site. Throws TP-UNREACHABLE, TP-AUTH, TP-DATABASE, TP-TLS, TP-VERSION, TP-URL. */

@@ -1,5 +1,9 @@
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SiteAddress } from '../../src/config/url.ts';
+import { DEFAULT_STREAM, type StreamSettings } from '../../src/config/stream.ts';
+import type { BeginEvent, ChangeRequest, ChangeStream, StreamedTable } from '../../src/connector/changes.ts';
 import type {
-  Connector,
   FoundRow,
   PlanOptions,
   Range,
@@ -7,62 +11,46 @@ import type {
   RowShape,
   RowSink,
 } from '../../src/connector/contract.ts';
-import type { Capabilities } from '../../src/connector/capabilities.ts';
-import type { ControlSession } from '../../src/connector/control-session.ts';
-import type { ReadinessFacts } from '../../src/connector/facts.ts';
-import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
-import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
-import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
-import { matches } from '../../src/config/selection.ts';
-import type { SiteAddress } from '../../src/config/url.ts';
-import { TwinproofError } from '../../src/errors.ts';
-import { portableKeyText } from '../../src/row/portable-text.ts';
-import { keyFieldsOf } from '../../src/row/stream.ts';
-import { connectTarget, type ConnectTarget } from './address.ts';
+import type {
+  Bracket,
+  FollowedSource,
+  LedgerSetup,
+  LedgerSite,
+  PendingLog,
+  SnapshotReading,
+  SourceTable,
+  WitnessReading,
+} from '../../src/connector/ledger-sites.ts';
+import type { Position } from '../../src/connector/position.ts';
+import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
-import { readCommitsPending } from './commits.ts';
-import { controlSession } from './control.ts';
-import { readFacts } from './facts.ts';
+import { connectTarget, type ConnectTarget } from './address.ts';
+import { BaseConnector, POINT_BYTES_MAX, type ReadOptions } from './base-connector.ts';
+import { type BracketStart, openStandbyBracket, openSubscriberBracket } from './bracket.ts';
 import { readIdentity } from './identity.ts';
-import { comparePositions } from './lsn.ts';
-import { addressText, foundRow, keyTextQuery, pointQueries, writtenSinceQuery } from './points.ts';
-import { ReaderPool } from './pool.ts';
-import { type HeadMemory, type Lineage, readApplied, readHead, readLag } from './positions.ts';
-import { readFindings } from './preflight.ts';
-import {
-  blockRanges,
-  halveBlocks,
-  keyRanges,
-  keySampleQuery,
-  leafBlocksQuery,
-  rangeQuery,
-  splitAt,
-  splitQuery,
-} from './ranges.ts';
-import { relateSites } from './relation.ts';
-import { handleOf } from './table.ts';
-import type { Session } from './session.ts';
-import { describeTables } from './tables.ts';
+import { readIncarnation } from './incarnation.ts';
+import { originPosition, readFollowed, readForks, readPendingLog } from './ledger-candidate.ts';
+import { planLeaf, readFollowedSource, readWitness, waitForCommits } from './ledger-primary.ts';
+import { readLedgerSetup } from './ledger-setup.ts';
+import { bytesBetween } from './lsn.ts';
+import { foundRow, pointQueries } from './points.ts';
+import { readHead } from './positions.ts';
+import { rangeQuery } from './ranges.ts';
+import { openSession } from './session.ts';
+import { visibleIn } from './snapshot.ts';
+import { readSourceTables, type SourceTableMemory } from './source-tables.ts';
+import { keyRange, signedKey } from './store-order.ts';
+import { openChangeStream } from './stream.ts';
 
-const CAPABILITIES: Capabilities = {
-  ranges: true,
-  blockRanges: true,
-  changes: false,
-  totalOrder: true,
-  beforeImages: false,
-  rowVersions: true,
-};
-
-/** Bytes that the rows of one point read, or the bounds of one plan, may take together; one row is never too large. */
-const POINT_BYTES_MAX = 64 * 1024 * 1024;
-/** Rows of a part when a range proved too large. */
-const SPLIT_ROWS = 32_768;
-const POINT_CONNECTIONS = 2;
-
-export interface PostgresOptions {
-  readonly jobs: number;
-  readonly statementTimeoutMs: number;
+export interface PostgresOptions extends ReadOptions {
+  /** Absent: the usual names, and nothing that could fill the server's disk. */
+  readonly stream?: StreamSettings | undefined;
 }
+
+/** Bytes that open transactions may take while they wait for their commit. */
+const SPOOL_BYTES_MAX = 64 * 1024 ** 3;
+/** Milliseconds that the socket of a stream rests after a burst of reads (ReplicationTiming.paceMs). */
+const PACE_MS = 2;
 
 /** Opens a PostgreSQL site, 14 to 18. Throws as openSession does. */
 export async function connectPostgres(
@@ -80,167 +68,213 @@ export async function connectPostgres(
   return connector;
 }
 
-/** One PostgreSQL server, seen from one database. */
-export class PostgresConnector implements Connector {
-  readonly engine = 'postgres';
-  readonly capabilities = CAPABILITIES;
-  readonly #control: ControlSession<Session>;
-  readonly #readers: ReaderPool;
-  readonly #points: ReaderPool;
-  readonly #headMemory: HeadMemory = { still: null };
-  #lineage: Lineage | null = null;
+/** One PostgreSQL server, seen from one database, with its log. */
+export class PostgresConnector extends BaseConnector implements LedgerSite {
+  readonly #target: ConnectTarget;
+  readonly #stream: StreamSettings;
+  readonly #sourceTables = new Map<PairKind, SourceTableMemory>();
 
   constructor(target: ConnectTarget, options: PostgresOptions) {
-    this.#control = controlSession(target, options.statementTimeoutMs);
-    this.#readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
-    this.#points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
+    super(target, options);
+    this.#target = target;
+    this.#stream = options.stream ?? DEFAULT_STREAM;
   }
 
-  identify(signal: AbortSignal): Promise<Identity> {
-    return this.#control.use(signal, (session) => readIdentity(session, signal));
+  streamChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
+    const { slot, publication, allowUnboundedWal, spoolFolder = tmpdir() } = this.#stream;
+    const options = {
+      slot,
+      publication,
+      allowUnboundedWal,
+      early: true,
+      spoolFolder,
+      spoolBytesMax: SPOOL_BYTES_MAX,
+      now: Date.now,
+      paceMs: PACE_MS,
+    };
+    return openChangeStream(this.#target, options, request, signal);
   }
 
-  /** Also learns the lineage that `applied` of a logical candidate is told in. */
-  async relateTo(primary: Connector, signal: AbortSignal): Promise<Relation> {
-    if (!(primary instanceof PostgresConnector)) {
-      return {
-        kind: 'none',
-        code: 'TP-UNRELATED',
-        message: `the primary is no PostgreSQL but ${primary.engine}`,
-      };
-    }
-    const { relation, lineage } = await this.#control.use(signal, (ours) =>
-      primary.#control.use(signal, (theirs) => relateSites(ours, theirs, signal)),
-    );
-    // Asked about a stranger, a subscriber still knows whose log it applies.
-    if (relation.kind !== 'none') this.#lineage = lineage;
-    return relation;
+  followedSource(signal: AbortSignal): Promise<FollowedSource> {
+    return this.control.use(signal, (session) => readFollowedSource(session, signal));
   }
 
-  preflight(signal: AbortSignal): Promise<readonly Finding[]> {
-    return this.#control.use(signal, (session) => readFindings(session, () => true, signal));
+  signedKey(table: StreamedTable): readonly boolean[] {
+    return signedKey(table);
   }
 
-  describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
-    return this.#control.use(signal, (session) =>
-      describeTables(session, (schema, table) => matches(selection, schema, table), signal),
-    );
+  sourceTables(
+    selection: TableSelection,
+    pair: PairKind,
+    signal: AbortSignal,
+  ): Promise<readonly SourceTable[]> {
+    const memory = this.#sourceTables.get(pair) ?? new Map<string, SourceTable>();
+    this.#sourceTables.set(pair, memory);
+    const wish = { publication: this.#stream.publication, selection, pair };
+    return this.control.use(signal, (session) => readSourceTables(session, wish, memory, signal));
   }
 
-  /** A subscriber has a log of its own, which says nothing of the pair; a standby is told by the server. */
-  async head(signal: AbortSignal): Promise<HeadReading> {
-    if (this.#lineage !== null) {
-      throw new TwinproofError('TP-ROLES', { message: 'a subscriber has no head: it is the candidate' });
-    }
-    return this.#control.use(signal, (session) => readHead(session, signal, this.#headMemory));
+  witness(signal: AbortSignal): Promise<WitnessReading> {
+    return this.control.use(signal, (session) => readWitness(session, this.headMemory, signal));
   }
 
-  applied(signal: AbortSignal): Promise<AppliedReading> {
-    return this.#control.use(signal, (session) => readApplied(session, this.#lineage, signal));
+  commitsVisible(signal: AbortSignal): Promise<void> {
+    return this.control.use(signal, (session) => waitForCommits(session, sleep, signal));
   }
 
-  comparePositions(a: Position, b: Position): PositionOrder {
-    return comparePositions(a, b);
-  }
-
-  async planRanges(shape: RowShape, options: PlanOptions, signal: AbortSignal): Promise<readonly Range[]> {
+  async planLeaf(
+    table: SourceTable,
+    shape: RowShape,
+    options: PlanOptions,
+    signal: AbortSignal,
+  ): Promise<readonly Range[]> {
     signal.throwIfAborted();
-    this.#readers.demandOpen();
-    const table = handleOf(shape.table);
-    if (options.kind !== 'key') return blockRanges(shape, table, options);
-    const sample = keySampleQuery(shape, table, options);
-    if (sample === null) return keyRanges(shape, []);
-    const bounds = new BodySink(POINT_BYTES_MAX);
-    await this.#readers.read(sample.mode, sample, bounds, signal);
-    return keyRanges(shape, bounds.bodies);
+    return planLeaf(table, shape, options);
   }
 
-  async splitRange(shape: RowShape, range: Range, signal: AbortSignal): Promise<readonly Range[]> {
-    if (range.kind !== 'key') {
-      const { sql, parameters } = leafBlocksQuery(shape, range);
-      const [leaf] = await this.#control.use(signal, (session) =>
-        session.rows<{ blocks: number | null }>(sql, parameters, signal),
-      );
-      return halveBlocks(shape, range, leaf?.blocks ?? 0);
-    }
-    const query = splitQuery(shape, range, SPLIT_ROWS);
-    const cuts = new BodySink(POINT_BYTES_MAX);
-    await this.#readers.read(query.mode, query, cuts, signal);
-    return splitAt(shape, range, cuts.bodies);
+  async readSnapshot(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<SnapshotReading> {
+    const { mode, ...query } = rangeQuery(read.shape, read.range);
+    const { readers } = this;
+    const [snapshot] = await this.#withSnapshot(signal, (onSnapshot) =>
+      readers.readAtOnce(mode, [query], sink, combined(onSnapshot, read.onSnapshot), signal),
+    );
+    return snapshot;
   }
 
-  readRange(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<void> {
-    const { sql, parameters, mode } = rangeQuery(read.shape, read.range);
-    return this.#readers.read(mode, { sql, parameters, onSnapshot: read.onSnapshot }, sink, signal);
-  }
-
-  async readRows(
+  async readRowsSnapshot(
     shape: RowShape,
     keys: readonly Uint8Array[],
-    access: 'index' | 'heap',
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly FoundRow[]; readonly snapshot: SnapshotReading }> {
+    const [snapshot, rows] = await this.#withSnapshot(signal, (onSnapshot) =>
+      this.#points(shape, keys, onSnapshot, signal),
+    );
+    return { rows, snapshot };
+  }
+
+  async follow(source: FollowedSource, signal: AbortSignal): Promise<void> {
+    this.lineage = await this.control.use(signal, (session) => readFollowed(session, source, signal));
+  }
+
+  incarnation(signal: AbortSignal): Promise<string> {
+    return this.control.use(signal, (session) => readIncarnation(session, this.lineage, signal));
+  }
+
+  keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null {
+    return keyRange(shape, from, to);
+  }
+
+  async readRangeBracketed(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<Bracket | null> {
+    const { mode, ...query } = rangeQuery(read.shape, read.range);
+    const { readers } = this;
+    const [bracket] = await this.#withBracket(read.shape.table, signal, (onSnapshot) =>
+      readers.readAtOnce(mode, [query], sink, combined(onSnapshot, read.onSnapshot), signal),
+    );
+    return bracket;
+  }
+
+  async readRowsBracketed(
+    shape: RowShape,
+    keys: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly FoundRow[]; readonly bracket: Bracket | null }> {
+    const [bracket, rows] = await this.#withBracket(shape.table, signal, (onSnapshot) =>
+      this.#points(shape, keys, onSnapshot, signal),
+    );
+    return { rows, bracket };
+  }
+
+  pendingLog(signal: AbortSignal): Promise<PendingLog> {
+    return this.control.use(signal, (session) => readPendingLog(session, this.lineage, signal));
+  }
+
+  bytesBetween(a: Position, b: Position): bigint | null {
+    return bytesBetween(a, b);
+  }
+
+  async forks(signal: AbortSignal): Promise<readonly Position[]> {
+    const sender = await openSession(this.#target, signal, { purpose: 'watch', replication: true });
+    try {
+      return await this.control.use(signal, (session) => readForks(session, sender, signal));
+    } finally {
+      await sender.close();
+    }
+  }
+
+  async ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream | null> {
+    const { inRecovery } = await this.control.use(signal, (session) => readIdentity(session, signal));
+    return inRecovery ? null : this.streamChanges(request, signal);
+  }
+
+  originPosition(origin: BeginEvent['origin']): Position | null {
+    return originPosition(this.lineage, origin);
+  }
+
+  ledgerSetup(selection: TableSelection, role: string | null, signal: AbortSignal): Promise<LedgerSetup> {
+    return this.control.use(signal, (session) =>
+      readLedgerSetup(session, this.#stream, selection, role, signal),
+    );
+  }
+
+  async #points(
+    shape: RowShape,
+    keys: readonly Uint8Array[],
+    onSnapshot: (snapshot: string) => void,
     signal: AbortSignal,
   ): Promise<readonly FoundRow[]> {
-    if (keys.length === 0) return [];
-    const rows: FoundRow[] = [];
-    for (const query of pointQueries(shape, keys)) {
-      const sink = new BodySink(keys.length === 1 ? Infinity : POINT_BYTES_MAX);
-      await this.#points.read(access === 'heap' ? 'heap' : 'points', query, sink, signal);
-      for (const body of sink.bodies) rows.push(foundRow(body, shape));
-    }
-    return rows;
+    const sink = new BodySink(keys.length === 1 ? Infinity : POINT_BYTES_MAX);
+    const queries = keys.length === 0 ? [] : pointQueries(shape, keys);
+    await this.points.readAtOnce('points', queries, sink, onSnapshot, signal);
+    return sink.bodies.map((body) => foundRow(body, shape));
   }
 
-  commitsPending(writers: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'> {
-    return this.#control.use(signal, (session) => readCommitsPending(session, writers, signal));
-  }
-
-  async markNow(signal: AbortSignal): Promise<string> {
-    const [row] = await this.#control.use(signal, (session) =>
-      session.rows<{ mark: string }>(
-        'select pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text as mark',
-        [],
-        signal,
-      ),
-    );
-    if (row === undefined) throw new TwinproofError('TP-BUG', { message: 'the server gave no snapshot' });
-    return row.mark;
-  }
-
-  readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
-    return this.#readers.read('heap', writtenSinceQuery(shape, mark), sink, signal);
-  }
-
-  async describeKeys(
-    shape: RowShape,
-    keys: readonly Uint8Array[],
+  /** The head is read after the snapshot, and while its rows arrive. */
+  async #withSnapshot<T>(
     signal: AbortSignal,
-  ): Promise<readonly Readonly<Record<string, string>>[]> {
-    if (keys.length === 0) return [];
-    if (shape.identity === 'address') return keys.map((key) => ({ '(ctid)': addressText(key) }));
-    if (shape.identity === 'value') {
-      return keys.map((key) => ({ '(row digest)': Buffer.from(keyFieldsOf(key)[0] ?? []).toString('hex') }));
-    }
-    if (shape.pair === 'cross-engine') return keys.map((key) => portableKeyText(shape, key));
-    const { sql, parameters, names } = keyTextQuery(shape, keys);
-    const rows = await this.#control.use(signal, (session) =>
-      session.rows<Record<string, string>>(sql, parameters, signal),
-    );
-    if (rows.length !== keys.length)
-      throw new TwinproofError('TP-BUG', { message: 'keys were lost on the way' });
-    return rows.map((row) =>
-      Object.fromEntries(names.map((name, index) => [shape.columns[index]?.name ?? name, row[name] ?? ''])),
-    );
+    read: (onSnapshot: (snapshot: string) => void) => Promise<T>,
+  ): Promise<readonly [SnapshotReading, T]> {
+    const head = (): Promise<Position> =>
+      this.control.use(signal, async (session) => (await readHead(session, signal, this.headMemory)).head);
+    return during(read, async (snapshot) => ({ visible: visibleIn(snapshot), until: await head() }));
   }
 
-  lag(signal: AbortSignal): Promise<LagFacts> {
-    return this.#control.use(signal, (session) => readLag(session, this.#lineage, signal));
+  async #withBracket<T>(
+    table: TableDescription,
+    signal: AbortSignal,
+    read: (onSnapshot: (snapshot: string) => void) => Promise<T>,
+  ): Promise<readonly [Bracket | null, T]> {
+    const { lineage, control } = this;
+    return control.use(signal, async (session) => {
+      const end: BracketStart =
+        lineage === null
+          ? await openStandbyBracket(session, signal)
+          : await openSubscriberBracket(session, lineage, table, signal);
+      return during(read, async () => (end === null ? null : end()));
+    });
   }
+}
 
-  readiness(signal: AbortSignal): Promise<ReadinessFacts> {
-    return this.#control.use(signal, (session) => readFacts(session, signal));
-  }
+/** Does `work` as soon as the snapshot of a read stands, and gives both outcomes. Throws what either throws. */
+async function during<T, U>(
+  read: (onSnapshot: (snapshot: string) => void) => Promise<T>,
+  work: (snapshot: string) => Promise<U>,
+): Promise<readonly [U, T]> {
+  let working: Promise<U> | null = null;
+  const reading = read((snapshot) => {
+    working = work(snapshot);
+    // Awaited below; a failure before that must not count as one that nobody handles.
+    working.catch(() => undefined);
+  });
+  const rows = await reading;
+  return [await (working ?? work('')), rows];
+}
 
-  async close(): Promise<void> {
-    await Promise.all([this.#control.close(), this.#readers.close(), this.#points.close()]);
-  }
+function combined(
+  first: (snapshot: string) => void,
+  second: (() => void) | undefined,
+): (snapshot: string) => void {
+  return (snapshot) => {
+    first(snapshot);
+    second?.();
+  };
 }

@@ -72,6 +72,34 @@ export class ReaderPool {
     });
   }
 
+  /**
+   * Several reads under one snapshot, all rows into one sink. `onSnapshot` is told the snapshot (pg_current_snapshot)
+   * once it stands and before any row arrives. Throws as `read`.
+   */
+  readAtOnce(
+    mode: ScanMode,
+    reads: readonly RawRead[],
+    sink: RowSink,
+    onSnapshot: (snapshot: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#pool.use(signal, async (reader) => {
+      await setMode(reader, mode, signal);
+      const { session } = reader;
+      await session.rows('begin transaction isolation level repeatable read, read only', [], signal);
+      try {
+        const [row] = await session.rows<{ snapshot: string }>(SNAPSHOT, [], signal);
+        onSnapshot(row?.snapshot ?? '');
+        for (const read of reads) await readRaw(session.client, read, sink, signal);
+      } catch (error) {
+        // After any other error the connection does not go back to the pool.
+        if (error instanceof ServerError) await session.rows('rollback', [], signal);
+        throw error;
+      }
+      await session.rows('commit', [], signal);
+    });
+  }
+
   /** Reads that go on end with TP-CONNECTION-LOST, on the server too. */
   close(): Promise<void> {
     return this.#pool.close();
@@ -82,6 +110,9 @@ export class ReaderPool {
     this.#pool.demandOpen();
   }
 }
+
+/** The first statement of a transaction: with it the snapshot stands. */
+const SNAPSHOT = 'select pg_catalog.pg_current_snapshot()::text as snapshot';
 
 async function setMode(reader: Reader, mode: ScanMode, signal: AbortSignal): Promise<void> {
   if (reader.mode === mode) return;

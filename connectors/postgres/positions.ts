@@ -4,6 +4,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { bytesBetween, normaliseLsn, parseLsn, positionOf, type Lsn } from './lsn.ts';
 import { readIdentity, type PostgresIdentity } from './identity.ts';
 import type { Session } from './session.ts';
+import { greatest, readShown } from './subscriptions.ts';
 
 /** Whose log a logical candidate's positions are in: it does not know that by itself. */
 export interface Lineage {
@@ -11,10 +12,6 @@ export interface Lineage {
   /** Oids, on the candidate, of every subscription to this primary. */
   readonly subscriptions: readonly number[];
 }
-
-/** How often, and how many milliseconds apart, to look whether an apply worker's transaction has ended. */
-const APPLY_POLLS = 10;
-const APPLY_POLL_MS = 20;
 
 /**
  * Whether no transaction is left that may be in the log and is not visible yet. Every transaction with an identifier
@@ -126,107 +123,25 @@ async function readReplay(session: Session, signal: AbortSignal): Promise<Progre
   return { applied: at(row?.applied), received: at(row?.received) };
 }
 
-interface SubscriptionRow {
-  readonly oid: number;
-  readonly pid: number | null;
-  readonly received: string | null;
-  readonly ended: string | null;
-}
-
-/**
- * The least that all subscriptions have applied. A worker's latest_end_lsn is how far the publisher had decoded when
- * it sent a keep-alive behind all commits up to there; the origin's progress is the end of the last commit applied,
- * which is less when the publisher has nothing more for us, and more while it has too much to send keep-alives.
- * Null when one subscription tells neither: not running, and the role may not see origins.
- */
+/** The least that all subscriptions have applied. Null when one of them tells nothing. */
 async function readSubscriptions(session: Session, lineage: Lineage, signal: AbortSignal): Promise<Progress> {
-  const leader = session.versionNumber >= 160_000 ? 'and w.leader_pid is null' : '';
-  const rows = await session.rows<SubscriptionRow>(
-    `select s.oid::int8::float8 as oid, w.pid, w.received_lsn::text as received, w.latest_end_lsn::text as ended
-     from pg_subscription s left join pg_stat_subscription w on w.subid = s.oid and w.relid is null ${leader}
-     where s.oid = any($1::oid[])`,
-    [lineage.subscriptions],
-    signal,
-  );
-  if (rows.length < lineage.subscriptions.length || rows.length === 0)
+  const { subscriptions, primary } = lineage;
+  const progress = await readShown(session, subscriptions, signal);
+  if (progress.length < subscriptions.length || progress.length === 0)
     return { received: null, applied: null };
-  const origins = await readOrigins(session, rows, signal);
-  const applied = rows.map(({ oid, ended }) => greatest(lsnOf(ended), origins.get(oid) ?? null));
-  const received = rows.map(({ oid, received: got }) => greatest(lsnOf(got), origins.get(oid) ?? null));
   const at = (lsns: readonly (Lsn | null)[]): Position | null => {
     const least = leastOf(lsns);
-    return least === null ? null : place(lineage.primary, least);
+    return least === null ? null : place(primary, least);
   };
-  return { applied: at(applied), received: at(received) };
+  return {
+    applied: at(progress.map(({ applied }) => applied)),
+    received: at(progress.map(({ applied, received }) => greatest(received, applied))),
+  };
 }
 
-/**
- * Progress of the origin of each subscription, where the role may execute the function. The server advances it just
- * before the commit becomes visible, so a reading counts only when no worker is in the transaction that moved it.
- */
-async function readOrigins(
-  session: Session,
-  rows: readonly SubscriptionRow[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, Lsn>> {
-  const none = new Map<number, Lsn>();
-  const [allowed] = await session.rows<{ allowed: boolean }>(
-    `select pg_catalog.has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'EXECUTE') as allowed`,
-    [],
-    signal,
-  );
-  if (allowed?.allowed !== true) return none;
-  const found = await session.rows<{ name: string; lsn: string | null }>(
-    `select external_id as name, remote_lsn::text as lsn from pg_catalog.pg_show_replication_origin_status()
-     where external_id like 'pg\\_%'`,
-    [],
-    signal,
-  );
-  if (!(await workersPaused(session, signal))) return none;
-  const progress = new Map<number, Lsn>();
-  for (const { oid } of rows) {
-    const lsn = lsnOf(found.find(({ name }) => name === `pg_${oid}`)?.lsn ?? null);
-    if (lsn !== null) progress.set(oid, lsn);
-  }
-  return progress;
-}
-
-/** Waits, for a moment, until every transaction that apply workers are in now has ended. */
-async function workersPaused(session: Session, signal: AbortSignal): Promise<boolean> {
-  let pending: readonly string[] | null = null;
-  for (let poll = 0; poll < APPLY_POLLS; poll += 1) {
-    if (poll > 0) await pause(APPLY_POLL_MS);
-    const rows: { xid: string }[] = await session.rows<{ xid: string }>(
-      `select l.transactionid::text as xid from pg_locks l
-       where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
-         and l.pid in (select w.pid from pg_stat_subscription w)`,
-      [],
-      signal,
-    );
-    const running = new Set(rows.map(({ xid }) => xid));
-    pending = (pending ?? [...running]).filter((xid) => running.has(xid));
-    if (pending.length === 0) return true;
-  }
-  return false;
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
-}
-
-function place(identity: Lineage['primary'], lsn: Lsn): Position {
+/** A place in the log of a server, by its name. */
+export function place(identity: Lineage['primary'], lsn: Lsn): Position {
   return positionOf(identity.systemId, identity.timeline, normaliseLsn(lsn, identity.wal));
-}
-
-function lsnOf(text: string | null): Lsn | null {
-  return text === null ? null : parseLsn(text);
-}
-
-function greatest(a: Lsn | null, b: Lsn | null): Lsn | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
 }
 
 /** Null as soon as one is unknown. */

@@ -39,8 +39,8 @@ interface TableRow {
 
 /**
  * Tables by their leaves, since a replica identity is each partition's own. Identified: updates and deletes of a
- * published table work only with a primary key, a replica identity index, or identity full (manual, "Replica
- * Identity"). Unsendable: an array or composite whose inner type has no binary output stops the stream.
+ * published table work only with a primary key that is not deferrable, a replica identity index, or identity full (manual,
+ * "Replica Identity"). Unsendable: an array or composite whose inner type has no binary output stops the stream.
  */
 const TABLES = `
 select n.nspname || '.' || c.relname as name, pg_catalog.format('%I.%I', n.nspname, c.relname) as qualified,
@@ -48,7 +48,8 @@ select n.nspname || '.' || c.relname as name, pg_catalog.format('%I.%I', n.nspna
   exists (select from pg_publication_tables p where p.pubname = $1
     and p.schemaname = n.nspname and p.tablename = c.relname) as published,
   c.relreplident = 'f'
-    or (c.relreplident = 'd' and exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary))
+    or (c.relreplident = 'd' and exists (select from pg_index i
+      where i.indrelid = c.oid and i.indisprimary and i.indimmediate))
     or (c.relreplident = 'i' and exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident))
     as identified,
   (select a.attname::text from pg_attribute a join pg_type t on t.oid = a.atttypid

@@ -1,4 +1,5 @@
 import type { PairKind, TableDescription } from '../../src/connector/table.ts';
+import { type Definition, readDefinitions } from './definitions.ts';
 import type { RelationMessage } from './pgoutput-messages.ts';
 import type { Session } from './session.ts';
 import { type RelationFacts, tableEntry, type TableEntry } from './stream-table.ts';
@@ -18,12 +19,16 @@ interface Remembered {
 /**
  * Finds what the log leaves out of a table's description: its root, its key's order, the forms of its columns. The log
  * tells of the past and the catalog of the present; where they disagree a column or the key is marked as not known.
+ *
+ * A definition, with its fingerprint, is always read before the description that it stands beside: what changes between
+ * the two makes a fingerprint that the next poll contradicts.
  */
 export class StreamCatalog {
   readonly #session: Session;
   readonly #publication: string;
   readonly #pair: PairKind;
   readonly #signal: AbortSignal;
+  readonly #definitions = new Map<number, Definition>();
   /** By the oid of every piece that holds rows, and of the root. */
   readonly #descriptions = new Map<number, TableDescription>();
   readonly #seen = new Map<number, Remembered>();
@@ -37,7 +42,9 @@ export class StreamCatalog {
 
   /** Reads all definitions at once, so that the first change of each table need not. */
   async load(): Promise<void> {
+    this.#definitions.clear();
     this.#descriptions.clear();
+    await this.#define(null);
     await this.#describe(() => true);
   }
 
@@ -45,8 +52,7 @@ export class StreamCatalog {
   async resolve(relation: RelationMessage): Promise<Resolved> {
     const before = this.#seen.get(relation.oid);
     if (before !== undefined || !this.#agrees(relation)) await this.#refresh(relation);
-    const facts = await this.#facts(relation);
-    const entry = tableEntry(relation, facts, this.#pair);
+    const entry = tableEntry(relation, this.#facts(relation), this.#pair);
     const signature = JSON.stringify([entry, relation.columns]);
     if (before?.signature === signature) return { ...before.entry, known: true };
     this.#seen.set(relation.oid, { signature, entry });
@@ -66,10 +72,17 @@ export class StreamCatalog {
   async #refresh(relation: RelationMessage): Promise<void> {
     const old = this.#descriptions.get(relation.oid);
     this.#descriptions.delete(relation.oid);
+    this.#definitions.delete(relation.oid);
+    await this.#define(relation.oid);
     if (old !== undefined) {
       await this.#describe((schema, table) => schema === old.schema && table === old.table);
     }
     if (!this.#descriptions.has(relation.oid)) await this.load();
+  }
+
+  async #define(oid: number | null): Promise<void> {
+    const found = await readDefinitions(this.#session, this.#publication, oid, this.#signal);
+    for (const definition of found) this.#definitions.set(definition.oid, definition);
   }
 
   async #describe(selects: (schema: string, table: string) => boolean): Promise<void> {
@@ -80,21 +93,13 @@ export class StreamCatalog {
     }
   }
 
-  async #facts(relation: RelationMessage): Promise<RelationFacts> {
-    const rows = await this.#session.rows<{ name: string; sends: boolean; filtered: boolean }>(
-      `select a.attname::text as name, t.typsend <> 0 as sends, exists (select
-           from pg_publication_tables p join pg_namespace n on n.nspname = p.schemaname
-           join pg_class c on c.relnamespace = n.oid and c.relname = p.tablename
-           where p.pubname = $2 and c.oid = $1 and to_jsonb(p) ->> 'rowfilter' is not null) as filtered
-       from pg_attribute a join pg_type t on t.oid = a.atttypid
-       where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped`,
-      [relation.oid, this.#publication],
-      this.#signal,
-    );
+  #facts(relation: RelationMessage): RelationFacts {
+    const definition = this.#definitions.get(relation.oid);
     return {
-      description: this.#descriptions.get(relation.oid) ?? null,
-      sends: new Set(rows.filter(({ sends }) => sends).map(({ name }) => name)),
-      filtered: rows.some(({ filtered }) => filtered),
+      description: definition === undefined ? null : (this.#descriptions.get(relation.oid) ?? null),
+      sends: definition?.sends ?? new Set(),
+      filtered: definition?.filtered === true,
+      fingerprint: definition?.fingerprint ?? null,
     };
   }
 }

@@ -13,6 +13,8 @@ export interface RelationFacts {
   readonly sends: ReadonlySet<string>;
   /** The publication leaves out rows by a condition. */
   readonly filtered: boolean;
+  /** Definition.fingerprint; null: the catalog does not know the table any more. */
+  readonly fingerprint: string | null;
 }
 
 /** A table of the stream, and how its rows are made. */
@@ -47,7 +49,7 @@ export function tableEntry(relation: RelationMessage, facts: RelationFacts, pair
       columns,
       keyFields,
       absent: inOrder.filter((name) => !names.includes(name)),
-      fingerprint: description?.fingerprint ?? null,
+      fingerprint: description === null ? null : facts.fingerprint,
     },
     layout: {
       columns: pair === 'physical' ? layout.map((column) => ({ ...column, floatBytes: 0 })) : layout,

@@ -47,6 +47,8 @@ export interface PostgresTable {
   readonly qualifiedName: string;
   readonly partitioned: boolean;
   readonly blockSize: number;
+  /** The database stores text as it is sent. */
+  readonly utf8: boolean;
   /** In the order of their names: the same on both sites. Empty for a partitioned table without partitions. */
   readonly leaves: readonly PostgresLeaf[];
   /** In the order of TableDescription.columns. */

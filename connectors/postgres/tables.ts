@@ -44,6 +44,7 @@ interface Site {
   readonly inRecovery: boolean;
   readonly role: string;
   readonly blockSize: number;
+  readonly utf8: boolean;
 }
 
 interface Size {
@@ -87,9 +88,10 @@ export async function describeTables(
 }
 
 async function readSite(session: Session, signal: AbortSignal): Promise<Site> {
-  const [site] = await session.rows<{ inRecovery: boolean; role: string; blockSize: number }>(
+  const [site] = await session.rows<Site>(
     `select pg_catalog.pg_is_in_recovery() as "inRecovery", pg_catalog.quote_ident(current_user) as role,
-       pg_catalog.current_setting('block_size')::int as "blockSize"`,
+       pg_catalog.current_setting('block_size')::int as "blockSize",
+       pg_catalog.current_setting('server_encoding') in ('UTF8', 'SQL_ASCII') as utf8`,
     [],
     signal,
   );
@@ -189,6 +191,7 @@ function describe(family: Family, facts: FamilyFacts, site: Site): TableDescript
     qualifiedName: root.qualified,
     partitioned: root.kind === 'p',
     blockSize: site.blockSize,
+    utf8: site.utf8,
     leaves,
     columns: facts.columns.map((column) => columnOf(column, types)),
     keyIndex: key?.index.qualified ?? null,

@@ -1,5 +1,6 @@
 import type { Connector } from '../connector/contract.ts';
 import type { Environment } from '../config/secret.ts';
+import type { StreamSettings } from '../config/stream.ts';
 import type { SiteAddress } from '../config/url.ts';
 import type { TerminalStream } from '../report/bar-terminal.ts';
 
@@ -16,6 +17,8 @@ export interface ConnectOptions {
   readonly jobs: number;
   /** Milliseconds one statement may take; 0: no limit of ours. */
   readonly statementTimeoutMs: number;
+  /** For sites whose changes are streamed; absent: the usual names. */
+  readonly stream?: StreamSettings;
 }
 
 export type ConnectSite = (

@@ -8,6 +8,7 @@ import { mappingSchema } from './mapping-schema.ts';
 import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
+import { DEFAULT_STREAM, type StreamSettings } from './stream.ts';
 import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
 
 export interface SiteConfig {
@@ -17,6 +18,8 @@ export interface SiteConfig {
   /** Where it stands, in the owner's words. */
   readonly site: string | null;
   readonly warnings: readonly string[];
+  /** Names of what makes its log readable. */
+  readonly stream: StreamSettings;
   /** Of a candidate: stands in place of its system's. Absent: the system's holds. */
   readonly mapping?: Mapping;
 }
@@ -78,6 +81,11 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .transform((raw, issues) => attempt(issues, () => readPassword(raw, context)))
       .optional(),
     site: name.optional(),
+    slot: text.pipe(z.string().refine(isSlotName, { error: SLOT_RULE })).default(DEFAULT_STREAM.slot),
+    publication: text
+      .pipe(z.string().min(1, { error: 'a name is wanted' }).max(63))
+      .default(DEFAULT_STREAM.publication),
+    allowUnboundedWal: z.boolean().default(DEFAULT_STREAM.allowUnboundedWal),
   };
   const system = z.strictObject({
     primary: z.strictObject(site).transform((value, issues) => toSite(PRIMARY, value, issues)),
@@ -217,7 +225,14 @@ function readPassword(raw: unknown, context: SchemaContext): Secret {
   return new Secret(value);
 }
 
-interface RawSite {
+/** What PostgreSQL takes for the name of a slot (manual, "Replication Slots"). */
+const SLOT_RULE = 'the name of a slot is 1 to 63 lowercase letters, digits and underscores';
+
+function isSlotName(text: string): boolean {
+  return /^[a-z0-9_]{1,63}$/.test(text);
+}
+
+interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUnboundedWal'> {
   readonly url: ParsedUrl;
   readonly password?: Secret | undefined;
   readonly site?: string | undefined;
@@ -234,6 +249,7 @@ function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
     address: { ...address, password: raw.password ?? address.password },
     site: raw.site ?? null,
     warnings,
+    stream: { slot: raw.slot, publication: raw.publication, allowUnboundedWal: raw.allowUnboundedWal },
     ...(raw.mapping === undefined ? {} : { mapping: raw.mapping }),
   };
 }

@@ -39,7 +39,7 @@ export interface StreamedTable {
   readonly keyFields: number | null;
   /** Columns that ranges can be read with and that the log leaves out, such as generated ones. */
   readonly absent: readonly string[];
-  /** TableDescription.fingerprint at the time when the definition was looked up; null when `root` is. */
+  /** SourceTable.fingerprint at the time when the definition was looked up; null when `root` is. */
   readonly fingerprint: string | null;
 }
 

@@ -1,7 +1,9 @@
-import type { ChangeSource, StreamedTable } from './changes.ts';
-import type { FoundRow, RangeRead, RowShape, RowSink } from './contract.ts';
+import { TwinproofError } from '../errors.ts';
+import type { BeginEvent, ChangeRequest, ChangeSource, ChangeStream, StreamedTable } from './changes.ts';
+import type { Connector, FoundRow, PlanOptions, Range, RangeRead, RowShape, RowSink } from './contract.ts';
+import type { Finding } from './identity.ts';
 import type { Position } from './position.ts';
-import type { TableSelection } from './table.ts';
+import type { PairKind, TableSelection } from './table.ts';
 
 /** A table of the primary as its catalog has it now: what the log does not show (DESIGN.md section 7) shows here. */
 export interface SourceTable {
@@ -13,9 +15,14 @@ export interface SourceTable {
   readonly fingerprint: string;
   /** Why its changes do not come with the log; null: they do. */
   readonly unfollowed: string | null;
+  /** What a definition event would say of it now; null exactly when it is not followed. */
+  readonly table: StreamedTable | null;
 }
 
-/** The head of the primary's log, and the server's clock just after it was read, microseconds since 1970 UTC. */
+/**
+ * The head of the primary's log, and the server's clock just before it was read, microseconds since 1970 UTC: every
+ * commit that had returned to its client by then lies at or before the head.
+ */
 export interface WitnessReading {
   readonly position: Position;
   readonly timeUs: bigint;
@@ -31,12 +38,37 @@ export interface SnapshotReading {
 
 /** The primary as `watch` needs it, beside what every connector gives. */
 export interface LedgerPrimary extends ChangeSource {
+  /** What has to be remembered, so that candidates can be followed without the primary. Asked again from time to time. */
+  followedSource(signal: AbortSignal): Promise<FollowedSource>;
   /** Which leading key columns of a streamed table are two's complement integers, so that the store orders them. */
   signedKey(table: StreamedTable): readonly boolean[];
-  /** The selected tables by their leaves. Polled. */
-  sourceTables(selection: TableSelection, signal: AbortSignal): Promise<readonly SourceTable[]>;
+  /**
+   * The selected tables by their leaves, in the forms of this kind of pair. Polled. What was read from a leaf counts
+   * only if its fingerprint is the same before the description was read and after the rows were.
+   */
+  sourceTables(
+    selection: TableSelection,
+    pair: PairKind,
+    signal: AbortSignal,
+  ): Promise<readonly SourceTable[]>;
   witness(signal: AbortSignal): Promise<WitnessReading>;
-  /** Like readRange, of a range that lies within one leaf, for a baseline. */
+  /**
+   * Ends when every transaction whose commit the log held at the call is visible. To be waited for between the
+   * beginning of a relation and the first read of its baseline: a transaction that the stream brought before the
+   * relation began, and that the first read does not see, may move a row from a part still unread into one already read.
+   */
+  commitsVisible(signal: AbortSignal): Promise<void>;
+  /**
+   * Ranges that together hold every row of one leaf at any time; `shape.table` is its root. Throws TP-DEFINITION-CHANGED
+   * when the description no longer has that leaf.
+   */
+  planLeaf(
+    table: SourceTable,
+    shape: RowShape,
+    options: PlanOptions,
+    signal: AbortSignal,
+  ): Promise<readonly Range[]>;
+  /** Like readRange, of a range of planLeaf. Throws TP-ROLES on a server in recovery. */
   readSnapshot(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<SnapshotReading>;
   /** Like readRows, with what the read contains. */
   readRowsSnapshot(
@@ -60,24 +92,44 @@ export interface PendingLog {
   readonly received: Position | null;
   readonly applied: Position | null;
   readonly bytes: bigint | null;
+  /** Commit time of the newest transaction applied, microseconds since 1970 UTC on the primary's clock. */
+  readonly appliedCommitUs: bigint | null;
 }
 
 /** A candidate as `watch` and `certify` need it, beside what every connector gives. None of it asks the primary. */
 export interface LedgerCandidate {
   /**
-   * Tells it which primary's log it applies, since the primary may be gone: `source` is Identity of the primary as the
-   * ledger keeps it. Throws TP-UNRELATED for one that does not follow it.
+   * Tells it which primary's log it applies, since the primary may be gone. Throws TP-UNRELATED for one that does not
+   * follow it, TP-ROLES for one that did and was promoted.
    */
   follow(source: FollowedSource, signal: AbortSignal): Promise<void>;
-  /** Opaque. Another one means: other storage, another history, a clone, or written to on its own; proofs are void. */
+  /** Opaque. Another one means: other storage, another history, a clone, or redefined on its own; proofs are void. */
   incarnation(signal: AbortSignal): Promise<string>;
+  /**
+   * The range between two identities (FoundRow.key), `to` outside; null: open. Null as the answer: the server does not
+   * order this key as the ledger's store does. Pure.
+   */
+  keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null;
+  /** Ranges of every kind. No bracket: where the read lies cannot be said. */
   readRangeBracketed(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<Bracket | null>;
+  /** On a physical candidate the first of FoundRow.writers is the transaction that wrote the row, as BeginEvent.id. */
   readRowsBracketed(
     shape: RowShape,
     keys: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<{ readonly rows: readonly FoundRow[]; readonly bracket: Bracket | null }>;
   pendingLog(signal: AbortSignal): Promise<PendingLog>;
+  /** Bytes of log from `a` to `b`, never negative; null: they cannot be compared. */
+  bytesBetween(a: Position, b: Position): bigint | null;
+  /** Where it left each timeline of its history, as a position on that timeline; on a promoted server too. */
+  forks(signal: AbortSignal): Promise<readonly Position[]>;
+  /**
+   * Its own log with the writes of every origin, where it can be written to; positions are its own. Null: it cannot be,
+   * as on a standby. Throws as streamChanges.
+   */
+  ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream | null>;
+  /** The followed primary's position that a transaction of `ownChanges` brings; null: it does not come from there. */
+  originPosition(origin: BeginEvent['origin']): Position | null;
 }
 
 /** What must be remembered of the primary so that candidates can be told apart and placed without it. Opaque values. */
@@ -85,6 +137,35 @@ export interface FollowedSource {
   readonly engine: string;
   readonly systemId: string;
   readonly timeline: string | null;
-  /** Whatever else the connector needs, as it gave it while the primary was there (`LedgerPrimary` and identity). */
+  /** Whatever else the connector needs, as it gave it while the primary was there. */
   readonly details: Readonly<Record<string, string>>;
+}
+
+/** What a DBA has to run so that the log can be streamed from a site. */
+export interface LedgerSetup {
+  /** In order, whole; empty: nothing is missing. */
+  readonly sql: string;
+  /** What SQL alone does not mend, or that somebody has to decide. */
+  readonly findings: readonly Finding[];
+}
+
+export interface LedgerSite extends LedgerPrimary, LedgerCandidate {
+  /**
+   * What `role` needs, which may not exist yet; null: the role of this connection. The names of slot and publication are
+   * those that the site was opened with.
+   */
+  ledgerSetup(selection: TableSelection, role: string | null, signal: AbortSignal): Promise<LedgerSetup>;
+}
+
+/** The site as the ledger needs it. Throws TP-STREAM-SETUP for one whose engine gives no changes. */
+export function ledgerSite<Site extends Connector>(site: Site): Site & LedgerSite {
+  if (isLedgerSite(site)) return site;
+  throw new TwinproofError('TP-STREAM-SETUP', {
+    message: `changes of ${site.engine} cannot be streamed`,
+    hint: 'a ledger needs a PostgreSQL primary',
+  });
+}
+
+function isLedgerSite<Site extends Connector>(site: Site): site is Site & LedgerSite {
+  return site.capabilities.changes && 'streamChanges' in site;
 }

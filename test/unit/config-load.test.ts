@@ -64,6 +64,7 @@ describe('the configuration file', () => {
             name: 'primary',
             site: 'pangyo',
             warnings: [],
+            stream: { slot: 'twinproof', publication: 'twinproof', allowUnboundedWal: false },
             address: expect.objectContaining({ host: 'db1.pangyo', port: 5432, database: 'bank' }),
           },
           candidates: [
@@ -71,6 +72,7 @@ describe('the configuration file', () => {
               name: 'gasan',
               site: 'gasan',
               warnings: [],
+              stream: { slot: 'twinproof', publication: 'twinproof', allowUnboundedWal: false },
               address: expect.objectContaining({ host: 'db1.gasan' }),
             },
           ],
@@ -88,6 +90,18 @@ describe('the configuration file', () => {
       ledger: { path: '/etc/tp/ledger', retention: { time: 259_200_000, size: 21_474_836_480 } },
       signing: { key: '/etc/tp/twinproof.key' },
     });
+  });
+
+  it('names slot and publication as the DBA made them, and refuses names that no slot can have', () => {
+    const site =
+      '{ url: "postgres://v@p/bank", slot: mine, publication: "Our Tables", allowUnboundedWal: true }';
+    expect(parse(SHORT(site)).systems[0]?.primary.stream).toEqual({
+      slot: 'mine',
+      publication: 'Our Tables',
+      allowUnboundedWal: true,
+    });
+    const problem = (): unknown => parse(SHORT('{ url: "postgres://v@p/bank", slot: Mine-1 }'));
+    expect(problem).toThrow(/lowercase letters, digits and underscores/);
   });
 
   it('has defaults for what may be left out', () => {

@@ -1,0 +1,131 @@
+import type { FollowedSource, PendingLog } from '../../src/connector/ledger-sites.ts';
+import type { BeginEvent } from '../../src/connector/changes.ts';
+import type { Position } from '../../src/connector/position.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { readIdentity } from './identity.ts';
+import { parseLsn } from './lsn.ts';
+import { type Lineage, place, readLag } from './positions.ts';
+import { readLineage } from './replication-lineage.ts';
+import type { Session } from './session.ts';
+
+interface SubscriptionRow {
+  readonly oid: number;
+  readonly slot: string | null;
+  readonly publications: readonly string[];
+}
+
+/**
+ * Whose log the candidate applies, by what is remembered of the primary: null for a standby, whose log is the primary's.
+ * Throws TP-UNRELATED for a stranger, TP-ROLES for a standby that was promoted.
+ */
+export async function readFollowed(
+  session: Session,
+  source: FollowedSource,
+  signal: AbortSignal,
+): Promise<Lineage | null> {
+  if (source.engine !== 'postgres' || source.timeline === null) {
+    throw unrelated(`the ledger is of ${source.engine}, which ${session.target.label} cannot follow`);
+  }
+  const identity = await readIdentity(session, signal);
+  if (identity.inRecovery) {
+    if (identity.systemId === source.systemId) return null;
+    throw unrelated(
+      `${session.target.label} is a standby of another server (system ${identity.systemId}, the primary is ${source.systemId})`,
+    );
+  }
+  const subscriptions = await subscriptionsTo(session, source, signal);
+  if (subscriptions.length === 0) {
+    throw identity.systemId === source.systemId ? promoted(session, identity.timeline) : stranger(session);
+  }
+  const { details, systemId, timeline } = source;
+  const wal = {
+    segmentBytes: BigInt(details['segmentBytes'] ?? 0),
+    pageBytes: BigInt(details['pageBytes'] ?? 0),
+  };
+  return { primary: { systemId, timeline, wal }, subscriptions };
+}
+
+/** As relateSites finds them while the primary is there: by slot and publications. */
+async function subscriptionsTo(
+  session: Session,
+  { details }: FollowedSource,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const slots = namesIn(details['slots']);
+  const publications = namesIn(details['publications']);
+  const rows = await session.rows<SubscriptionRow>(
+    `select s.oid::int8::float8 as oid, s.subslotname as slot, s.subpublications as publications
+     from pg_subscription s join pg_database d on d.oid = s.subdbid
+     where d.datname = pg_catalog.current_database()`,
+    [],
+    signal,
+  );
+  return rows
+    .filter(
+      ({ slot, publications: wanted }) =>
+        slot !== null && slots.has(slot) && wanted.every((name) => publications.has(name)),
+    )
+    .map(({ oid }) => oid);
+}
+
+function namesIn(text: string | undefined): ReadonlySet<string> {
+  const names: unknown = JSON.parse(text ?? '[]');
+  return new Set(Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []);
+}
+
+/** A subscriber keeps nothing that it has received and not applied: what it lacks comes from the primary or not at all. */
+export async function readPendingLog(
+  session: Session,
+  lineage: Lineage | null,
+  signal: AbortSignal,
+): Promise<PendingLog> {
+  const { received, applied, receivedNotAppliedBytes } = await readLag(session, lineage, signal);
+  if (lineage !== null) {
+    return { received: applied, applied, bytes: applied === null ? null : 0n, appliedCommitUs: null };
+  }
+  const [row] = await session.rows<{ us: string | null }>(
+    `select case when pg_catalog.pg_is_in_recovery()
+       then (extract(epoch from pg_catalog.pg_last_xact_replay_timestamp()) * 1000000)::int8 end::text as us`,
+    [],
+    signal,
+  );
+  const appliedCommitUs = row === undefined || row.us === null ? null : BigInt(row.us);
+  return { received, applied, bytes: receivedNotAppliedBytes, appliedCommitUs };
+}
+
+/** The ends of the timelines that a server's own descends from. `sender` is a walsender: only those tell. */
+export async function readForks(
+  session: Session,
+  sender: Session,
+  signal: AbortSignal,
+): Promise<readonly Position[]> {
+  const { ancestors, systemId } = await readLineage(sender, signal);
+  const { wal } = await readIdentity(session, signal);
+  return ancestors.map(({ timeline, end }) => place({ systemId, timeline, wal }, end));
+}
+
+/**
+ * The apply worker of a subscription writes as origin `pg_` and its oid, and notes the end of the primary's commit
+ * (manual, "Replication Progress Tracking").
+ */
+export function originPosition(lineage: Lineage | null, origin: BeginEvent['origin']): Position | null {
+  if (lineage === null || origin === null) return null;
+  const oid = Number(/^pg_(\d+)$/.exec(origin.name)?.[1] ?? 0);
+  return lineage.subscriptions.includes(oid) ? place(lineage.primary, parseLsn(origin.position)) : null;
+}
+
+function unrelated(message: string): TwinproofError {
+  return new TwinproofError('TP-UNRELATED', { message });
+}
+
+function stranger(session: Session): TwinproofError {
+  return unrelated(
+    `${session.target.label} is no standby, and no subscription in this database has a slot and publications of the primary`,
+  );
+}
+
+function promoted(session: Session, timeline: string): TwinproofError {
+  return new TwinproofError('TP-ROLES', {
+    message: `${session.target.label} is a primary by itself (timeline ${timeline}): a standby that was promoted, or a clone`,
+  });
+}

@@ -1,0 +1,122 @@
+import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.ts';
+import type { FollowedSource, SourceTable, WitnessReading } from '../../src/connector/ledger-sites.ts';
+import { throwIfInterrupted } from '../../src/connector/interruption.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { readIdentity } from './identity.ts';
+import { type HeadMemory, readHead } from './positions.ts';
+import { blockRanges } from './ranges.ts';
+import type { Session } from './session.ts';
+import { handleOf } from './table.ts';
+
+/** The clock before the head: what had returned to its client by then is in the log before the head is asked for. */
+export async function readWitness(
+  session: Session,
+  memory: HeadMemory,
+  signal: AbortSignal,
+): Promise<WitnessReading> {
+  const [clock] = await session.rows<{ us: string }>(
+    'select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::int8::text as us',
+    [],
+    signal,
+  );
+  const { head } = await readHead(session, signal, memory);
+  return { position: head, timeUs: BigInt(clock?.us ?? 0) };
+}
+
+/** Block ranges of one leaf: the last is open, so rows that come behind it are in it. */
+export function planLeaf(source: SourceTable, shape: RowShape, options: PlanOptions): readonly Range[] {
+  const table = handleOf(shape.table);
+  const leaf = table.leaves.find(({ oid }) => String(oid) === source.id);
+  if (leaf === undefined) {
+    throw new TwinproofError('TP-DEFINITION-CHANGED', {
+      message: `${source.leaf} is no part of ${shape.table.name} any more`,
+      retryable: true,
+    });
+  }
+  return blockRanges(shape, { ...table, leaves: [leaf] }, { ...options, kind: 'block' });
+}
+
+interface SourceRow {
+  readonly slots: readonly string[];
+  readonly publications: readonly string[];
+}
+
+/** What tells a subscription of this database from another's when the primary is gone: slots and publications. */
+const SOURCE = `
+select array(select r.slot_name::text from pg_replication_slots r
+    where r.slot_type = 'logical' and r.database = pg_catalog.current_database() order by 1) as slots,
+  array(select p.pubname::text from pg_publication p order by 1) as publications`;
+
+export async function readFollowedSource(session: Session, signal: AbortSignal): Promise<FollowedSource> {
+  const identity = await readIdentity(session, signal);
+  const [row] = await session.rows<SourceRow>(SOURCE, [], signal);
+  const { systemId, timeline, database, wal } = identity;
+  return {
+    engine: 'postgres',
+    systemId,
+    timeline,
+    details: {
+      database,
+      segmentBytes: wal.segmentBytes.toString(),
+      pageBytes: wal.pageBytes.toString(),
+      slots: JSON.stringify(row?.slots ?? []),
+      publications: JSON.stringify(row?.publications ?? []),
+    },
+  };
+}
+
+interface CommitRow {
+  readonly open: readonly string[];
+  readonly synchronous: boolean;
+  readonly waiting: boolean;
+  readonly seen: boolean;
+}
+
+/** As readCommitsPending asks, but with what was open at first, so that later transactions are not waited for. */
+const COMMITS = `
+select coalesce((select array_agg(l.transactionid::text) from pg_locks l
+    where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+      and l.pid is distinct from pg_catalog.pg_backend_pid()), '{}') as open,
+  pg_catalog.current_setting('synchronous_standby_names') <> '' as synchronous,
+  exists (select from pg_stat_activity a where a.wait_event = 'SyncRep'
+    and (a.backend_xid is null or $1::text[] is null or a.backend_xid::text = any($1::text[]))) as waiting,
+  pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as seen`;
+
+const COMMITS_POLL_MS = 50;
+/** Between the writing of a commit record and its visibility lie a few instructions, unless it waits for a standby. */
+const COMMITS_REST_MS = 1_000;
+
+/**
+ * Ends when every transaction whose commit the log held at the call is visible: when none of those with an id at the call
+ * is open any more; or, since one may stay open for hours and has then not committed, when none of them waits for a
+ * synchronous standby. Where waiting may not be seen, only the first will do.
+ */
+export async function waitForCommits(
+  session: Session,
+  sleep: (milliseconds: number) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = (await readCommits(session, null, signal)).open;
+  let rested = 0;
+  for (
+    let row = await readCommits(session, first, signal);
+    ;
+    row = await readCommits(session, first, signal)
+  ) {
+    const open = new Set(row.open);
+    if (!first.some((id) => open.has(id))) return;
+    rested = row.waiting || (row.synchronous && !row.seen) ? 0 : rested + COMMITS_POLL_MS;
+    if (rested > COMMITS_REST_MS) return;
+    await sleep(COMMITS_POLL_MS);
+    throwIfInterrupted(signal);
+  }
+}
+
+async function readCommits(
+  session: Session,
+  first: readonly string[] | null,
+  signal: AbortSignal,
+): Promise<CommitRow> {
+  const [row] = await session.rows<CommitRow>(COMMITS, [first], signal);
+  return row ?? { open: [], synchronous: true, waiting: true, seen: false };
+}

@@ -1,0 +1,15 @@
+/** How a site's log is streamed, and by which names of objects that its DBA made (`twinproof preflight --sql`). */
+export interface StreamSettings {
+  readonly slot: string;
+  readonly publication: string;
+  /** Also where nothing keeps an unread slot from filling the server's disk (max_slot_wal_keep_size = −1). */
+  readonly allowUnboundedWal: boolean;
+  /** Folder for open transactions that come before their commit. Absent: the system's temporary folder. */
+  readonly spoolFolder?: string;
+}
+
+export const DEFAULT_STREAM: StreamSettings = {
+  slot: 'twinproof',
+  publication: 'twinproof',
+  allowUnboundedWal: false,
+};
