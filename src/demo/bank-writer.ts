@@ -1,17 +1,27 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { z } from 'zod';
 import { BUSY_ACCOUNTS, DATABASE } from './bank-schema.ts';
 import type { Cluster } from './cluster.ts';
 
 const SESSIONS = 2;
 /** Wanted of each session. A slow machine gives less, and nothing is made up for. */
 const TRANSACTIONS_PER_SECOND = 150;
+const XID = 'SELECT pg_current_xact_id()::xid::text AS xid';
 
 /** What the writer did, in numbers. */
 export interface WriterReport {
   readonly transactions: number;
   readonly perSecond: number;
+}
+
+/** A transaction of which the server said that it is committed. */
+export interface Committed {
+  /** Its 32-bit transaction id, as the log has it. */
+  readonly id: string;
+  /** `table key` of every row that it wrote, such as `public.account 17`. */
+  readonly rows: readonly string[];
 }
 
 /** The bank's customers at work: transfers, purchases and corrections, committed all the time until `stop`. */
@@ -20,7 +30,7 @@ export class BankWriter {
   readonly #sessions: Client[];
   readonly #work: Promise<unknown>;
   readonly #startedAt = performance.now();
-  #transactions = 0;
+  readonly #committed: Committed[] = [];
 
   private constructor(sessions: Client[]) {
     this.#sessions = sessions;
@@ -36,7 +46,13 @@ export class BankWriter {
 
   get report(): WriterReport {
     const seconds = (performance.now() - this.#startedAt) / 1_000;
-    return { transactions: this.#transactions, perSecond: Math.round(this.#transactions / seconds) };
+    const transactions = this.#committed.length;
+    return { transactions, perSecond: Math.round(transactions / seconds) };
+  }
+
+  /** In the order in which the commits were confirmed, which of two sessions need not be that of the log. */
+  get committed(): readonly Committed[] {
+    return this.#committed;
   }
 
   /** Returns when the last transaction is committed and the sessions are closed. Throws what a transaction threw. */
@@ -51,17 +67,35 @@ export class BankWriter {
     return report;
   }
 
+  /** Returns when the server has gone, and with it every session. */
+  async lost(): Promise<void> {
+    this.#stop.abort();
+    await this.#work.catch(() => undefined);
+  }
+
   async #write(session: Client): Promise<void> {
     const { signal } = this.#stop;
     let due = performance.now();
     while (!signal.aborted) {
-      await session.query(transaction());
-      this.#transactions += 1;
+      // Several statements at once have several results, which the type does not say.
+      const results: unknown = await session.query(transaction());
+      this.#committed.push(committedOf(resultsSchema.parse(results)));
       due = Math.max(due + 1_000 / TRANSACTIONS_PER_SECOND, performance.now() - 100);
       const pause = due - performance.now();
       if (pause > 1) await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+const resultsSchema = z.array(z.object({ rows: z.array(z.record(z.string(), z.unknown())) }));
+
+/** The rows that statements returned: `xid`, or a table's name and the key of a row of it. */
+function committedOf(results: z.infer<typeof resultsSchema>): Committed {
+  const cells = results.flatMap(({ rows }) => rows.flatMap((row) => Object.entries(row)));
+  return {
+    id: String(cells.find(([name]) => name === 'xid')?.[1]),
+    rows: cells.filter(([name]) => name !== 'xid').map(([table, key]) => `public.${table} ${String(key)}`),
+  };
 }
 
 /** One transaction as text: numbers only, all of our own making. */
@@ -71,15 +105,16 @@ function transaction(): string {
   if (randomInt(4) === 0) {
     return `BEGIN;
       INSERT INTO purchase (account_id, amount, merchant, details)
-        VALUES (${a}, ${amount}, 'Han River Market', '{"terminal": ${randomInt(300)}}');
-      UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${a};
-      COMMIT`;
+        VALUES (${a}, ${amount}, 'Han River Market', '{"terminal": ${randomInt(300)}}') RETURNING id AS purchase;
+      UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${a} RETURNING id AS account;
+      ${XID}; COMMIT`;
   }
   // In one order always, so that two sessions never wait for one another.
   const [first, second] = a < b ? [a, b] : [b, a];
   return `BEGIN;
-    UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${first};
-    UPDATE account SET balance = balance + ${amount}, updated_at = now() WHERE id = ${second};
-    INSERT INTO transfer (from_account, to_account, amount) VALUES (${first}, ${second}, ${amount});
-    COMMIT`;
+    UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${first} RETURNING id AS account;
+    UPDATE account SET balance = balance + ${amount}, updated_at = now() WHERE id = ${second} RETURNING id AS account;
+    INSERT INTO transfer (from_account, to_account, amount) VALUES (${first}, ${second}, ${amount})
+      RETURNING id AS transfer;
+    ${XID}; COMMIT`;
 }
