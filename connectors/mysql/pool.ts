@@ -5,6 +5,7 @@ import type { ConnectTarget } from './address.ts';
 import { killQuery } from './cancel.ts';
 import { failureOf, kindOf, ServerError } from './failure.ts';
 import { openSession, type Session } from './session.ts';
+import { Transcoder } from './transcoder.ts';
 import { Wire } from './wire.ts';
 import type { RawRead } from './wire-row.ts';
 
@@ -28,8 +29,10 @@ export class ReaderPool {
     this.#target = target;
     this.#pool = new SessionPool<Reader>(size, {
       open: async (signal) => {
+        // Before the session: what fails here must not leave one open that nobody would close.
+        const transcoder = new Transcoder();
         const session = await openSession(target, signal, { purpose: 'read', statementTimeoutMs });
-        return { session, wire: new Wire(session) };
+        return { session, wire: new Wire(session, transcoder) };
       },
       streamOf: ({ session }) => session.stream,
       cancel: ({ session }) => void killQuery(target, session.connectionId),

@@ -6,7 +6,7 @@ import { readColumn, readColumnCount, readEof, readError, readPrepared } from '.
 import { ServerError } from './failure.ts';
 import type { Session } from './session.ts';
 import { closeCommand, type Command, executeCommand, prepareCommand } from './statement.ts';
-import { Transcoder } from './transcoder.ts';
+import type { Transcoder } from './transcoder.ts';
 import { transcodePlan, type WireColumn } from './wire-plan.ts';
 import type { RawRead } from './wire-row.ts';
 
@@ -24,11 +24,12 @@ interface Prepared {
  */
 export class Wire {
   readonly #stream: Duplex;
-  readonly #transcoder = new Transcoder();
+  readonly #transcoder: Transcoder;
   #prepared: Prepared | null = null;
 
-  constructor(session: Session) {
+  constructor(session: Session, transcoder: Transcoder) {
     this.#stream = session.stream;
+    this.#transcoder = transcoder;
   }
 
   /**
