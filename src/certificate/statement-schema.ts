@@ -25,6 +25,20 @@ const verdict = z.object({
     lastCommitAt: time.nullable(),
     witnessedUntil: time.nullable(),
     tail: z.object({ bytes: count.nullable(), ms: number.nullable() }).nullable(),
+    tables: z
+      .array(
+        z.object({
+          table: text,
+          inserts: count,
+          updates: count,
+          deletes: count,
+          truncates: count,
+          keys: count,
+        }),
+      )
+      .nullable()
+      .optional(),
+    recoverableBytes: count.nullable().optional(),
   }),
   rpo: z.object({
     objectiveMs: number.nullable(),

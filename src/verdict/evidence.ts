@@ -85,6 +85,27 @@ export interface Loss {
   readonly boundMs: number | null;
   /** At least this many are. */
   readonly atLeastMs: number | null;
+  /** Of `changes` and `keys`, table by table. */
+  readonly tables: readonly TableLossEvidence[] | null;
+  /** Log that the candidate has received and not applied yet: not lost, if it is applied before the promotion. */
+  readonly recoverableBytes: bigint | null;
+}
+
+export interface TableLossEvidence {
+  readonly table: string;
+  readonly inserts: bigint;
+  readonly updates: bigint;
+  readonly deletes: bigint;
+  readonly truncates: bigint;
+  /** Different rows. */
+  readonly keys: bigint;
+}
+
+export interface Doubt {
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+  readonly hint: string;
 }
 
 /** What the off-site ledger knows. */
@@ -92,6 +113,8 @@ export interface LedgerEvidence {
   readonly loss: Loss;
   /** Stretches of the primary's log that the ledger never saw, in words. */
   readonly gaps: readonly string[];
+  /** Whatever else keeps the ledger from being held against this candidate; each alone makes the verdict UNKNOWN. */
+  readonly doubts: readonly Doubt[];
 }
 
 /** Since when the lost primary provably takes no more commits, and who answers for that. */

@@ -1,6 +1,6 @@
 import type { Outcome } from '../compare/result.ts';
 import type { Severity } from '../connector/identity.ts';
-import type { Decider, Loss, LossBasis, LossKind, VerdictMode } from './evidence.ts';
+import type { Decider, Loss, LossBasis, LossKind, TableLossEvidence, VerdictMode } from './evidence.ts';
 import type { Effect } from './reason.ts';
 import type { Verdict, VerdictWord } from './verdict.ts';
 
@@ -56,6 +56,18 @@ export interface LossJson {
   readonly lastCommitAt: string | null;
   readonly witnessedUntil: string | null;
   readonly tail: { readonly bytes: string | null; readonly ms: number | null } | null;
+  /** Absent in certificates of before. */
+  readonly tables?: readonly TableLossJson[] | null | undefined;
+  readonly recoverableBytes?: string | null | undefined;
+}
+
+export interface TableLossJson {
+  readonly table: string;
+  readonly inserts: string;
+  readonly updates: string;
+  readonly deletes: string;
+  readonly truncates: string;
+  readonly keys: string;
 }
 
 export function verdictJson(verdict: Verdict): VerdictJson {
@@ -103,6 +115,19 @@ function lossJson(loss: Loss): LossJson {
     lastCommitAt: dateJson(loss.lastCommitAt),
     witnessedUntil: dateJson(loss.witnessedUntil),
     tail: tail === null ? null : { bytes: countJson(tail.bytes), ms: tail.ms },
+    tables: loss.tables === null ? null : loss.tables.map(tableJson),
+    recoverableBytes: countJson(loss.recoverableBytes),
+  };
+}
+
+function tableJson({ table, inserts, updates, deletes, truncates, keys }: TableLossEvidence): TableLossJson {
+  return {
+    table,
+    inserts: inserts.toString(),
+    updates: updates.toString(),
+    deletes: deletes.toString(),
+    truncates: truncates.toString(),
+    keys: keys.toString(),
   };
 }
 

@@ -19,12 +19,15 @@ export const UNKNOWN_LOSS: Loss = {
   tail: null,
   boundMs: null,
   atLeastMs: null,
+  tables: null,
+  recoverableBytes: null,
 };
 
 const NO_LOSS: Loss = {
   ...UNKNOWN_LOSS,
   kind: 'none',
   basis: 'head',
+  tables: [],
   transactions: 0n,
   changes: 0n,
   keys: 0n,
@@ -37,7 +40,9 @@ export function judgeLoss(evidence: Evidence): JudgedLoss {
   const { ledger, mode, head } = evidence;
   if (ledger !== null) {
     const judged = judgeLedgerLoss(evidence, ledger.loss);
-    return { loss: judged.loss, reasons: [...judged.reasons, ...ledgerReasons(evidence, ledger)] };
+    // The ledger says what was committed; that nothing more comes, only the primary can say.
+    const atHead = mode === 'switchover' ? headReasons(head) : [];
+    return { loss: judged.loss, reasons: [...judged.reasons, ...atHead, ...ledgerReasons(evidence, ledger)] };
   }
   if (mode === 'failover') {
     const reason = unproven({
@@ -48,8 +53,21 @@ export function judgeLoss(evidence: Evidence): JudgedLoss {
     });
     return { loss: UNKNOWN_LOSS, reasons: [reason] };
   }
-  const reasons = headReasons(head);
+  const reasons = [...quiescedReasons(head), ...headReasons(head)];
   return { loss: reasons.length === 0 ? NO_LOSS : UNKNOWN_LOSS, reasons };
+}
+
+/** Without a ledger somebody must say that nothing writes: what is committed between two readings is not seen. */
+function quiescedReasons({ quiesced }: HeadEvidence): readonly VerdictReason[] {
+  if (quiesced) return [];
+  return [
+    unproven({
+      code: 'TP-V-NOT-QUIESCED',
+      subject: 'primary',
+      message: 'the primary may be taking writes, so what would be lost changes all the time',
+      hint: 'stop the writers and run again with --quiesced',
+    }),
+  ];
 }
 
 /** On moving sites nothing is lost only as of a moment that is over. */
@@ -58,13 +76,6 @@ function headReasons(head: HeadEvidence): readonly VerdictReason[] {
   const add = (code: string, message: string, hint: string): void => {
     reasons.push(unproven({ code, subject: 'primary', message, hint }));
   };
-  if (!head.quiesced) {
-    add(
-      'TP-V-NOT-QUIESCED',
-      'the primary may be taking writes, so what would be lost changes all the time',
-      'stop the writers and run again with --quiesced',
-    );
-  }
   if (head.moved !== false) {
     add(
       'TP-V-HEAD-MOVED',
@@ -110,6 +121,8 @@ function judgeLedgerLoss(evidence: Evidence, loss: Loss): JudgedLoss {
     case 'unknown':
       break;
   }
+  // The reasons are those of the head, which come beside.
+  if (evidence.mode === 'switchover' && !isStill(evidence.head)) return { loss, reasons: [] };
   const unbounded = loss.kind === 'unbounded';
   const reason = unproven({
     code: unbounded ? 'TP-V-LOSS-UNBOUNDED' : 'TP-V-LOSS-UNKNOWN',
@@ -120,6 +133,10 @@ function judgeLedgerLoss(evidence: Evidence, loss: Loss): JudgedLoss {
     hint: 'say since when the primary cannot commit, and who answers for it: --fenced-at and --fenced-by',
   });
   return { loss, reasons: [reason] };
+}
+
+function isStill(head: HeadEvidence): boolean {
+  return headReasons(head).length === 0;
 }
 
 /** "Nothing is lost" is the strongest claim there is: it needs a basis, and no count that speaks against it. */
@@ -187,6 +204,7 @@ function ledgerReasons({ policy }: Evidence, ledger: LedgerEvidence): readonly V
       hint: 'a new baseline closes it; until then nothing is claimed across it',
     }),
   );
+  reasons.push(...ledger.doubts.map((doubt) => unproven(doubt)));
   const tailMs = ledger.loss.tail?.ms ?? null;
   const allowedMs = policy.maxTailMs ?? 0;
   if (tailMs !== null && tailMs >= 0 && tailMs <= allowedMs) return reasons;

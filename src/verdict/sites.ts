@@ -57,7 +57,8 @@ function fenceReasons({ mode, fence, now, ledger }: Evidence): readonly VerdictR
       }),
     ];
   }
-  const problem = fenceProblem(fence, now, ledger?.loss.witnessedUntil ?? null);
+  const seen = [ledger?.loss.witnessedUntil ?? null, ledger?.loss.lastCommitAt ?? null];
+  const problem = fenceProblem(fence, now, seen);
   if (problem === null) return [];
   return [
     unproven({
@@ -70,9 +71,9 @@ function fenceReasons({ mode, fence, now, ledger }: Evidence): readonly VerdictR
 }
 
 /** Written so that a date that is none fails. */
-function fenceProblem({ at }: Fence, now: Date, witnessedUntil: Date | null): string | null {
+function fenceProblem({ at }: Fence, now: Date, seenAt: readonly (Date | null)[]): string | null {
   if (!(at.getTime() <= now.getTime())) return 'the time of the fence is not in the past';
-  if (witnessedUntil !== null && !(witnessedUntil.getTime() <= at.getTime())) {
+  if (seenAt.some((seen) => seen !== null && !(seen.getTime() <= at.getTime()))) {
     return 'the primary was seen at work after the time of the fence';
   }
   return null;

@@ -91,8 +91,12 @@ export const BOUNDED_LOSS: Loss = {
   atLeastMs: 9_000,
 };
 
-export function ledger(loss: Partial<Loss> = {}, gaps: readonly string[] = []): LedgerEvidence {
-  return { loss: { ...NO_LOSS, ...loss }, gaps };
+export function ledger(
+  loss: Partial<Loss> = {},
+  gaps: readonly string[] = [],
+  doubts: LedgerEvidence['doubts'] = [],
+): LedgerEvidence {
+  return { loss: { ...NO_LOSS, ...loss }, gaps, doubts };
 }
 
 /** After the loss of the primary, shut down in order, fenced, and seen by a ledger to the end: SAFE. */
@@ -105,7 +109,7 @@ export const FAILOVER: Evidence = {
 };
 
 /** The same after a crash: SAFE_WITH_LOSS. */
-export const CRASH: Evidence = { ...FAILOVER, ledger: { loss: BOUNDED_LOSS, gaps: [] } };
+export const CRASH: Evidence = { ...FAILOVER, ledger: ledger(BOUNDED_LOSS) };
 
 export type Case = readonly [
   name: string,

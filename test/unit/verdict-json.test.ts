@@ -45,7 +45,14 @@ describe('verdictJson', () => {
   });
 
   it('gives counts beyond 2^53 exactly, as text', () => {
-    const loss = { ...CRASH.ledger?.loss, transactions: 2n ** 63n, tail: { bytes: 2n ** 60n, ms: 5 } };
+    const lost = { inserts: 1n, updates: 2n ** 62n, deletes: 0n, truncates: 0n, keys: 3n };
+    const loss = {
+      ...CRASH.ledger?.loss,
+      transactions: 2n ** 63n,
+      tail: { bytes: 2n ** 60n, ms: 5 },
+      tables: [{ table: 'public.orders', ...lost }],
+      recoverableBytes: 2n ** 61n,
+    };
     expect(verdictJson(judge({ ...CRASH, ledger: ledger(loss) })).loss).toEqual({
       kind: 'bounded',
       basis: 'ledger',
@@ -56,6 +63,17 @@ describe('verdictJson', () => {
       lastCommitAt: before(121_000).toISOString(),
       witnessedUntil: before(120_000).toISOString(),
       tail: { bytes: '1152921504606846976', ms: 5 },
+      tables: [
+        {
+          table: 'public.orders',
+          inserts: '1',
+          updates: '4611686018427387904',
+          deletes: '0',
+          truncates: '0',
+          keys: '3',
+        },
+      ],
+      recoverableBytes: '2305843009213693952',
     });
   });
 

@@ -38,6 +38,26 @@ describe('switchover without a ledger', () => {
   });
 });
 
+describe('switchover with a ledger', () => {
+  const base: Evidence = { ...withLoss(FAILOVER, { basis: 'ledger' }), mode: 'switchover', fence: null };
+  const at = (changed: Partial<Evidence['head']>): Evidence => ({
+    ...base,
+    head: { ...STILL, quiesced: false, ...changed },
+  });
+  const unknown = { ...ledger({ kind: 'unknown', basis: null }) };
+  const cases: readonly Case[] = [
+    ['nobody has to say that it is quiesced', at({}), 'SAFE', []],
+    ['head moved', at({ moved: true }), 'UNKNOWN', ['HEAD-MOVED']],
+    ['a transaction is open', at({ quiet: null }), 'UNKNOWN', ['NOT-QUIET']],
+    ['not applied', at({ applied: false }), 'UNKNOWN', ['NOT-APPLIED']],
+    ['not counted, for it moved', { ...at({ moved: true }), ledger: unknown }, 'UNKNOWN', ['HEAD-MOVED']],
+    ['not counted, though it stood still', { ...at({}), ledger: unknown }, 'UNKNOWN', ['LOSS-UNKNOWN']],
+  ];
+  it.each(cases)('%s', (_, evidence, verdict, codes) => {
+    expect(outcomeOf(evidence)).toEqual([verdict, codes]);
+  });
+});
+
 describe('loss by the ledger', () => {
   const failoverNoLedger: Evidence = { ...FAILOVER, ledger: null };
   const cases: readonly Case[] = [
@@ -78,6 +98,12 @@ describe('loss by the ledger', () => {
       withLoss(CRASH, { kind: 'unbounded', atLeastMs: null }),
       'UNKNOWN',
       ['LOSS-UNBOUNDED'],
+    ],
+    [
+      'a doubt',
+      { ...FAILOVER, ledger: ledger({}, [], [{ code: 'TP-V-X', subject: 's', message: 'm', hint: 'h' }]) },
+      'UNKNOWN',
+      ['X'],
     ],
     ['a gap', { ...FAILOVER, ledger: ledger({}, ['0/10 to 0/20']) }, 'UNKNOWN', ['GAP']],
     ['tail at the limit', withLoss(FAILOVER, { tail: { bytes: 1n, ms: 60_000 } }), 'SAFE', []],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ReadinessResult } from '../../src/readiness/judge.ts';
 import { applies, severityOf } from '../../src/readiness/rule.ts';
 import { READINESS_RULES } from '../../src/readiness/rules.ts';
-import type { Coverage, Evidence, Loss, TableEvidence } from '../../src/verdict/evidence.ts';
+import type { LedgerEvidence, Coverage, Evidence, Loss, TableEvidence } from '../../src/verdict/evidence.ts';
 import { judge, type VerdictWord } from '../../src/verdict/verdict.ts';
 import { PRIMARY_IDENTITY, STANDBY_IDENTITY } from './readiness-fixture.ts';
 import {
@@ -53,7 +53,10 @@ const loss: fc.Arbitrary<Loss> = fc.record({
   tail: mostly<Loss['tail']>({ bytes: 0n, ms: 0 }, null, { bytes: 1n, ms: null }, { bytes: 1n, ms: 70_000 }),
   boundMs: mostly<number | null>(10_000, null, 40_000, Number.NaN, -1),
   atLeastMs: mostly<number | null>(0, null, 40_000),
+  tables: fc.constant(null),
+  recoverableBytes: mostly<bigint | null>(0n, null, 9n),
 });
+const doubt = { code: 'TP-V-X', subject: 's', message: 'm', hint: 'h' };
 
 const table = mostly<TableEvidence>(
   TABLE,
@@ -103,7 +106,13 @@ const evidence: fc.Arbitrary<Evidence> = fc.record({
     quiet: mostly<boolean | null>(true, false, null),
     applied: mostly<boolean | null>(true, false, null),
   }),
-  ledger: fc.option(fc.record({ loss, gaps: mostly<readonly string[]>([], ['gap']) })),
+  ledger: fc.option(
+    fc.record({
+      loss,
+      gaps: mostly<readonly string[]>([], ['gap']),
+      doubts: mostly<LedgerEvidence['doubts']>([], [doubt]),
+    }),
+  ),
   fence: mostly<Evidence['fence']>(
     { at: before(1000), by: 'x' },
     null,
@@ -168,6 +177,8 @@ function unmet(given: Evidence): readonly string[] {
         given.fence.at <= NOW &&
         (given.ledger?.loss.witnessedUntil ?? before(1e9)) <= given.fence.at),
     'the ledger is whole': (given.ledger?.gaps ?? []).length === 0,
+    'nothing is in doubt': (given.ledger?.doubts ?? []).length === 0,
+    'a living primary stands still': given.mode === 'failover' || stands(given.head),
     'the tail is short':
       given.ledger === null || (given.ledger.loss.tail?.ms ?? Infinity) <= (given.policy.maxTailMs ?? 0),
   };
@@ -176,10 +187,13 @@ function unmet(given: Evidence): readonly string[] {
     .map(([name]) => name);
 }
 
+function stands({ moved, quiet, applied }: Evidence['head']): boolean {
+  return moved === false && quiet === true && applied === true;
+}
+
 function nothingLost({ mode, head, ledger }: Evidence): boolean {
   if (ledger === null) {
-    const still = head.quiesced && head.moved === false && head.quiet === true && head.applied === true;
-    return mode === 'switchover' && still;
+    return mode === 'switchover' && head.quiesced && stands(head);
   }
   const { kind, basis, transactions, changes, keys } = ledger.loss;
   const bases: readonly unknown[] =
@@ -301,6 +315,8 @@ const WEAKENINGS: Readonly<Record<string, Weakening>> = {
   'tail unknown': inLoss({ tail: null }),
   'more is certain': inLoss({ atLeastMs: 1e9 }),
   gap: (given) => (given.ledger === null ? given : { ...given, ledger: { ...given.ledger, gaps: ['gap'] } }),
+  doubt: (given) =>
+    given.ledger === null ? given : { ...given, ledger: { ...given.ledger, doubts: [doubt] } },
   'no fence': (given) => ({ ...given, fence: null }),
   'no primary': (given) => ({ ...given, primary: null }),
   'no candidate': (given) => ({ ...given, candidate: null }),
@@ -331,16 +347,24 @@ describe('weakening', () => {
     expect(() => fc.assert(rule, RUNS)).not.toThrow();
   });
 
-  /** What is not looked at on that ground: the head has no say beside a ledger, a fence none with a living primary. */
+  /** What is not looked at on that ground: the head has no say after a loss, a fence none with a living primary. */
   const needless: Readonly<Record<string, readonly string[]>> = {
-    switchover: ['no fence', 'full coverage asked', 'no objective', 'no tail allowed', 'gap'],
+    switchover: ['no fence', 'full coverage asked', 'no objective', 'no tail allowed', 'gap', 'doubt'],
     failover: ['full coverage asked', 'no objective', 'no tail allowed', 'resumed', 'bound unknown'],
     crash: ['full coverage asked', 'no tail allowed', 'resumed', 'no basis', 'transactions unknown'],
   };
   it.each([
     ['switchover', SWITCHOVER, /^(loss|no basis|transactions|bound|tail|more)/],
-    ['failover', { ...FAILOVER, ledger: { loss: NO_LOSS, gaps: [] } }, /quiesced|head|quiet|applied/],
-    ['crash', { ...CRASH, ledger: { loss: BOUNDED_LOSS, gaps: [] } }, /quiesced|head|quiet|applied/],
+    [
+      'failover',
+      { ...FAILOVER, ledger: { loss: NO_LOSS, gaps: [], doubts: [] } },
+      /quiesced|head|quiet|applied/,
+    ],
+    [
+      'crash',
+      { ...CRASH, ledger: { loss: BOUNDED_LOSS, gaps: [], doubts: [] } },
+      /quiesced|head|quiet|applied/,
+    ],
   ] as const)('from good evidence, each piece that counts is missed (%s)', (name, good, elsewhere) => {
     expect(GOOD).toContain(judge(good).verdict);
     const harmless = Object.entries(WEAKENINGS)

@@ -5,6 +5,7 @@ import { isFresh } from '../../src/verdict/integrity.ts';
 import { decide, judge, type VerdictWord } from '../../src/verdict/verdict.ts';
 import { STANDBY_IDENTITY } from './readiness-fixture.ts';
 import {
+  STILL,
   before,
   type Case,
   CRASH,
@@ -31,14 +32,17 @@ function msLeft(evidence: Evidence): number {
   return judge(evidence).expiresAt.getTime() - NOW.getTime();
 }
 
+/** Nobody had to say that the writers were stopped. */
+const LEDGER_HEAD = { ...STILL, quiesced: false };
+
 describe('nothing wrong', () => {
   const cases: readonly Case[] = [
     ['switchover on a primary that stands still', SWITCHOVER, 'SAFE', []],
     ['failover after a clean shutdown', FAILOVER, 'SAFE', []],
     ['failover under synchronous commit', withLoss(FAILOVER, { basis: 'synchronous-commit' }), 'SAFE', []],
     [
-      'switchover with a ledger, on a moving primary',
-      { ...withLoss(FAILOVER, { basis: 'ledger' }), mode: 'switchover', fence: null },
+      'switchover with a ledger, on a primary that stands still',
+      { ...withLoss(FAILOVER, { basis: 'ledger' }), mode: 'switchover', fence: null, head: LEDGER_HEAD },
       'SAFE',
       [],
     ],
