@@ -1,6 +1,8 @@
-import type { ReadinessFacts, SubscriptionFact } from '../../src/connector/facts.ts';
+import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
+import { readPostgresFacts } from './readiness-facts.ts';
+import { isFatal } from './readiness-reading.ts';
 import { readSequences, type Unread } from './sequences.ts';
 import type { Session } from './session.ts';
 
@@ -8,7 +10,11 @@ import type { Session } from './session.ts';
  * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
  * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
  */
-export async function readFacts(session: Session, signal: AbortSignal): Promise<ReadinessFacts> {
+export async function readFacts(
+  session: Session,
+  signal: AbortSignal,
+  options: ReadinessOptions = {},
+): Promise<ReadinessFacts> {
   const unread: Unread[] = [];
   const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
     try {
@@ -40,11 +46,8 @@ export async function readFacts(session: Session, signal: AbortSignal): Promise<
     sequences,
     subscriptions,
     unread,
+    postgres: await readPostgresFacts(session, options, signal),
   };
-}
-
-function isFatal(error: TwinproofError): boolean {
-  return error.code === 'TP-CONNECTION-LOST' || error.code === 'TP-INTERRUPTED' || error.code === 'TP-BUG';
 }
 
 /** A pause that was requested and not reached counts: replay will stop. */

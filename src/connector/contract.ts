@@ -1,5 +1,5 @@
 import type { Capabilities } from './capabilities.ts';
-import type { ReadinessFacts } from './facts.ts';
+import type { ReadinessFacts, ReadinessOptions } from './facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from './identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from './position.ts';
 import type { ColumnEncoding, PairKind, PortableForm, TableDescription, TableSelection } from './table.ts';
@@ -126,6 +126,6 @@ export interface Connector {
     signal: AbortSignal,
   ): Promise<readonly Readonly<Record<string, string>>[]>;
   lag(signal: AbortSignal): Promise<LagFacts>;
-  readiness(signal: AbortSignal): Promise<ReadinessFacts>;
+  readiness(signal: AbortSignal, options?: ReadinessOptions): Promise<ReadinessFacts>;
   close(): Promise<void>;
 }

@@ -1,10 +1,11 @@
+import type { PairKind } from './table.ts';
 import type { MysqlFacts } from './facts-mysql.ts';
 import type { PostgresFacts } from './facts-postgres.ts';
 
 /** What a caller of `readiness` may leave out or add. */
 export interface ReadinessOptions {
   /** Facts that no rule of this kind of pair looks at are not read. Absent: all but the deep ones are. */
-  readonly pair?: 'physical' | 'logical' | 'cross-engine';
+  readonly pair?: PairKind;
   /** Also what takes long: indexes are checked against their tables. */
   readonly deep?: boolean;
 }

@@ -35,7 +35,8 @@ export interface ReadinessResult {
 /** Pure: the results of every rule that applies to the pair, passed or not. */
 export function judgeReadiness(input: ReadinessInput): readonly ReadinessResult[] {
   const engine = engineOf(input);
-  return READINESS_RULES.filter((rule) => applies(rule, input.pair, engine)).flatMap((rule) =>
+  const asked = (rule: Rule): boolean => rule.deep !== true || input.deep === true;
+  return READINESS_RULES.filter((rule) => asked(rule) && applies(rule, input.pair, engine)).flatMap((rule) =>
     shorten(rule.observe(input).map((observation) => resultOf(rule, observation, input, engine))),
   );
 }
@@ -49,8 +50,8 @@ export function blockingRules(pair: PairKind, engine: string | null, mode: Promo
 
 /** Sites that are not of different engines are of one, whichever of them answered. */
 function engineOf({ pair, primary, candidate }: ReadinessInput): string | null {
-  const other = pair === 'cross-engine' ? null : (primary.identity?.engine ?? null);
-  return candidate.identity?.engine ?? other;
+  const own = candidate.identity?.engine ?? candidate.engine ?? null;
+  return own ?? (pair === 'cross-engine' ? null : (primary.identity?.engine ?? primary.engine ?? null));
 }
 
 function resultOf(

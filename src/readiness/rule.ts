@@ -10,6 +10,8 @@ export interface ReadinessSite {
   readonly identity: Identity | null;
   /** The site is gone, and this is what it told last, then. Absent: it was asked now. */
   readonly rememberedAt?: Date;
+  /** What it should be by its address, where it was not identified. */
+  readonly engine?: string;
 }
 
 export interface ReadinessInput {
@@ -19,6 +21,8 @@ export interface ReadinessInput {
   readonly candidate: ReadinessSite;
   /** Whether a table of the primary (`schema.table`) is in scope. Absent: every one is. */
   readonly inScope?: (table: string) => boolean;
+  /** Whether the deep rules were asked for. */
+  readonly deep?: boolean;
   /** Absent: nothing is waived. */
   readonly waiving?: Waiving;
 }
@@ -59,7 +63,7 @@ export interface Rule {
   readonly engines?: readonly EngineName[];
   /** Whose facts it reads: with only the candidate's it is as good after the loss of the primary. */
   readonly reads: readonly SiteName[];
-  /** Only when asked for (`--deep`): without its facts it gives no result. */
+  /** Only when asked for (`--deep`); it is never missed. */
   readonly deep?: true;
   /** No waiver is accepted: what it finds voids the evidence itself. */
   readonly unwaivable?: true;
@@ -154,6 +158,29 @@ export function readOwn<T>(
   const { facts } = input[site];
   if (facts === null) return notAsked(site);
   return pick(facts) ?? { known: false, reason: `the ${site} did not tell` };
+}
+
+/** Judges one own fact of one site; unknown when it could not be read. */
+export function judged<T>(
+  input: ReadinessInput,
+  site: SiteName,
+  pick: (facts: ReadinessFacts) => Reading<T> | undefined,
+  observe: (value: T) => readonly Observation[],
+): readonly Observation[] {
+  const reading = readOwn(input, site, pick);
+  return reading.known ? observe(reading.value) : [unreadable(site, reading)];
+}
+
+/** Judges one own fact of each site, the primary's first; unknown when either could not be read. */
+export function judgedBoth<T, U>(
+  input: ReadinessInput,
+  ofPrimary: (facts: ReadinessFacts) => Reading<T> | undefined,
+  ofCandidate: (facts: ReadinessFacts) => Reading<U> | undefined,
+  observe: (primary: T, candidate: U) => readonly Observation[],
+): readonly Observation[] {
+  return judged(input, 'primary', ofPrimary, (theirs) =>
+    judged(input, 'candidate', ofCandidate, (ours) => observe(theirs, ours)),
+  );
 }
 
 function notAsked(site: SiteName): { readonly known: false; readonly reason: string } {

@@ -1,7 +1,21 @@
 import { APPLY_RULES } from './apply-rules.ts';
 import { MYSQL_RULES } from './mysql-rules.ts';
+import { POSTGRES_FEED_RULES } from './postgres-feed-rules.ts';
+import { POSTGRES_SCHEMA_RULES } from './postgres-schema-rules.ts';
+import { POSTGRES_SERVER_RULES } from './postgres-server-rules.ts';
+import { POSTGRES_STANDBY_RULES } from './postgres-standby-rules.ts';
+import { POSTGRES_STORAGE_RULES } from './postgres-storage-rules.ts';
 import type { Rule } from './rule.ts';
 import { SITE_RULES } from './site-rules.ts';
 
 /** Every rule, in the order of output. The codes and their meaning are stable. */
-export const READINESS_RULES: readonly Rule[] = [...SITE_RULES, ...APPLY_RULES, ...MYSQL_RULES];
+export const READINESS_RULES: readonly Rule[] = [
+  ...SITE_RULES,
+  ...APPLY_RULES,
+  ...POSTGRES_STANDBY_RULES,
+  ...POSTGRES_FEED_RULES,
+  ...POSTGRES_SERVER_RULES,
+  ...POSTGRES_STORAGE_RULES,
+  ...POSTGRES_SCHEMA_RULES,
+  ...MYSQL_RULES,
+];

@@ -3,6 +3,12 @@ import type { Identity } from '../../src/connector/identity.ts';
 import type { PairKind } from '../../src/connector/table.ts';
 import { judgeReadiness, type ReadinessResult } from '../../src/readiness/judge.ts';
 import type { ReadinessInput } from '../../src/readiness/rule.ts';
+import {
+  POSTGRES_PRIMARY,
+  POSTGRES_PUBLISHER,
+  POSTGRES_STANDBY,
+  POSTGRES_SUBSCRIBER,
+} from './readiness-postgres-fixture.ts';
 
 export const PRIMARY_IDENTITY: Identity = {
   engine: 'postgres',
@@ -60,14 +66,21 @@ export const PRIMARY_FACTS: ReadinessFacts = {
   sequences: [SEQUENCE],
   subscriptions: [],
   unread: [],
+  postgres: POSTGRES_PRIMARY,
 };
 
-export const STANDBY_FACTS: ReadinessFacts = { ...PRIMARY_FACTS, inRecovery: true, writable: false };
+export const STANDBY_FACTS: ReadinessFacts = {
+  ...PRIMARY_FACTS,
+  inRecovery: true,
+  writable: false,
+  postgres: POSTGRES_STANDBY,
+};
 
 export const SUBSCRIBER_FACTS: ReadinessFacts = {
   ...PRIMARY_FACTS,
   systemId: SUBSCRIBER_IDENTITY.systemId,
   subscriptions: [SUBSCRIPTION],
+  postgres: POSTGRES_SUBSCRIBER,
 };
 
 /** A pair of sites with nothing wrong, but for what is given. */
@@ -82,7 +95,15 @@ export function readinessInput(
   const physical = pair === 'physical';
   return {
     pair,
-    primary: { facts: { ...PRIMARY_FACTS, ...changed.primary }, identity: PRIMARY_IDENTITY },
+    deep: true,
+    primary: {
+      facts: {
+        ...PRIMARY_FACTS,
+        postgres: physical ? POSTGRES_PRIMARY : POSTGRES_PUBLISHER,
+        ...changed.primary,
+      },
+      identity: PRIMARY_IDENTITY,
+    },
     candidate: {
       facts: { ...(physical ? STANDBY_FACTS : SUBSCRIBER_FACTS), ...changed.candidate },
       identity: { ...(physical ? STANDBY_IDENTITY : SUBSCRIBER_IDENTITY), ...changed.candidateIdentity },

@@ -60,6 +60,10 @@ function needing(pair: PairKind, site: 'primary' | 'candidate', fact: string): r
   ).flatMap(([, , , codes]) => codes);
 }
 
+function isOwn(code: string): boolean {
+  return code.startsWith('TP-R-PG-');
+}
+
 describe('rules', () => {
   it('have distinct codes, and say why and what to do', () => {
     const codes = READINESS_RULES.map((rule) => rule.code);
@@ -68,6 +72,9 @@ describe('rules', () => {
       expect(rule.code).toMatch(/^TP-R-[A-Z-]+$/);
       expect(rule.why).not.toBe('');
       expect(rule.hint).not.toBe('');
+      expect(rule.title).not.toBe('');
+      expect(rule.reads).not.toEqual([]);
+      for (const url of rule.docs) expect(url).toMatch(/^https:\/\//);
     }
   });
 
@@ -82,7 +89,7 @@ describe('rules', () => {
 
   it('never ask of a standby what only applied rows need, nor the other way round', () => {
     expect(
-      codesIn('pass', readinessInput('physical')).filter((code) => /SUBSCR|SEQUENCE/.test(code)),
+      codesIn('pass', readinessInput('physical')).filter((code) => /SUBSCR|SEQUENCE|PUBLI/.test(code)),
     ).toEqual([]);
     expect(
       codesIn('pass', readinessInput('logical')).filter((code) => /RECOVERY|TIMELINE|SYSTEM/.test(code)),
@@ -127,9 +134,11 @@ describe('unknown facts', () => {
     for (const pair of PAIRS) {
       const sound = readinessInput(pair);
       for (const site of ['primary', 'candidate'] as const) {
-        const input = { ...sound, [site]: { facts: null, identity: null } };
+        const input = { ...sound, [site]: { facts: null, identity: null, engine: 'postgres' } };
         const expected = new Set(FACTS.flatMap((fact) => needing(pair, site, fact)));
-        expect(codesIn('unknown', input)).toEqual([...expected].sort());
+        const own = READINESS_RULES.filter((rule) => isOwn(rule.code) && applies(rule, pair, 'postgres'));
+        const lost = own.filter((rule) => rule.reads.includes(site)).map((rule) => rule.code);
+        expect(codesIn('unknown', input)).toEqual([...expected, ...lost].sort());
         expect(codesIn('fail', input)).toEqual([]);
       }
     }

@@ -1,0 +1,117 @@
+import { statfs } from 'node:fs/promises';
+import type { ReadinessOptions } from '../../src/connector/facts.ts';
+import type { PostgresFacts } from '../../src/connector/facts-postgres.ts';
+import { isLocal } from '../../src/connector/endpoint.ts';
+import type { Reading } from '../../src/connector/reading.ts';
+import { readIndexChecks } from './readiness-deep.ts';
+import { readLogicalFacts } from './readiness-logical.ts';
+import { reading, withheld } from './readiness-reading.ts';
+import {
+  readArchiver,
+  readConfigErrors,
+  readHbaErrors,
+  readPendingRestart,
+  readPrepared,
+  readReceiver,
+  readSenders,
+  readSettings,
+  readSlots,
+  readUnreplayed,
+  readWriters,
+} from './readiness-server.ts';
+import {
+  readAges,
+  readChecksumFailures,
+  readCollations,
+  readConflicts,
+  readExtensions,
+  readInvalidIndexes,
+  readTablespaces,
+  readUnvalidated,
+} from './readiness-storage.ts';
+import type { Session } from './session.ts';
+
+/** The facts of PostgreSQL's own rules, one short statement each. Throws only when the site is lost or the run aborted. */
+export async function readPostgresFacts(
+  session: Session,
+  options: ReadinessOptions,
+  signal: AbortSignal,
+): Promise<PostgresFacts> {
+  const role = await readRole(session, signal);
+  const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>, grant?: string): Promise<Reading<T>> =>
+    reading(signal, () => query(session, signal), grant);
+  const stats = async <T>(what: string, query: (s: Session, a: AbortSignal) => Promise<T>) =>
+    role.stats ? get(query) : withheld(what, 'pg_read_all_stats', role.quoted);
+  const settings = await get(readSettings);
+  return {
+    versionNumber: session.versionNumber,
+    settings,
+    configErrors: await get(readConfigErrors, grantOf('pg_show_all_file_settings()', role.quoted)),
+    pendingRestart: await get(readPendingRestart),
+    hbaErrors: await get(readHbaErrors, hbaGrant(session, role.quoted)),
+    receiver: await stats('the state of the WAL receiver', readReceiver),
+    unreplayedBytes: await get(readUnreplayed),
+    senders: await stats('who receives log', readSenders),
+    slots: await get(readSlots),
+    prepared: await get(readPrepared),
+    collations: await get(readCollations),
+    invalidIndexes: await get(readInvalidIndexes),
+    unvalidated: await get(readUnvalidated),
+    checksumFailures: await get(readChecksumFailures),
+    ages: await get(readAges),
+    extensions: await get(readExtensions),
+    tablespaces: await get(readTablespaces),
+    archiver: await get(readArchiver),
+    conflicts: await get(readConflicts),
+    disk: await readDisk(session, settings),
+    writers: await stats('who writes', readWriters),
+    ...(options.deep === true ? { indexChecks: await readIndexChecks(session, role.quoted, signal) } : {}),
+    ...(options.pair === undefined || options.pair === 'logical'
+      ? { logical: await readLogicalFacts(session, signal) }
+      : {}),
+  };
+}
+
+interface Role {
+  readonly quoted: string;
+  readonly stats: boolean;
+}
+
+async function readRole(session: Session, signal: AbortSignal): Promise<Role> {
+  const [row] = await session.rows<Role>(
+    `select pg_catalog.quote_ident(current_user) as quoted,
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as stats`,
+    [],
+    signal,
+  );
+  return row ?? { quoted: 'CURRENT_USER', stats: false };
+}
+
+function grantOf(signature: string, role: string): string {
+  return `GRANT EXECUTE ON FUNCTION pg_catalog.${signature} TO ${role};`;
+}
+
+function hbaGrant(session: Session, role: string): string {
+  const hba = grantOf('pg_hba_file_rules()', role);
+  return session.versionNumber >= 150_000 ? `${hba}\n${grantOf('pg_ident_file_mappings()', role)}` : hba;
+}
+
+/** The server does not tell how much room it has; only where its data directory can be seen from here it is known. */
+async function readDisk(
+  session: Session,
+  settings: PostgresFacts['settings'],
+): Promise<PostgresFacts['disk']> {
+  const path = settings.known ? settings.value['data_directory'] : undefined;
+  if (!isLocal(session.target.host)) {
+    return { known: false, reason: 'the server is on another machine, and does not tell by itself' };
+  }
+  if (path === undefined) {
+    return { known: false, reason: 'data_directory is shown only to members of pg_read_all_settings' };
+  }
+  try {
+    const { bavail, bsize } = await statfs(path, { bigint: true });
+    return { known: true, value: { path, freeBytes: (bavail * bsize).toString() } };
+  } catch {
+    return { known: false, reason: `${path} cannot be looked at from here` };
+  }
+}

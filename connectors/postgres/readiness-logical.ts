@@ -1,0 +1,142 @@
+import type {
+  PostgresLogicalFacts,
+  PublicationFact,
+  PublishedTable,
+  RoleFact,
+  SubscriptionSource,
+} from '../../src/connector/facts-postgres.ts';
+import type { Reading } from '../../src/connector/reading.ts';
+import { reading } from './readiness-reading.ts';
+import { readObjects } from './readiness-schema.ts';
+import { USER_SCHEMA } from './readiness-storage.ts';
+import type { Session } from './session.ts';
+
+/** What a site of a logical pair has that does not come with the rows, and how the rows come. */
+export async function readLogicalFacts(session: Session, signal: AbortSignal): Promise<PostgresLogicalFacts> {
+  const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>): Promise<Reading<T>> =>
+    reading(signal, () => query(session, signal));
+  return {
+    subscriptions: await get(readSources),
+    publications: await get(readPublications),
+    published: await get(readPublished),
+    withoutIdentity: await get(readWithoutIdentity),
+    roles: await get(readRoles),
+    largeObjects: await get(readLargeObjects),
+    overrides: await get(readOverrides),
+    encoding: await get(readEncoding),
+    objects: await get(readObjects),
+  };
+}
+
+function readSources(session: Session, signal: AbortSignal): Promise<SubscriptionSource[]> {
+  return session.rows<{ name: string; publications: readonly string[]; slot: string | null }>(
+    `select s.subname as name, s.subpublications as publications, s.subslotname as slot
+     from pg_subscription s join pg_database d on d.oid = s.subdbid
+     where d.datname = pg_catalog.current_database() order by 1`,
+    [],
+    signal,
+  );
+}
+
+async function readPublications(session: Session, signal: AbortSignal): Promise<PublicationFact[]> {
+  return session.rows<{ name: string; leavesOut: readonly string[] }>(
+    `select p.pubname as name, array_remove(array[case when not p.pubinsert then 'insert' end,
+       case when not p.pubupdate then 'update' end, case when not p.pubdelete then 'delete' end,
+       case when not p.pubtruncate then 'truncate' end], null) as "leavesOut"
+     from pg_publication p order by 1`,
+    [],
+    signal,
+  );
+}
+
+/** Tables as the publication names them: a partitioned one published via its root stands for its leaves. */
+function readPublished(session: Session, signal: AbortSignal): Promise<PublishedTable[]> {
+  const filters =
+    session.versionNumber >= 150_000
+      ? `t.rowfilter is not null as "rowFilter", exists (select from pg_publication_rel r
+           join pg_publication p on p.oid = r.prpubid
+           where p.pubname = t.pubname and r.prattrs is not null
+             and (r.prrelid = c.oid or c.relispartition)
+             and r.prrelid in (select pg_catalog.pg_partition_ancestors(c.oid) union all select c.oid)) as "columnList"`
+      : `false as "rowFilter", false as "columnList"`;
+  return session.rows<{ publication: string; table: string; rowFilter: boolean; columnList: boolean }>(
+    `select t.pubname as publication, t.schemaname || '.' || t.tablename as "table", ${filters}
+     from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
+     join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename order by 1, 2`,
+    [],
+    signal,
+  );
+}
+
+/** Manual, "Logical Replication", "Publication": without an identity UPDATE and DELETE of a published table fail. */
+async function readWithoutIdentity(session: Session, signal: AbortSignal): Promise<string[]> {
+  const rows = await session.rows<{ name: string }>(
+    `select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'r' and c.relpersistence = 'p' and ${USER_SCHEMA} and (c.relreplident = 'n'
+       or c.relreplident = 'd' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)
+       or c.relreplident = 'i' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident))
+     order by 1`,
+    [],
+    signal,
+  );
+  return rows.map(({ name }) => name);
+}
+
+function readRoles(session: Session, signal: AbortSignal): Promise<RoleFact[]> {
+  return session.rows<{
+    name: string;
+    login: boolean;
+    superuser: boolean;
+    replication: boolean;
+    attributes: string;
+  }>(
+    `select r.rolname as name, r.rolcanlogin as login, r.rolsuper as superuser, r.rolreplication as replication,
+       pg_catalog.concat_ws(' ', case when r.rolcanlogin then 'login' end, case when r.rolsuper then 'superuser' end,
+         case when r.rolcreatedb then 'createdb' end, case when r.rolcreaterole then 'createrole' end,
+         case when not r.rolinherit then 'noinherit' end, case when r.rolreplication then 'replication' end,
+         case when r.rolbypassrls then 'bypassrls' end,
+         case when r.rolconnlimit >= 0 then 'connection limit ' || r.rolconnlimit end,
+         'valid until ' || pg_catalog.to_char(r.rolvaliduntil, 'YYYY-MM-DD HH24:MI'),
+         (select 'in ' || pg_catalog.string_agg(g.rolname, ',' order by g.rolname) from pg_auth_members m
+           join pg_roles g on g.oid = m.roleid where m.member = r.oid)) as attributes
+     from pg_roles r where r.rolname !~ '^pg_' order by 1`,
+    [],
+    signal,
+  );
+}
+
+async function readLargeObjects(session: Session, signal: AbortSignal): Promise<string> {
+  const [row] = await session.rows<{ count: string }>(
+    'select pg_catalog.count(*)::text as count from pg_largeobject_metadata',
+    [],
+    signal,
+  );
+  return row?.count ?? '0';
+}
+
+/** Settings that hold secrets cannot be set this way; the values are the DBA's own. */
+async function readOverrides(session: Session, signal: AbortSignal): Promise<string[]> {
+  const rows = await session.rows<{ text: string }>(
+    `select pg_catalog.concat_ws(' in ', case when s.setrole <> 0 then 'role ' || r.rolname end,
+       case when s.setdatabase <> 0 then 'database ' || d.datname end) || ': ' || pg_catalog.unnest(s.setconfig) as text
+     from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole
+     left join pg_database d on d.oid = s.setdatabase
+     where s.setdatabase = 0 or d.datname = pg_catalog.current_database() order by 1`,
+    [],
+    signal,
+  );
+  return rows.map(({ text }) => text);
+}
+
+async function readEncoding(
+  session: Session,
+  signal: AbortSignal,
+): Promise<{ encoding: string; locale: string }> {
+  const [row] = await session.rows<{ encoding: string; locale: string }>(
+    `select pg_catalog.pg_encoding_to_char(d.encoding) as encoding, d.datcollate || '/' || d.datctype as locale
+     from pg_database d where d.datname = pg_catalog.current_database()`,
+    [],
+    signal,
+  );
+  return row ?? { encoding: '', locale: '' };
+}
