@@ -1,7 +1,67 @@
+import { int32At } from '../row/stream.ts';
+
 /** The most bytes a number takes as a varint here. */
 export const VARINT_BYTES_MAX = 8;
 /** Bytes of a place in the journal: 2^48 bytes of journal. */
 export const OFFSET_BYTES = 6;
+
+/** A call into the engine costs more than copying the few bytes of most values (measured). */
+const COPY_LOOP_MAX = 48;
+
+export function copyBytes(from: Uint8Array, at: number, length: number, to: Uint8Array, toAt: number): void {
+  if (length > COPY_LOOP_MAX) {
+    to.set(from.subarray(at, at + length), toAt);
+    return;
+  }
+  for (let byte = 0; byte < length; byte++) to[toAt + byte] = from[at + byte] ?? 0;
+}
+
+export function sameBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
+  for (let byte = 0; byte < length; byte++) if (a[aAt + byte] !== b[bAt + byte]) return false;
+  return true;
+}
+
+/** A place in the journal: six bytes, big endian. */
+export function placeAt(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return high * 2 ** 32 + (int32At(bytes, at + 2) >>> 0);
+}
+
+export function putPlace(bytes: Uint8Array, at: number, place: number): void {
+  const high = Math.floor(place / 2 ** 32);
+  bytes[at] = high >>> 8;
+  bytes[at + 1] = high;
+  bytes[at + 2] = place >>> 24;
+  bytes[at + 3] = place >>> 16;
+  bytes[at + 4] = place >>> 8;
+  bytes[at + 5] = place;
+}
+
+/** One piece of memory and a view of its beginning for each length: making views is what costs (measured). */
+export class Scratch {
+  bytes: Buffer = Buffer.allocUnsafeSlow(256);
+  #views: Buffer[] = [];
+
+  /** The first `length` bytes, to be written to before they are read. */
+  view(length: number): Buffer {
+    if (length > this.bytes.length) {
+      this.bytes = Buffer.allocUnsafeSlow(length * 2);
+      this.#views = [];
+    }
+    const known = this.#views[length];
+    if (known !== undefined) return known;
+    const view = this.bytes.subarray(0, length);
+    this.#views[length] = view;
+    return view;
+  }
+
+  /** A copy, valid until the next one. */
+  copyOf(from: Uint8Array, at: number, length: number): Buffer {
+    const view = this.view(length);
+    copyBytes(from, at, length, view, 0);
+    return view;
+  }
+}
 
 /** Bytes that do not mean what they should: the caller says of which file. */
 export class MalformedBytes extends Error {}
@@ -33,16 +93,21 @@ export class ByteWriter {
   varint(value: number): void {
     this.reserve(VARINT_BYTES_MAX);
     let rest = value;
-    while (rest >= 0x80) {
+    // Beyond 32 bits shifting would cut the number off.
+    while (rest >= 2 ** 31) {
       this.bytes[this.length++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
+    }
+    while (rest >= 0x80) {
+      this.bytes[this.length++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
     }
     this.bytes[this.length++] = rest;
   }
 
   offset(value: number): void {
     this.reserve(OFFSET_BYTES);
-    this.bytes.writeUIntBE(value, this.length, OFFSET_BYTES);
+    putPlace(this.bytes, this.length, value);
     this.length += OFFSET_BYTES;
   }
 
@@ -53,9 +118,14 @@ export class ByteWriter {
   }
 
   raw(value: Uint8Array): void {
-    this.reserve(value.length);
-    this.bytes.set(value, this.length);
-    this.length += value.length;
+    this.part(value, 0, value.length);
+  }
+
+  /** `length` bytes of `value` from `at` on. */
+  part(value: Uint8Array, at: number, length: number): void {
+    this.reserve(length);
+    copyBytes(value, at, length, this.bytes, this.length);
+    this.length += length;
   }
 
   framed(value: Uint8Array): void {
@@ -102,7 +172,7 @@ export class ByteReader {
   }
 
   offset(): number {
-    return this.#bytes.readUIntBE(this.#advance(OFFSET_BYTES), OFFSET_BYTES);
+    return placeAt(this.#bytes, this.#advance(OFFSET_BYTES));
   }
 
   time(): bigint {

@@ -174,12 +174,24 @@ export class Candidates {
       collect(record, keys);
       for (const [name, changedAt] of keys) {
         const stored = Buffer.from(name, 'latin1');
-        const entry = this.#core.entry(stored, name);
+        const entry = this.#core.entry(stored);
         // At its last change only; listed ones were given.
         if (entry === undefined || entryChangedAt(entry) !== changedAt) continue;
         if (!store.dirty.doesExist(dirtyKey(candidate.number, stored))) yield { stored, changedAt };
       }
     }
+  }
+
+  /** Keys of the dirty list in the order of the store, behind `after`; null: from the first one on. */
+  listed(candidate: Candidate, after: Buffer | null, limit: number): DirtyKey[] {
+    const { number } = candidate;
+    const start =
+      after === null ? numberPrefix(number) : Buffer.concat([dirtyKey(number, after), Buffer.of(0)]);
+    const page = this.#core.store.dirty.getRange({ start, end: numberPrefix(number + 1), limit });
+    return [...page].map(({ key, value }) => ({
+      stored: key.subarray(NUMBER_BYTES),
+      changedAt: decodePlace(value),
+    }));
   }
 
   /** Keys in the dirty list, and bytes of journal behind the cursor: zero of both means that nothing is dirty. */
@@ -257,15 +269,12 @@ export class Candidates {
   }
 
   *#listed(candidate: Candidate): Generator<DirtyKey> {
-    let start = numberPrefix(candidate.number);
-    const end = numberPrefix(candidate.number + 1);
+    let after: Buffer | null = null;
     for (;;) {
-      const page = [...this.#core.store.dirty.getRange({ start, end, limit: KEYS_PER_COMMIT })];
-      for (const { key, value } of page)
-        yield { stored: key.subarray(NUMBER_BYTES), changedAt: decodePlace(value) };
-      const last = page.at(-1);
-      if (last === undefined || page.length < KEYS_PER_COMMIT) return;
-      start = Buffer.concat([last.key, Buffer.of(0)]);
+      const page = this.listed(candidate, after, KEYS_PER_COMMIT);
+      yield* page;
+      after = page.at(-1)?.stored ?? null;
+      if (after === null || page.length < KEYS_PER_COMMIT) return;
     }
   }
 

@@ -53,16 +53,31 @@ export type ChangeRecord = RowRecord | TruncateRecord | KeylessRecord;
 
 type Placed<T> = Omit<T, 'at' | 'recordAt'>;
 
+/** A row change to be written. Digests stand at a place in other bytes, so that none need be cut out. */
+export interface WrittenRow {
+  readonly kind: RowRecord['kind'];
+  readonly relation: number;
+  readonly previous: number;
+  readonly fields: Uint8Array;
+  readonly before: State;
+  readonly beforeBytes: Uint8Array;
+  readonly beforeAt: number;
+  readonly after: State;
+  readonly afterBytes: Uint8Array;
+  readonly afterAt: number;
+  readonly columns: Uint8Array | null;
+}
+
 /** `within` is how far behind the start of its record the change stands. */
-export function writeRowRecord(to: ByteWriter, change: Placed<RowRecord>, within: number): void {
+export function writeRowRecord(to: ByteWriter, change: WrittenRow, within: number): void {
   const { before, after, columns } = change;
-  to.byte(change.kind | (before.state << 3) | (after.state << 5) | (columns === null ? 0 : COLUMNS_FLAG));
+  to.byte(change.kind | (before << 3) | (after << 5) | (columns === null ? 0 : COLUMNS_FLAG));
   to.varint(change.relation);
   to.varint(within);
   to.offset(change.previous);
   to.framed(change.fields);
-  if (before.state === STATE.present) to.raw(before.digest);
-  if (after.state === STATE.present) to.raw(after.digest);
+  if (before === STATE.present) to.part(change.beforeBytes, change.beforeAt, DIGEST_BYTES);
+  if (after === STATE.present) to.part(change.afterBytes, change.afterAt, DIGEST_BYTES);
   if (columns !== null) to.framed(columns);
 }
 

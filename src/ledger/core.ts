@@ -1,7 +1,9 @@
 import { TwinproofError } from '../errors.ts';
 import { MalformedBytes } from './bytes.ts';
 import type { Catalog } from './catalog.ts';
-import { entryChangedAt, entryDigest, entryState, STATE } from './entry.ts';
+import { entryChangedAt, entryDigest, entryState, STATE, type State } from './entry.ts';
+import { NOT_READ, PendingEntries } from './pending.ts';
+import { Tally } from './tally.ts';
 import { relationOf } from './key.ts';
 import type { Journal, Mark } from './journal.ts';
 import type { Relation } from './relation.ts';
@@ -20,11 +22,14 @@ export class Core {
   readonly journal: Journal;
   readonly store: Store;
   readonly catalog: Catalog;
-  /** Stored key as latin1 to entry: changes that are in the journal and not yet in the index. */
-  readonly pending = new Map<string, Buffer>();
+  /** Changes that are in the journal and not yet in the index. */
+  readonly pending = new PendingEntries();
   /** The last place between two transactions. */
   committed: Committed;
   #failure: TwinproofError | null = null;
+  /** Of the relation whose entries were written last, in the running transaction of the store. */
+  readonly #tally = new Tally();
+  #tallied: Relation | null = null;
 
   constructor(journal: Journal, store: Store, catalog: Catalog, committed: Committed) {
     this.journal = journal;
@@ -34,8 +39,8 @@ export class Core {
   }
 
   /** The newest entry of a key: a view, valid until the next look-up. */
-  entry(stored: Buffer, name = stored.toString('latin1')): Buffer | undefined {
-    return this.pending.get(name) ?? this.store.index.getBinaryFast(stored);
+  entry(stored: Buffer): Buffer | undefined {
+    return this.pending.get(stored) ?? this.store.index.getBinaryFast(stored);
   }
 
   /** After an error of the disk nothing is written any more: what is on disk is whole, what is in memory may not be. */
@@ -65,40 +70,32 @@ export class Core {
 
   /** Writes every pending entry; they must be those of the journal up to `mark`, which is durable. */
   async applyUpTo(mark: Mark): Promise<void> {
-    const names = [...this.pending.keys()].sort();
-    for (let start = 0; start < names.length; start += KEYS_PER_COMMIT) {
-      const some = names.slice(start, start + KEYS_PER_COMMIT);
+    const numbers = this.pending.sorted();
+    let start = 0;
+    do {
+      const end = Math.min(start + KEYS_PER_COMMIT, numbers.length);
       this.store.transaction(() => {
-        for (const name of some) this.#applyOne(name);
+        for (let at = start; at < end; at++) this.#applyOne(numbers[at] ?? 0);
         this.#writeRelations();
-        if (start + KEYS_PER_COMMIT >= names.length) this.store.writeMarks(mark, this.committed);
+        if (end === numbers.length) this.store.writeMarks(mark, this.committed);
       });
+      start = end;
       // Others may read, and sockets be served, between two commits.
       await new Promise(setImmediate);
-    }
-    if (names.length === 0) {
-      this.store.transaction(() => {
-        this.#writeRelations();
-        this.store.writeMarks(mark, this.committed);
-      });
-    }
+    } while (start < numbers.length);
     this.pending.clear();
   }
 
   /** Within a transaction of the store: writes an entry over `old`, and keeps rows and sums in step. */
   put(stored: Buffer, entry: Buffer | null, old = this.store.index.getBinaryFast(stored)): void {
-    const relation = this.catalog.byNumber(relationOf(stored));
+    const tally = this.#tallyOf(relationOf(stored));
     const oldState = old === undefined ? STATE.absent : entryState(old);
-    if (relation !== null) {
-      if (old !== undefined) count(relation, old, -1);
-      if (entry !== null) count(relation, entry, 1);
-      this.catalog.changed.add(relation);
-    }
-    if (entry === null) this.store.index.removeSync(stored);
-    else this.store.index.putSync(stored, entry);
-    const unread = entry !== null && entryState(entry) === STATE.unknown;
-    if (unread) this.store.unread.putSync(stored, entry.subarray(1, 7));
-    else if (oldState === STATE.unknown) this.store.unread.removeSync(stored);
+    if (old !== undefined) tally?.entry(old, -1);
+    this.pending.indexChanges(stored);
+    if (entry === null) {
+      this.store.index.removeSync(stored);
+      if (oldState === STATE.unknown) this.store.unread.removeSync(stored);
+    } else this.#write(stored, entry, oldState, tally);
   }
 
   /** Within a transaction of the store. */
@@ -106,17 +103,46 @@ export class Core {
     this.#writeRelations();
   }
 
-  #applyOne(name: string): void {
-    const entry = this.pending.get(name);
-    if (entry === undefined) return;
-    const stored = Buffer.from(name, 'latin1');
-    const old = this.store.index.getBinaryFast(stored);
-    // Redone after a crash: this commit or a later one has been there.
-    if (old !== undefined && entryChangedAt(old) >= entryChangedAt(entry)) return;
-    this.put(stored, entry, old);
+  #applyOne(number: number): void {
+    const { pending, store } = this;
+    const stored = pending.passingKey(number);
+    const entry = pending.passingEntry(number);
+    const oldState = pending.indexState(number);
+    if (oldState === NOT_READ) {
+      const old = store.index.getBinaryFast(stored);
+      // Redone after a crash: this commit or a later one has been there.
+      if (old === undefined || entryChangedAt(old) < entryChangedAt(entry)) this.put(stored, entry, old);
+      return;
+    }
+    const tally = this.#tallyOf(relationOf(stored));
+    tally?.row(oldState, pending.memory, pending.indexDigestAt(number), -1);
+    this.#write(stored, entry, oldState, tally);
+  }
+
+  #write(stored: Buffer, entry: Buffer, oldState: State, tally: Tally | null): void {
+    tally?.entry(entry, 1);
+    this.store.index.putSync(stored, entry);
+    if (entryState(entry) === STATE.unknown) this.store.unread.putSync(stored, entry.subarray(1, 7));
+    else if (oldState === STATE.unknown) this.store.unread.removeSync(stored);
+  }
+
+  /** Null: the relation has left the window. */
+  #tallyOf(number: number): Tally | null {
+    if (this.#tallied?.number === number) return this.#tally;
+    this.#settleTally();
+    this.#tallied = this.catalog.byNumber(number);
+    return this.#tallied === null ? null : this.#tally;
+  }
+
+  #settleTally(): void {
+    if (this.#tallied === null) return;
+    this.#tally.settle(this.#tallied);
+    this.catalog.changed.add(this.#tallied);
+    this.#tallied = null;
   }
 
   #writeRelations(): void {
+    this.#settleTally();
     for (const relation of this.catalog.changed) this.store.writeRelation(relation);
     this.catalog.changed.clear();
   }

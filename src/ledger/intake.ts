@@ -7,20 +7,21 @@ import type {
 } from '../connector/changes.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
-import { ByteWriter } from './bytes.ts';
+import { ByteWriter, sameBytes, Scratch } from './bytes.ts';
 import { KIND, writeKeylessRecord, writeRowRecord, writeTruncateRecord } from './change-record.ts';
 import type { Core } from './core.ts';
 import {
-  ABSENT,
-  encodeEntry,
+  DIGEST_BYTES,
+  ENTRY_DIGEST_AT,
   entryChangedAt,
   entryColumns,
-  entryRow,
+  entrySize,
+  entryState,
   STATE,
-  UNKNOWN,
-  type RowState,
+  writeEntry,
+  type State,
 } from './entry.ts';
-import { RELATION_BYTES, storedKey, type StoredKey } from './key.ts';
+import { KeyScratch } from './key.ts';
 import { HEAD_BYTES, RECORD, writeGap, writeTransactionTail } from './record.ts';
 import { Definitions } from './definitions.ts';
 import type { Relation } from './relation.ts';
@@ -28,6 +29,8 @@ import type { RowDigester } from './row-digest.ts';
 
 /** A longer transaction is written in parts, so that no record grows without bound. */
 const PART_BYTES = 256 * 1024;
+const GONE = { after: STATE.absent, columns: null };
+const UNRESOLVED = { after: STATE.unknown, columns: null };
 
 /**
  * Turns events of a change stream into records of the journal and entries of the index. Synchronous: durability is
@@ -39,6 +42,8 @@ export class Intake {
   readonly #definitions: Definitions;
   readonly #body = new ByteWriter(PART_BYTES * 2);
   readonly #tail = new ByteWriter(256);
+  readonly #key = new KeyScratch();
+  readonly #entry = new Scratch();
   #open: BeginEvent | null = null;
   #changes = 0;
   /** Where the record that is being built will stand. */
@@ -169,9 +174,12 @@ export class Intake {
     identity: Uint8Array,
     kind: typeof KIND.insert | typeof KIND.update | typeof KIND.delete,
   ): void {
-    const key = storedKey(relation.number, identity, relation.signed);
-    const name = key.stored.toString('latin1');
-    const entry = this.#core.entry(key.stored, name);
+    const { pending, store } = this.#core;
+    const key = this.#key;
+    key.set(relation.number, identity, relation.signed);
+    let number = pending.find(key.stored);
+    // A view, valid until the next look-up.
+    const entry = number < 0 ? store.index.getBinaryFast(key.stored) : pending.passingEntry(number);
     const before = stateBefore(relation, change, entry);
     if (this.#contradicts(relation, change, entry, before)) {
       this.cutPart();
@@ -180,39 +188,54 @@ export class Intake {
     }
     const previous = entry === undefined ? 0 : entryChangedAt(entry);
     const { after, columns } = this.#after(change, entry);
-    // Copied: the next look-up may reuse the memory of this one's answer.
-    const kept = before.state === STATE.present ? { ...before, digest: Buffer.from(before.digest) } : before;
     const at = this.#place();
-    const fields = fieldsOf(key);
+    const { result } = this.#digester;
     writeRowRecord(
       this.#body,
-      { kind, relation: relation.number, previous, fields, before: kept, after, columns },
+      {
+        kind,
+        relation: relation.number,
+        previous,
+        fields: key.fields,
+        before,
+        beforeBytes: entry ?? result,
+        beforeAt: ENTRY_DIGEST_AT,
+        after,
+        afterBytes: result,
+        afterAt: 0,
+        columns,
+      },
       at - this.#recordAt,
     );
-    this.#core.pending.set(name, encodeEntry(after, at, columns, key.long));
+    if (number < 0) number = pending.add(key.stored, entry);
+    const size = entrySize(after, columns, key.long);
+    const written = this.#entry.view(size);
+    const digest = after === STATE.present ? result : null;
+    writeEntry(written, { state: after, digest, changedAt: at, columns, long: key.long });
+    pending.replace(number, written, size);
   }
 
-  #after(change: RowChange, entry: Buffer | undefined): { after: RowState; columns: Buffer | null } {
-    if (change.after === null) return { after: ABSENT, columns: null };
+  /** What the row is now; its digest is left in the digester. */
+  #after(change: RowChange, entry: Buffer | undefined): { after: State; columns: Buffer | null } {
+    if (change.after === null) return GONE;
     const known = entry === undefined ? null : entryColumns(entry);
-    const fromBefore = change.before === null ? null : this.#digester.row(change.before, known).columns;
-    const { digest, columns } = this.#digester.row(change.after, fromBefore ?? known);
-    return digest === null
-      ? { after: UNKNOWN, columns: null }
-      : { after: { state: STATE.present, digest }, columns };
+    const digester = this.#digester;
+    const fromBefore =
+      change.before !== null && digester.resolve(change.before, known) ? digester.columns() : null;
+    if (!digester.resolve(change.after, fromBefore ?? known)) return UNRESOLVED;
+    return { after: STATE.present, columns: digester.columns() };
   }
 
   /** Whether the change cannot have happened to what the ledger held: then the ledger was wrong. */
-  #contradicts(relation: Relation, change: RowChange, entry: Buffer | undefined, before: RowState): boolean {
-    if (relation.completeFrom === null || before.state === STATE.unknown) return false;
+  #contradicts(relation: Relation, change: RowChange, entry: Buffer | undefined, before: State): boolean {
+    if (relation.completeFrom === null || before === STATE.unknown) return false;
     if (change.type === 'insert' || (change.oldKey !== null && change.after !== null)) {
-      return before.state === STATE.present;
+      return before === STATE.present;
     }
-    if (before.state === STATE.absent) return true;
-    if (change.before === null) return false;
-    const kept = entry === undefined ? null : entryColumns(entry);
-    const said = this.#digester.row(change.before, kept).digest;
-    return said !== null && !said.equals(before.digest);
+    if (before === STATE.absent) return true;
+    if (change.before === null || entry === undefined) return false;
+    if (!this.#digester.resolve(change.before, entryColumns(entry))) return false;
+    return !sameBytes(this.#digester.result, 0, entry, ENTRY_DIGEST_AT, DIGEST_BYTES);
   }
 
   #truncate(change: TruncateChange): void {
@@ -237,12 +260,7 @@ export class Intake {
 }
 
 /** What the index says that the row was; without an entry only a complete relation knows. */
-function stateBefore(relation: Relation, change: RowChange, entry: Buffer | undefined): RowState {
-  if (entry !== undefined) return entryRow(entry);
-  if (relation.completeFrom !== null || change.type === 'insert') return ABSENT;
-  return UNKNOWN;
-}
-
-function fieldsOf(key: StoredKey): Buffer {
-  return key.long ?? key.stored.subarray(RELATION_BYTES);
+function stateBefore(relation: Relation, change: RowChange, entry: Buffer | undefined): State {
+  if (entry !== undefined) return entryState(entry);
+  return relation.completeFrom !== null || change.type === 'insert' ? STATE.absent : STATE.unknown;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { NULL_LENGTH, int32At } from '../row/stream.ts';
+import { copyBytes, Scratch } from './bytes.ts';
 
 /**
  * How a row's key stands in the store: the relation's number (4 bytes, big endian), then the key's fields. The last
@@ -30,7 +31,41 @@ export interface StoredKey {
  */
 export function storedKey(relation: number, identity: Uint8Array, signed: readonly boolean[]): StoredKey {
   const bytes = Buffer.allocUnsafe(RELATION_BYTES + identity.length + signed.length);
-  bytes.writeUInt32BE(relation, 0);
+  return shortened(bytes.subarray(0, layOut(bytes, relation, identity, signed)));
+}
+
+/**
+ * Makes stored keys in memory of its own, over and over: what it holds is valid until the next `set`. For those who look
+ * up many, since making buffers is most of the work (measured).
+ */
+export class KeyScratch {
+  readonly #stored = new Scratch();
+  readonly #fields = new Scratch();
+  stored: Buffer = Buffer.alloc(0);
+  long: Buffer | null = null;
+  /** The key's fields, whole: what `long` holds, or else `stored` behind the relation. */
+  fields: Buffer = Buffer.alloc(0);
+
+  /** As storedKey. */
+  set(relation: number, identity: Uint8Array, signed: readonly boolean[]): void {
+    const size = RELATION_BYTES + identity.length + signed.length;
+    if (size > LONG_KEY_BYTES) {
+      const { stored, long } = storedKey(relation, identity, signed);
+      this.stored = stored;
+      this.long = long;
+      this.fields = long ?? stored.subarray(RELATION_BYTES);
+      return;
+    }
+    const length = layOut(this.#stored.view(size), relation, identity, signed);
+    this.stored = this.#stored.view(length);
+    this.long = null;
+    this.fields = this.#fields.copyOf(this.stored, RELATION_BYTES, length - RELATION_BYTES);
+  }
+}
+
+/** Writes relation and fields, unshortened, to the beginning of `bytes`; the answer is their length. */
+function layOut(bytes: Buffer, relation: number, identity: Uint8Array, signed: readonly boolean[]): number {
+  for (let byte = 0; byte < RELATION_BYTES; byte++) bytes[byte] = relation >>> (24 - 8 * byte);
   let to = RELATION_BYTES;
   let from = 0;
   for (let field = 0; field < signed.length; field++) {
@@ -40,18 +75,23 @@ export function storedKey(relation: number, identity: Uint8Array, signed: readon
     from += 4;
     if (from + length > identity.length) throw new RangeError('a key is cut off');
     if (field < signed.length - 1) to = putLength(bytes, to, length);
-    for (let byte = 0; byte < length; byte++) bytes[to + byte] = identity[from + byte] ?? 0;
+    copyBytes(identity, from, length, bytes, to);
     if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
     from += length;
     to += length;
   }
   if (from !== identity.length) throw new RangeError('a key has too many fields');
-  return shortened(bytes.subarray(0, to));
+  return to;
 }
 
 /** The relation that a stored key belongs to. */
 export function relationOf(stored: Uint8Array): number {
   return int32At(stored, 0) >>> 0;
+}
+
+/** Whether a stored key ends in a hash, so that the whole key stands in its entry and nowhere else. */
+export function isHashedKey(stored: Uint8Array): boolean {
+  return stored.length === RELATION_BYTES + LONG_KEY_BYTES;
 }
 
 /** The stored form of key fields that are laid out already: what `long` holds, or a stored key's bytes behind the relation. */

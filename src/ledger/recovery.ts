@@ -6,6 +6,7 @@ import type { Core } from './core.ts';
 import { encodeEntry, entryChangedAt, STATE } from './entry.ts';
 import { FIRST_MARK, type Journal, type Mark } from './journal.ts';
 import { storedFromFields } from './key.ts';
+import type { PendingEntries } from './pending.ts';
 import { decodeDefinition } from './relation.ts';
 import type { Committed, Store } from './store.ts';
 
@@ -116,7 +117,7 @@ export async function replay(core: Core, from: Mark, to: number, pendingMax: num
 
 /** For those who only read: into memory, whatever it takes. */
 export function replayRecord(
-  core: { readonly pending: Map<string, Buffer>; readonly catalog: Catalog },
+  core: { readonly pending: PendingEntries; readonly catalog: Catalog },
   record: RawRecord,
 ): void {
   if (record.kind === RECORD.relation) core.catalog.begin(decodeDefinition(bodyOf(record)), record.at);
@@ -131,6 +132,6 @@ export function replayRecord(
     }
     const key = storedFromFields(change.relation, change.fields);
     const entry = encodeEntry(change.after, change.at, change.columns, key.long);
-    core.pending.set(key.stored.toString('latin1'), entry);
+    core.pending.set(key.stored, entry);
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../connector/changes.ts';
 import { lane, SEED_1, SEED_2 } from '../digest/digest.ts';
 import { NULL_LENGTH, int32At } from '../row/stream.ts';
+import { copyBytes } from './bytes.ts';
 import { DIGEST_BYTES } from './entry.ts';
 
 /**
@@ -54,6 +55,9 @@ export class RowDigester {
   readonly #digest: DigestFunction;
   #reduced = Buffer.allocUnsafe(4096);
   #columns = Buffer.allocUnsafe(4096);
+  #columnsLength = 0;
+  /** The digest that `resolve` made last. */
+  readonly result: Buffer = Buffer.allocUnsafeSlow(DIGEST_BYTES);
 
   constructor(digest: DigestFunction) {
     this.#digest = digest;
@@ -64,6 +68,17 @@ export class RowDigester {
    * Throws RangeError for a body that is cut off.
    */
   row(body: Uint8Array, kept: Buffer | null): DigestedRow {
+    if (!this.resolve(body, kept)) return UNRESOLVED;
+    return { digest: Buffer.from(this.result), columns: this.columns() };
+  }
+
+  /** What to keep of the row that was resolved last: DigestedRow.columns. */
+  columns(): Buffer | null {
+    return this.#columnsLength === 0 ? null : Buffer.from(this.#columns.subarray(0, this.#columnsLength));
+  }
+
+  /** As `row`, but leaves the digest in `result`; false: the row must be read. */
+  resolve(body: Uint8Array, kept: Buffer | null): boolean {
     const count = ((body[0] ?? 0) << 8) | (body[1] ?? 0);
     this.#reserve(count);
     const reduced = this.#reduced;
@@ -76,10 +91,10 @@ export class RowDigester {
     for (let column = 0; column < count; column++) {
       const length = int32At(body, from);
       from += 4;
-      if (length === UNREAD_LENGTH) return UNRESOLVED;
+      if (length === UNREAD_LENGTH) return false;
       if (length === UNCHANGED_LENGTH) {
         const at = keptAt(kept, column);
-        if (kept === null || at < 0) return UNRESOLVED;
+        if (kept === null || at < 0) return false;
         kept.copy(columns, columnsEnd, at, at + COLUMN_BYTES);
         resolved = true;
       } else if (length > VALUE_BYTES_BARE) {
@@ -92,7 +107,8 @@ export class RowDigester {
         if (length < NULL_LENGTH) throw new RangeError('a value has no length');
         const size = Math.max(length, 0);
         if (from + size > body.length) throw new RangeError('a row is cut off');
-        for (let byte = from - 4; byte < from + size; byte++) reduced[to++] = body[byte] ?? 0;
+        copyBytes(body, from - 4, 4 + size, reduced, to);
+        to += 4 + size;
         from += size;
         continue;
       }
@@ -100,10 +116,10 @@ export class RowDigester {
       columnsEnd += COLUMN_BYTES;
     }
     if (from !== body.length) throw new RangeError('a row is longer than its values');
-    const digest = Buffer.allocUnsafe(DIGEST_BYTES);
-    this.#digest(reduced.subarray(0, to), digest, 0);
+    this.#digest(reduced.subarray(0, to), this.result, 0);
     const wide = resolved || body.length >= WIDE_ROW_BYTES;
-    return { digest, columns: wide && columnsEnd > 0 ? Buffer.from(columns.subarray(0, columnsEnd)) : null };
+    this.#columnsLength = wide ? columnsEnd : 0;
+    return true;
   }
 
   #reserve(count: number): void {

@@ -110,8 +110,7 @@ function stateOf(relation: Relation, begun: boolean): ShownTable['state'] {
 function rowsWaiting(ledger: Ledger): Map<number, { rows: number; unread: number }> {
   const found = new Map<number, { rows: number; unread: number }>();
   const { pending, store } = ledger.core;
-  for (const [name, entry] of pending) {
-    const stored = Buffer.from(name, 'latin1');
+  for (const { stored, entry } of pending) {
     const number = relationOf(stored);
     const extra = found.get(number) ?? { rows: 0, unread: 0 };
     found.set(number, extra);

@@ -172,8 +172,10 @@ export class StateAt {
     const first = low.toString('latin1');
     const end = high.toString('latin1');
     const found: { name: string; entry: Buffer }[] = [];
-    for (const [name, entry] of this.#core.pending)
-      if (name >= first && name < end) found.push({ name, entry });
+    for (const { stored, entry } of this.#core.pending) {
+      const name = stored.toString('latin1');
+      if (name >= first && name < end) found.push({ name, entry: Buffer.from(entry) });
+    }
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

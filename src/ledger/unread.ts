@@ -82,7 +82,7 @@ export class Unread {
     const entry = this.#core.entry(stored);
     if (entry === undefined || row.digest === null) return 0;
     if (entryState(entry) !== STATE.unknown || entryChangedAt(entry) !== changedAt) return 0;
-    if (this.#core.pending.has(stored.toString('latin1'))) return 0;
+    if (this.#core.pending.find(stored) >= 0) return 0;
     const long = entryLongKey(entry);
     const state = { state: STATE.present, digest: row.digest };
     this.#core.put(stored, encodeEntry(state, changedAt, row.columns, long));
