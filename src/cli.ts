@@ -10,6 +10,7 @@ import { addKeygenCommand } from './commands/keygen.command.ts';
 import { addLedgerCommand } from './commands/ledger.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
 import { addVerifyCommand } from './commands/verify.command.ts';
+import { addWatchCommand } from './commands/watch.command.ts';
 import { toolVersion } from './commands/version.ts';
 import { EXIT } from './error-codes.ts';
 import { messageOf, TwinproofError } from './errors.ts';
@@ -49,6 +50,7 @@ function buildProgram(io: SiteIo): Command {
     .exitOverride();
   addVerifyCommand(program, io);
   addCertifyCommand(program, io);
+  addWatchCommand(program, io);
   addPreflightCommand(program, io);
   addCertificateCommand(program, io);
   addLedgerCommand(program, io);

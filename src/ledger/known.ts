@@ -35,38 +35,45 @@ const followedSchema: z.ZodType<FollowedSource> = z.object({
   details: z.record(z.string(), z.string()),
 });
 
-const readinessSchema: z.ZodType<ReadinessFacts> = z.object({
-  inRecovery: z.boolean().nullable(),
-  writable: z.boolean().nullable(),
-  replayPaused: z.boolean().nullable(),
-  systemId: z.string().nullable(),
-  timeline: z.string().nullable(),
-  unloggedTables: z.array(z.string()).nullable(),
-  sequences: z
-    .array(
-      z.object({
-        name: z.string(),
-        lastValue: count,
-        increment: microseconds,
-        ownedBy: z.string().nullable(),
-        dataExtreme: count,
-      }),
-    )
-    .nullable(),
-  subscriptions: z
-    .array(
-      z.object({
-        name: z.string(),
-        enabled: z.boolean(),
-        workerRunning: z.boolean().nullable(),
-        applyErrors: count,
-        skipLsn: z.string().nullable(),
-        tablesNotReady: z.array(z.string()),
-      }),
-    )
-    .nullable(),
-  unread: z.array(z.object({ fact: z.string(), reason: z.string() })),
-});
+/** What rules of one engine look at is plain data, and kept as it is (src/connector/facts.ts). */
+const readinessSchema: z.ZodType<ReadinessFacts> = z
+  .looseObject({
+    inRecovery: z.boolean().nullable(),
+    writable: z.boolean().nullable(),
+    replayPaused: z.boolean().nullable(),
+    systemId: z.string().nullable(),
+    timeline: z.string().nullable(),
+    unloggedTables: z.array(z.string()).nullable(),
+    sequences: z
+      .array(
+        z.object({
+          name: z.string(),
+          lastValue: count,
+          increment: microseconds,
+          ownedBy: z.string().nullable(),
+          dataExtreme: count,
+        }),
+      )
+      .nullable(),
+    subscriptions: z
+      .array(
+        z.object({
+          name: z.string(),
+          enabled: z.boolean(),
+          workerRunning: z.boolean().nullable(),
+          applyErrors: count,
+          skipLsn: z.string().nullable(),
+          tablesNotReady: z.array(z.string()),
+        }),
+      )
+      .nullable(),
+    unread: z.array(z.object({ fact: z.string(), reason: z.string() })),
+  })
+  .refine(isReadiness);
+
+function isReadiness(facts: { readonly inRecovery: boolean | null }): facts is ReadinessFacts {
+  return facts.inRecovery !== undefined;
+}
 
 const pairSchema: z.ZodType<PairKind> = z.enum(['physical', 'logical', 'cross-engine']);
 const streamSchema = z.object({ pair: pairSchema });
@@ -74,6 +81,8 @@ const primarySchema = z.object({
   identity: identitySchema,
   followed: followedSchema,
   readiness: readinessSchema.nullable(),
+  /** The primary's clock minus the watcher's, milliseconds, give or take the time of a query. */
+  skewMs: z.number(),
   atUs: microseconds,
 });
 const definitionsSchema = z.object({

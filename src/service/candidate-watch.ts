@@ -1,0 +1,252 @@
+import type { Timing } from '../compare/timing.ts';
+import { publicIdentity } from '../connector/identity.ts';
+import type { PairKind, TableSelection } from '../connector/table.ts';
+import { TwinproofError } from '../errors.ts';
+import type { Candidate } from '../ledger/candidates.ts';
+import { pauseBefore } from './backoff.ts';
+import { AnotherIncarnation, CandidateSession } from './candidate-session.ts';
+import { Differences } from './differences.ts';
+import { KeySettler } from './key-settler.ts';
+import { Pace } from './pace.ts';
+import { Scrubber } from './scrubber.ts';
+import { isFinal } from './site-errors.ts';
+import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
+import type { WatchLog } from './watch-log.ts';
+
+const IDLE_MS = 500;
+/** Between two looks at the journal the reading of ranges goes on so long. */
+const SCRUB_SLICE_MS = 1000;
+const DRAIN_SLICE_MS = 5000;
+const RECHECK_EVERY_MS = 1000;
+const RECHECK_DIFFERENT_EVERY_MS = 5000;
+const LAG_EVERY_MS = 2000;
+const FACTS_EVERY_MS = 60_000;
+const GOOD_AFTER_MS = 10_000;
+/** An address behind which servers change all the time must not keep us busy. */
+const FLAPPING_MS = 1000;
+
+export interface CandidateParts {
+  readonly name: string;
+  readonly watched: WatchedLedger;
+  readonly connect: (signal: AbortSignal) => Promise<WatchSite>;
+  readonly selection: TableSelection;
+  readonly pair: PairKind;
+  readonly rowsPerSecond: number | null;
+  readonly maxProofAgeMs: number;
+  readonly timing: Timing;
+  readonly random: () => number;
+  readonly log: WatchLog;
+}
+
+/** What a look at a candidate has come to: for status lines and for who waits for the end. */
+export interface CandidateState {
+  readonly connected: boolean;
+  readonly dirty: number;
+  readonly differences: number;
+  readonly moreDifferences: boolean;
+  /** Tables of which something is not proven, by name. */
+  readonly unproven: readonly string[];
+  /** Up to this place of the journal every key that changed was looked at; those that are left differ. 0: it was not. */
+  readonly lookedAtUpTo: number;
+  /** Everything that can be proven is. */
+  readonly proven: boolean;
+}
+
+const UNSEEN: CandidateState = {
+  connected: false,
+  dirty: 0,
+  differences: 0,
+  moreDifferences: false,
+  unproven: [],
+  lookedAtUpTo: 0,
+  proven: false,
+};
+
+/** Proves one candidate against the ledger, all the time. Others are not disturbed when it is down. */
+export class CandidateWatch {
+  readonly #parts: CandidateParts;
+  readonly #differences: Differences;
+  readonly #pace: Pace;
+  state: CandidateState = UNSEEN;
+
+  constructor(parts: CandidateParts) {
+    this.#parts = parts;
+    this.#differences = new Differences(parts.watched.known, parts.name);
+    this.#pace = new Pace(parts.rowsPerSecond, parts.timing);
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  /** Until aborted. Throws only what no attempt would mend. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { timing, random, log, name } = this.#parts;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      const startedAt = timing.now();
+      try {
+        await this.#connected(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof TwinproofError) || isFinal(error)) throw error;
+        const { code, message, hint } = error;
+        log.state({ level: 'warn', site: name, event: 'connection', code, message, hint });
+      }
+      this.state = { ...this.state, connected: false, lookedAtUpTo: 0, proven: false };
+      if (timing.now() - startedAt >= GOOD_AFTER_MS) attempt = 0;
+      await timing.sleep(pauseBefore(Math.max(1, attempt), random()), signal).catch(() => undefined);
+    }
+  }
+
+  async #connected(signal: AbortSignal): Promise<void> {
+    const { connect, watched, log, name, timing } = this.#parts;
+    const site = await connect(signal);
+    try {
+      const primary = watched.known.primary();
+      if (primary === null)
+        throw new TwinproofError('TP-UNREACHABLE', { message: 'the primary was never reached yet' });
+      await this.#demandKind(site, signal);
+      await site.follow(primary.followed, signal);
+      log.state({ level: 'info', site: name, event: 'connection', message: 'connected' });
+      let voided = false;
+      for (;;) {
+        const bound = await this.#bind(site, voided, signal);
+        voided = true;
+        try {
+          await this.#session(site, bound, signal);
+          return;
+        } catch (error) {
+          if (!(error instanceof AnotherIncarnation)) throw error;
+          const hint = 'everything that was proven of it is proven anew';
+          log.tell({ level: 'warn', site: name, event: 'incarnation', message: error.message, hint });
+          await timing.sleep(FLAPPING_MS, signal);
+        }
+      }
+    } finally {
+      await site.close();
+    }
+  }
+
+  /** Throws TP-UNRELATED for a candidate whose rows have other bytes than this ledger's. */
+  async #demandKind(site: WatchSite, signal: AbortSignal): Promise<void> {
+    const { pair, name } = this.#parts;
+    const kind = kindOf((await site.identify(signal)).role);
+    if (kind === null || kind === pair) return;
+    throw new TwinproofError('TP-UNRELATED', {
+      message: `${name} is the ${kind} kind of candidate, and this ledger holds rows for ${pair} ones`,
+      hint: 'one ledger serves one kind: put this candidate into a system of its own in the configuration',
+    });
+  }
+
+  /** `voided`: it is as it was, and still nothing that was proven of it counts. */
+  async #bind(site: WatchSite, voided: boolean, signal: AbortSignal): Promise<Candidate> {
+    const { watched, name, log } = this.#parts;
+    const incarnation = await site.incarnation(signal);
+    const known = watched.candidates.byName(name);
+    const isNew = voided || known?.incarnation !== incarnation;
+    // Its beginning must be a place of the journal that a crash does not take back.
+    const bound = await watched.exclusive.run(async () => {
+      await watched.ledger.flush();
+      if (voided && known?.incarnation === incarnation) watched.candidates.bind(name, '');
+      return watched.candidates.bind(name, incarnation);
+    });
+    if (isNew) this.#differences.forget();
+    if (isNew && known !== null && !voided) {
+      const message = 'it is another incarnation than it was: everything is proven anew';
+      log.tell({ level: 'warn', site: name, event: 'incarnation', message });
+    }
+    return bound;
+  }
+
+  async #session(site: WatchSite, bound: Candidate, signal: AbortSignal): Promise<void> {
+    const { watched, name, selection, pair, timing, log, maxProofAgeMs } = this.#parts;
+    const parts = { watched, site, name, bound, selection, pair, timing, log };
+    const session = new CandidateSession({ ...parts, differences: this.#differences, pace: this.#pace });
+    const keys = new KeySettler(session);
+    const scrubber = new Scrubber(session, maxProofAgeMs);
+    const times = { recheck: -Infinity, lag: -Infinity, facts: -Infinity };
+    while (!signal.aborted) {
+      const busy = await this.#round(session, keys, scrubber, times, signal);
+      if (!busy) await timing.sleep(IDLE_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** True: there is more to do. */
+  async #round(
+    session: CandidateSession,
+    keys: KeySettler,
+    scrubber: Scrubber,
+    times: { recheck: number; lag: number; facts: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { timing, watched } = this.#parts;
+    const now = timing.now();
+    await session.demandSame(signal);
+    await session.place(signal);
+    await session.refresh(signal);
+    if (now - times.facts >= FACTS_EVERY_MS) {
+      times.facts = now;
+      await this.#remember(session, signal);
+    }
+    if (now - times.lag >= LAG_EVERY_MS) {
+      times.lag = now;
+      this.#writeLag(session);
+    }
+    let busy = await keys.drain(now + DRAIN_SLICE_MS, signal);
+    const { listed } = watched.candidates.dirtyCounts(session.bound);
+    const every = this.#differences.count > 0 ? RECHECK_DIFFERENT_EVERY_MS : RECHECK_EVERY_MS;
+    if (listed > 0 && timing.now() - times.recheck >= every) {
+      if (await keys.recheck(signal)) times.recheck = timing.now();
+      else busy = true;
+    }
+    const until = timing.now() + SCRUB_SLICE_MS;
+    let scrubbed = true;
+    while (scrubbed && timing.now() < until && !signal.aborted) scrubbed = await scrubber.step(signal);
+    await session.tellDifferences(signal);
+    this.#look(session, scrubber);
+    return busy || scrubbed;
+  }
+
+  #look(session: CandidateSession, scrubber: Scrubber): void {
+    const { listed } = this.#parts.watched.candidates.dirtyCounts(session.bound);
+    const unproven = [...session.roots.values()].filter(
+      (root) => !root.complete || scrubber.due(root)?.provenAtUs === null,
+    );
+    const differences = this.#differences.count;
+    const clear = this.#differences.more || listed <= differences;
+    this.state = {
+      connected: true,
+      dirty: listed,
+      differences,
+      moreDifferences: this.#differences.more,
+      unproven: unproven.map(({ root }) => root),
+      lookedAtUpTo: clear ? session.bound.cursor : 0,
+      proven: scrubber.done,
+    };
+  }
+
+  async #remember(session: CandidateSession, signal: AbortSignal): Promise<void> {
+    const { watched, name } = this.#parts;
+    const identity = publicIdentity(await session.site.identify(signal));
+    const readiness = await session.site.readiness(signal);
+    const { incarnation } = session.bound;
+    watched.known.writeCandidate(name, { incarnation, identity, readiness, atUs: this.#nowUs() });
+  }
+
+  #writeLag({ pending }: CandidateSession): void {
+    if (pending === null) return;
+    const { received, applied, bytes } = pending;
+    const value = { atUs: this.#nowUs(), received, applied, pendingBytes: bytes };
+    this.#parts.watched.known.writeLag(this.#parts.name, value);
+  }
+
+  #nowUs(): bigint {
+    return BigInt(Math.round(this.#parts.timing.now() * 1000));
+  }
+}
+
+/** The kind of pair that a candidate of this role makes; null: it has been promoted, which `follow` says better. */
+export function kindOf(role: 'primary' | 'standby' | 'subscriber'): PairKind | null {
+  if (role === 'standby') return 'physical';
+  return role === 'subscriber' ? 'logical' : null;
+}

@@ -1,0 +1,120 @@
+import type { CleanKey, DirtyKey } from '../ledger/candidates.ts';
+import { rootOf } from '../ledger/candidate-check.ts';
+import { checkKeys, type CheckedKey } from '../ledger/candidate-check-keys.ts';
+import { entryLongKey } from '../ledger/entry.ts';
+import { identityOf, isHashedKey, RELATION_BYTES, relationOf } from '../ledger/key.ts';
+import type { Relation } from '../ledger/relation.ts';
+import { boundaryAt } from '../ledger/state.ts';
+import type { CandidateSession } from './candidate-session.ts';
+import { isOfTable } from './site-errors.ts';
+
+const KEYS_PER_BATCH = 4000;
+/** Keys of the dirty list that are read again in one round. */
+const LISTED_PER_ROUND = 4000;
+
+interface PlacedKey {
+  readonly stored: Buffer;
+  readonly relation: Relation;
+  readonly identity: Uint8Array;
+}
+
+/** Reads keys of a candidate that may differ, and takes those off its dirty list that are equal. */
+export class KeySettler {
+  readonly #session: CandidateSession;
+  #listedAfter: Buffer | null = null;
+
+  constructor(session: CandidateSession) {
+    this.#session = session;
+  }
+
+  /**
+   * Looks at the keys that the journal changed up to what the candidate has applied. Ends when none is left or the time
+   * is over. True: more is left.
+   */
+  async drain(untilMs: number, signal: AbortSignal): Promise<boolean> {
+    const session = this.#session;
+    const { candidates } = session.watched;
+    while (session.applied !== null) {
+      const batch = candidates.next(session.bound, KEYS_PER_BATCH, session.applied.boundary);
+      if (batch === null) return false;
+      const clean = await this.#judge(batch.keys, signal);
+      await session.demandSame(signal);
+      session.bound = candidates.settle(batch, clean);
+      if (session.timing.now() >= untilMs) return true;
+    }
+    return false;
+  }
+
+  /** Reads some of the dirty list again. True: its end was reached. */
+  async recheck(signal: AbortSignal): Promise<boolean> {
+    const session = this.#session;
+    const { candidates } = session.watched;
+    const keys = candidates.listed(session.bound, this.#listedAfter, LISTED_PER_ROUND);
+    this.#listedAfter = keys.length < LISTED_PER_ROUND ? null : (keys.at(-1)?.stored ?? null);
+    if (keys.length > 0) {
+      const clean = await this.#judge(keys, signal);
+      await session.demandSame(signal);
+      candidates.clean(session.bound, clean);
+    }
+    return this.#listedAfter === null;
+  }
+
+  /** Those of the keys that are equal, or of no table in scope. */
+  async #judge(keys: readonly DirtyKey[], signal: AbortSignal): Promise<CleanKey[]> {
+    const { core } = this.#session.watched.ledger;
+    const clean: CleanKey[] = [];
+    const byRoot = new Map<string, PlacedKey[]>();
+    for (const { stored } of keys) {
+      const relation = core.catalog.byNumber(relationOf(stored));
+      const root = relation === null ? null : rootOf(relation);
+      if (relation === null || root === null || !this.#session.roots.has(root)) {
+        clean.push({ stored, boundary: boundaryAt(core.committed.mark.at) });
+        continue;
+      }
+      const identity = this.#identity(stored, relation);
+      if (identity === null) continue;
+      const placed = byRoot.get(root) ?? [];
+      placed.push({ stored, relation, identity });
+      byRoot.set(root, placed);
+    }
+    for (const [root, placed] of byRoot) clean.push(...(await this.#judgeRoot(root, placed, signal)));
+    return clean;
+  }
+
+  async #judgeRoot(root: string, keys: readonly PlacedKey[], signal: AbortSignal): Promise<CleanKey[]> {
+    const session = this.#session;
+    const shape = session.tables.get(root)?.shape ?? null;
+    if (shape === null) return [];
+    const identities = keys.map(({ identity }) => identity);
+    let checked: readonly CheckedKey[];
+    try {
+      checked = await checkKeys(session.watched.ledger, session.site, { root, shape }, identities, signal);
+      session.pace.spent(identities.length);
+    } catch (error) {
+      if (!isOfTable(error)) throw error;
+      session.tellTable(root, error);
+      return [];
+    }
+    const clean: CleanKey[] = [];
+    for (const [index, { judgement }] of checked.entries()) {
+      const key = keys[index];
+      if (key === undefined) continue;
+      if (judgement.kind === 'clean') clean.push({ stored: key.stored, boundary: judgement.boundary });
+      const fields = key.stored.subarray(RELATION_BYTES);
+      const { number } = key.relation;
+      if (judgement.kind === 'clean') session.resolved(root, number, fields);
+      else if (judgement.kind === 'different' && session.roots.get(root)?.complete === true) {
+        session.differs({ table: root, relation: number, fields, kind: judgement.difference }, key.identity);
+      }
+    }
+    return clean;
+  }
+
+  /** Null: the store holds only a hash of the key, and no row to take the whole from. */
+  #identity(stored: Buffer, relation: Relation): Uint8Array | null {
+    const entry = this.#session.watched.ledger.core.entry(stored);
+    const long = entry === undefined ? null : entryLongKey(entry);
+    if (long === null && isHashedKey(stored)) return null;
+    return identityOf(Buffer.from(long ?? stored.subarray(RELATION_BYTES)), relation.signed);
+  }
+}

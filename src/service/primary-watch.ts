@@ -1,0 +1,145 @@
+import type { Timing } from '../compare/timing.ts';
+import { publicIdentity } from '../connector/identity.ts';
+import type { PairKind, TableSelection } from '../connector/table.ts';
+import { TwinproofError } from '../errors.ts';
+import { BaselineReader } from './baseline-reader.ts';
+import { pauseBefore } from './backoff.ts';
+import { DefinitionPoll } from './definition-poll.ts';
+import type { Pace } from './pace.ts';
+import { isFinal } from './site-errors.ts';
+import { Tail } from './tail.ts';
+import { untilFirstEnds } from './together.ts';
+import { UnreadReader } from './unread-reader.ts';
+import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
+import type { WatchLog } from './watch-log.ts';
+
+const WITNESS_EVERY_MS = 1000;
+const POLL_EVERY_MS = 3000;
+const BASELINE_EVERY_MS = 500;
+const UNREAD_EVERY_MS = 2000;
+const FACTS_EVERY_MS = 60_000;
+/** A connection that has held for so long was a good one: the next failure is a first one. */
+const GOOD_AFTER_MS = 10_000;
+
+export interface PrimaryParts {
+  readonly watched: WatchedLedger;
+  readonly connect: (signal: AbortSignal) => Promise<WatchSite>;
+  readonly selection: TableSelection;
+  readonly pair: PairKind;
+  readonly pace: Pace;
+  readonly timing: Timing;
+  readonly random: () => number;
+  readonly log: WatchLog;
+}
+
+/** Follows the primary: its log, and everything about it that the log does not say. Comes back whenever it is lost. */
+export class PrimaryWatch {
+  readonly #parts: PrimaryParts;
+  readonly #tail: Tail;
+
+  constructor(parts: PrimaryParts) {
+    this.#parts = parts;
+    this.#tail = new Tail(parts.watched, parts.log);
+  }
+
+  /** Until aborted. Throws only what no attempt would mend. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { timing, random, log } = this.#parts;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      const startedAt = timing.now();
+      try {
+        await this.#connected(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof TwinproofError) || isFinal(error)) throw error;
+        const { code, message, hint } = error;
+        log.state({ level: 'warn', site: 'primary', event: 'stream', code, message, hint });
+      }
+      if (timing.now() - startedAt >= GOOD_AFTER_MS) attempt = 0;
+      await timing.sleep(pauseBefore(Math.max(1, attempt), random()), signal).catch(() => undefined);
+    }
+  }
+
+  async #connected(signal: AbortSignal): Promise<void> {
+    const { watched, connect, selection, pair, log, pace } = this.#parts;
+    const primary = await connect(signal);
+    try {
+      await this.#remember(primary, signal);
+      const poll = new DefinitionPoll(watched, primary, selection, pair, log);
+      const baseline = new BaselineReader({ watched, primary, selection, pair, poll, pace, log });
+      const unread = new UnreadReader(watched, primary, selection, pair);
+      await untilFirstEnds(signal, [
+        (own) => this.#tail.run(primary, pair, () => this.#nowUs(), own),
+        (own) => this.#witness(primary, own),
+        (own) => this.#every(POLL_EVERY_MS, 'definitions', own, () => poll.poll(own)),
+        (own) => this.#every(BASELINE_EVERY_MS, 'baseline', own, () => baseline.round(own)),
+        (own) => this.#every(BASELINE_EVERY_MS, 'baseline', own, () => baseline.advance()),
+        (own) => this.#every(UNREAD_EVERY_MS, 'unread rows', own, () => unread.round(own)),
+        (own) => this.#every(FACTS_EVERY_MS, 'facts', own, () => this.#remember(primary, own, true)),
+      ]);
+    } finally {
+      await primary.close();
+    }
+  }
+
+  #witness(primary: WatchSite, signal: AbortSignal): Promise<void> {
+    return this.#every(WITNESS_EVERY_MS, 'witness', signal, async () => {
+      this.#parts.watched.witness.offer(await primary.witness(signal));
+    });
+  }
+
+  /**
+   * Does something again and again until aborted. A failure is told and tried again later: as long as the stream is
+   * alive nothing else ends it.
+   */
+  async #every(ms: number, what: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
+    const { timing, random, log } = this.#parts;
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await action();
+        log.over({ level: 'info', site: 'primary', event: what, message: `${what}: well again` });
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof TwinproofError) || isFinal(error)) throw error;
+        const { code, message, hint } = error;
+        failures++;
+        // One that passes by itself is not worth a line.
+        if (failures > 1 || !error.retryable)
+          log.state({
+            level: 'warn',
+            site: 'primary',
+            event: what,
+            code,
+            message: `${what}: ${message}`,
+            hint,
+          });
+      }
+      const pause = failures === 0 ? ms : ms + pauseBefore(failures, random());
+      await timing.sleep(pause, signal).catch(() => undefined);
+    }
+  }
+
+  /** Writes down who the primary is. Throws TP-LEDGER-SYSTEM for another one than the ledger's. */
+  async #remember(primary: WatchSite, signal: AbortSignal, facts = false): Promise<void> {
+    const { watched, timing } = this.#parts;
+    const identity = publicIdentity(await primary.identify(signal));
+    const source = `${identity.systemId}/${identity.database}`;
+    if (source !== watched.ledger.identity.source) {
+      throw new TwinproofError('TP-LEDGER-SYSTEM', {
+        message: `the primary is ${source}, and this ledger is of ${watched.ledger.identity.source}`,
+      });
+    }
+    const askedAt = timing.now();
+    const { timeUs } = await primary.witness(signal);
+    const skewMs = Number(timeUs / 1000n) - (askedAt + timing.now()) / 2;
+    const followed = await primary.followedSource(signal);
+    const earlier = watched.known.primary()?.readiness ?? null;
+    const readiness = facts ? await primary.readiness(signal) : earlier;
+    watched.known.writePrimary({ identity, followed, readiness, skewMs, atUs: this.#nowUs() });
+  }
+
+  #nowUs(): bigint {
+    return BigInt(Math.round(this.#parts.timing.now() * 1000));
+  }
+}

@@ -1,0 +1,93 @@
+import type { ChangeEvent, ChangeStream } from '../connector/changes.ts';
+import type { PairKind } from '../connector/table.ts';
+import { TwinproofError } from '../errors.ts';
+import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
+import type { WatchLog } from './watch-log.ts';
+
+/** Where the next stream begins. */
+type Start = 'stored' | 'server';
+
+/**
+ * Carries the primary's changes into the ledger. One a ledger; its streams come and go, and it remembers whether the log
+ * behind the stored position was lost.
+ */
+export class Tail {
+  readonly #watched: WatchedLedger;
+  readonly #log: WatchLog;
+  #start: Start = 'stored';
+
+  constructor(watched: WatchedLedger, log: WatchLog) {
+    this.#watched = watched;
+    this.#log = log;
+  }
+
+  /**
+   * Streams until the stream ends or fails; throws what it throws, TP-INTERRUPTED when aborted. A gap is written down
+   * before anything behind it is taken, so what it covers is unknown from then on, and read anew.
+   */
+  async run(primary: WatchSite, pair: PairKind, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
+    try {
+      const stream = await this.#open(primary, pair, nowUs, signal);
+      try {
+        this.#start = 'stored';
+        this.#log.state({ level: 'info', site: 'primary', event: 'stream', message: 'following the log' });
+        await this.#follow(stream, nowUs);
+      } finally {
+        await stream.close();
+      }
+    } finally {
+      await this.#watched.abandon();
+    }
+  }
+
+  async #open(
+    primary: WatchSite,
+    pair: PairKind,
+    nowUs: () => bigint,
+    signal: AbortSignal,
+  ): Promise<ChangeStream> {
+    const after = this.#start === 'stored' ? this.#watched.ledger.position : null;
+    try {
+      return await primary.streamChanges({ after, pair }, signal);
+    } catch (error) {
+      if (!(error instanceof TwinproofError) || error.code !== 'TP-GAP' || after === null) throw error;
+      await this.#recordGap(error.message, nowUs());
+      this.#start = 'server';
+      return await primary.streamChanges({ after: null, pair }, signal);
+    }
+  }
+
+  async #follow(stream: ChangeStream, nowUs: () => bigint): Promise<void> {
+    let seen = false;
+    for await (const events of stream.batches) {
+      const durable = await this.#watched.take(events);
+      this.#tellGaps(events, nowUs());
+      seen ||= events.some(({ type }) => type === 'commit' || type === 'idle');
+      // A position of the stream before this one is not this server's to hear.
+      if (durable === null || !seen) continue;
+      this.#watched.witness.advance(durable, this.#watched.compare);
+      stream.acknowledge(durable);
+    }
+  }
+
+  async #recordGap(reason: string, atUs: bigint): Promise<void> {
+    await this.#watched.between(() => this.#watched.ledger.recordGap(reason, null));
+    this.#tellGap(reason, atUs);
+  }
+
+  #tellGaps(events: readonly ChangeEvent[], atUs: bigint): void {
+    for (const event of events) if (event.type === 'gap') this.#tellGap(event.reason, atUs);
+  }
+
+  #tellGap(reason: string, atUs: bigint): void {
+    this.#watched.known.writeGap({ reason, atUs });
+    this.#log.tell({
+      level: 'error',
+      site: 'primary',
+      event: 'gap',
+      code: 'TP-GAP',
+      message: `the log has a gap: ${reason}`,
+      hint: 'what the ledger knew of the rows is void; they are read anew, and until then nothing is certified',
+    });
+  }
+}

@@ -1,0 +1,142 @@
+import type { ChangeEvent } from '../connector/changes.ts';
+import type { LedgerSite, SourceTable } from '../connector/ledger-sites.ts';
+import type { Connector } from '../connector/contract.ts';
+import type { Position, PositionOrder } from '../connector/position.ts';
+import type { PairKind } from '../connector/table.ts';
+import { Baseline } from '../ledger/baseline.ts';
+import { Candidates } from '../ledger/candidates.ts';
+import { Known } from '../ledger/known.ts';
+import { Ledger, type LedgerOptions } from '../ledger/ledger.ts';
+import type { Relation } from '../ledger/relation.ts';
+import { Unread } from '../ledger/unread.ts';
+import { Witness } from '../ledger/witness.ts';
+import { Exclusive } from './exclusive.ts';
+
+/** A site that a ledger can be kept of. */
+export type WatchSite = Connector & LedgerSite;
+
+/** What sites of an engine know without being asked: any connector of it will do. */
+type EngineKnowledge = Pick<WatchSite, 'comparePositions'>;
+
+/**
+ * The ledger of one system while it is watched, and what the loops share. Whatever takes events, flushes, or writes the
+ * index goes through `exclusive`, one after the other.
+ */
+export class WatchedLedger {
+  readonly ledger: Ledger;
+  readonly known: Known;
+  readonly candidates: Candidates;
+  readonly baseline: Baseline;
+  readonly unread: Unread;
+  readonly witness: Witness;
+  readonly exclusive = new Exclusive();
+  /** The tables as the last poll of this process found them; null: none was yet. */
+  sourceTables: readonly SourceTable[] | null = null;
+  /** StreamedTable.id of tables whose rows could not be read at the last attempt. */
+  readonly unreadable = new Set<string>();
+  /** Polls whose answer is in the ledger: whoever waits for the next one counts. */
+  polls = 0;
+  readonly #engine: EngineKnowledge;
+  #inTransaction = false;
+
+  private constructor(ledger: Ledger, engine: EngineKnowledge) {
+    this.#engine = engine;
+    this.ledger = ledger;
+    this.known = new Known(ledger.core.store);
+    this.candidates = new Candidates(ledger.core);
+    this.baseline = new Baseline(ledger.core, () => ledger.settle());
+    this.unread = new Unread(ledger.core);
+    this.witness = new Witness(ledger.core);
+  }
+
+  /** Throws as Ledger.open. `engine`: any site of the engine, open or closed. */
+  static async open(options: LedgerOptions, engine: EngineKnowledge): Promise<WatchedLedger> {
+    return new WatchedLedger(await Ledger.open(options), engine);
+  }
+
+  readonly compare = (a: Position, b: Position): PositionOrder => this.#engine.comparePositions(a, b);
+
+  /** Whether the stream has brought everything up to a position; false also for one of another history. */
+  hasPassed(position: Position): boolean {
+    const reached = this.ledger.position;
+    if (reached === null) return false;
+    const order = this.compare(reached, position);
+    return order === 'equal' || order === 'after';
+  }
+
+  /** Of what kind the pairs of this ledger are; null: not settled yet. */
+  get pair(): PairKind | null {
+    return this.known.stream()?.pair ?? null;
+  }
+
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
+  /** Takes events and makes them durable; the answer may be acknowledged. */
+  take(events: readonly ChangeEvent[]): Promise<Position | null> {
+    return this.exclusive.run(async () => {
+      this.ledger.take(events);
+      for (const { type } of events) {
+        if (type === 'begin') this.#inTransaction = true;
+        else if (type === 'commit') this.#inTransaction = false;
+      }
+      return await this.ledger.flush();
+    });
+  }
+
+  /** To be called when a stream has ended, whatever it left. */
+  abandon(): Promise<void> {
+    return this.exclusive.run(async () => {
+      if (!this.#inTransaction) return;
+      await this.ledger.abandon();
+      this.#inTransaction = false;
+    });
+  }
+
+  /**
+   * Runs an action that begins relations or reads what the stream has brought, between two transactions: what begins
+   * within one would go with it when its stream ends. False, and nothing is done, while one is open.
+   */
+  between(action: () => void): Promise<boolean> {
+    return this.exclusive.run(async () => {
+      if (this.#inTransaction) return false;
+      action();
+      await this.ledger.flush();
+      return true;
+    });
+  }
+
+  /** Runs an action on the index when it is up to the journal, and the journal on disk. */
+  settled<T>(action: () => Promise<T> | T): Promise<T> {
+    return this.exclusive.run(async () => {
+      await this.ledger.settle();
+      return await action();
+    });
+  }
+
+  /** The relations that are followed now, each with its table as the catalog has it. */
+  followed(): { readonly relation: Relation; readonly source: SourceTable }[] {
+    const found: { relation: Relation; source: SourceTable }[] = [];
+    for (const source of this.sourceTables ?? []) {
+      const relation = source.unfollowed === null ? this.ledger.core.catalog.ofTable(source.id) : null;
+      if (relation !== null) found.push({ relation, source });
+    }
+    return found;
+  }
+
+  /** Every row of every table that can be known is known, as of the last poll. */
+  get baselineDone(): boolean {
+    const { core } = this.ledger;
+    if (this.sourceTables === null || core.store.unread.getKeysCount({ limit: 1 }) > 0) return false;
+    return this.sourceTables.every(({ id, unfollowed }) => {
+      const relation = core.catalog.ofTable(id);
+      if (unfollowed !== null || this.unreadable.has(id)) return true;
+      return relation !== null && (relation.keyFields === null || relation.completeFrom !== null);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.exclusive.run(() => this.ledger.close());
+  }
+}
