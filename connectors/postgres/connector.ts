@@ -29,7 +29,7 @@ import { BaseConnector, POINT_BYTES_MAX, type ReadOptions } from './base-connect
 import { type BracketStart, openStandbyBracket, openSubscriberBracket } from './bracket.ts';
 import { readIdentity } from './identity.ts';
 import { readIncarnation } from './incarnation.ts';
-import { originPosition, readFollowed, readForks, readPendingLog } from './ledger-candidate.ts';
+import { originPosition, readFollowed, readForks, readPendingLog, writtenWhen } from './ledger-candidate.ts';
 import { planLeaf, readFollowedSource, readWitness, waitForCommits } from './ledger-primary.ts';
 import { readLedgerSetup } from './ledger-setup.ts';
 import { bytesBetween } from './lsn.ts';
@@ -182,6 +182,10 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
       this.#points(shape, keys, onSnapshot, signal),
     );
     return { rows, bracket };
+  }
+
+  writtenWhen(writer: string, transactions: string): 'before' | 'since' | null {
+    return writtenWhen(writer, transactions);
   }
 
   pendingLog(signal: AbortSignal): Promise<PendingLog> {

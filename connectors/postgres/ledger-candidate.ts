@@ -104,6 +104,25 @@ export async function readForks(
   return ancestors.map(({ timeline, end }) => place({ systemId, timeline, wal }, end));
 }
 
+const XID_BITS = 32;
+/** Below it are the ids of rows that are older than anything (transam.h: BootstrapTransactionId, FrozenTransactionId). */
+const FIRST_NORMAL_XID = 3n;
+
+/**
+ * `transactions` is `xmin:xmax` of a snapshot of the primary: every transaction below xmin had ended, and none from xmax
+ * on, subtransactions too (manual, "Transaction ID and Snapshot Information Functions"). `writer` has 32 bits: of all ids
+ * that end in these the one nearest to the snapshot is meant. A row that was frozen shows its writer all the same.
+ */
+export function writtenWhen(writer: string, transactions: string): 'before' | 'since' | null {
+  const match = /^(\d+):(\d+)$/.exec(transactions);
+  if (match === null || !/^\d+$/.test(writer)) return null;
+  const [lowest, next] = [BigInt(match[1] ?? 0), BigInt(match[2] ?? 0)];
+  if (BigInt(writer) < FIRST_NORMAL_XID) return 'before';
+  const id = next + BigInt.asIntN(XID_BITS, BigInt(writer) - next);
+  if (id >= next) return 'since';
+  return id < lowest ? 'before' : null;
+}
+
 /**
  * The apply worker of a subscription writes as origin `pg_` and its oid, and notes the end of the primary's commit
  * (manual, "Replication Progress Tracking").

@@ -14,13 +14,15 @@ export async function readWitness(
   memory: HeadMemory,
   signal: AbortSignal,
 ): Promise<WitnessReading> {
-  const [clock] = await session.rows<{ us: string }>(
-    'select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::int8::text as us',
+  const [clock] = await session.rows<{ us: string; ended: string }>(
+    `select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::int8::text as us,
+       pg_catalog.pg_snapshot_xmin(s.now) || ':' || pg_catalog.pg_snapshot_xmax(s.now) as ended
+     from (select pg_catalog.pg_current_snapshot() as now) s`,
     [],
     signal,
   );
   const { head } = await readHead(session, signal, memory);
-  return { position: head, timeUs: BigInt(clock?.us ?? 0) };
+  return { position: head, timeUs: BigInt(clock?.us ?? 0), transactions: clock?.ended ?? '' };
 }
 
 /** Block ranges of one leaf: the last is open, so rows that come behind it are in it. */

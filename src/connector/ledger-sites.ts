@@ -26,6 +26,8 @@ export interface SourceTable {
 export interface WitnessReading {
   readonly position: Position;
   readonly timeUs: bigint;
+  /** Which transactions had ended before the position was read, for LedgerCandidate.writtenWhen. Opaque. */
+  readonly transactions?: string;
 }
 
 /** What a read of the primary contains. */
@@ -118,6 +120,11 @@ export interface LedgerCandidate {
     keys: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<{ readonly rows: readonly FoundRow[]; readonly bracket: Bracket | null }>;
+  /**
+   * Whether the transaction that wrote a row (the first of FoundRow.writers) had ended at a witness reading of the primary,
+   * or had not; null: it cannot be told. Pure.
+   */
+  writtenWhen(writer: string, transactions: string): 'before' | 'since' | null;
   pendingLog(signal: AbortSignal): Promise<PendingLog>;
   /** Bytes of log from `a` to `b`, never negative; null: they cannot be compared. */
   bytesBetween(a: Position, b: Position): bigint | null;

@@ -15,6 +15,7 @@ import {
 import type { Ledger } from './ledger.ts';
 import type { RowDigester } from './row-digest.ts';
 import type { Boundary } from './state.ts';
+import { Witness } from './witness.ts';
 
 /** Keys of one point read. */
 const KEYS_PER_READ = 10_000;
@@ -24,7 +25,10 @@ const RANGE_BYTES_MAX = 64 * 1024 * 1024;
 const SUSPECTS_MAX = 10_000;
 
 /** What of a candidate is needed here. */
-export type CheckedSite = Pick<LedgerCandidate, 'readRowsBracketed' | 'readRangeBracketed'> & {
+export type CheckedSite = Pick<
+  LedgerCandidate,
+  'readRowsBracketed' | 'readRangeBracketed' | 'writtenWhen'
+> & {
   comparePositions(a: Position, b: Position): PositionOrder;
 };
 
@@ -83,7 +87,10 @@ async function checkSome(
   }
   const { rows, bracket } = read;
   const digester = ledger.digester();
-  const found = new Map(rows.map((row) => [nameOf(row.key), readRow(digester, row, shape)]));
+  const transactions = new Witness(ledger.core).read()?.transactions ?? null;
+  const found = new Map(
+    rows.map((row) => [nameOf(row.key), readRow(digester, row, site, shape, transactions)] as const),
+  );
   const judged = judgeSome(ledger, site, root, bracket, keys, found, false);
   if (rest === null || bracket === null || !judged.some(({ judgement }) => isBeyond(judgement)))
     return judged;
@@ -225,11 +232,20 @@ function judgeBodies(
 }
 
 /** Null: a value of the row cannot be compared. */
-function readRow(digester: RowDigester, { row, writers }: FoundRow, shape: RowShape): ReadRow | null {
+function readRow(
+  digester: RowDigester,
+  { row, writers }: FoundRow,
+  site: CheckedSite,
+  { pair }: RowShape,
+  transactions: string | null,
+): ReadRow | null {
   const { digest } = digester.row(row, null);
+  if (digest === null) return null;
+  const id = writers?.[0];
   // The transactions of a subscriber have numbers of their own.
-  const writer = shape.pair === 'physical' ? (writers?.[0] ?? null) : null;
-  return digest === null ? null : { digest, writer };
+  if (id === undefined || pair !== 'physical') return { digest, writer: null };
+  const ended = transactions === null ? null : site.writtenWhen(id, transactions);
+  return { digest, writer: { id, ended } };
 }
 
 function nameOf(identity: Uint8Array): string {

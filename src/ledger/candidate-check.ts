@@ -27,10 +27,13 @@ export type Judgement =
   | { readonly kind: 'different'; readonly difference: RowDifference }
   | { readonly kind: 'unknown'; readonly why: UnknownWhy };
 
-/** A row as it was read on a candidate, digested; `writer`: the transaction that wrote it, null where that says nothing. */
+/**
+ * A row as it was read on a candidate, digested. `writer`: the transaction that wrote it, and whether it had ended at the
+ * ledger's witness of the primary (null: not known); null where a candidate's transactions are its own.
+ */
 export interface ReadRow {
   readonly digest: Uint8Array;
-  readonly writer: string | null;
+  readonly writer: { readonly id: string; readonly ended: 'before' | 'since' | null } | null;
 }
 
 /** The part of the journal that a bracket covers: the read shows the state at some boundary from `low` to `high`. */
@@ -198,22 +201,25 @@ export class TableCheck {
   }
 
   /**
-   * Whether a row that is as the ledger has it at no commit was written before the ledger's end. It was if the journal
-   * has its writer's change; it was behind it if the journal has not, and the row is no earlier state of itself either, as
-   * one would be whose later changes the candidate dropped. A row that is not there shows no writer.
+   * Whether a row that is as the ledger has it at no commit was written before the ledger's end. It was if its writer had
+   * ended at the witness, which lies before that end, or if the journal has its writer's change. It was written behind the
+   * end if its writer had not ended at the witness, the journal does not have its change, and the row is no earlier state
+   * of itself, as one would be whose later changes the candidate dropped. A row that is not there shows no writer.
    */
   #writtenWhen(identity: Uint8Array, read: ReadRow | null): 'before the end' | 'beyond' | 'tail' {
-    if (read?.writer === undefined || read.writer === null) return 'beyond';
+    const writer = read?.writer ?? null;
+    if (writer === null) return 'beyond';
+    if (writer.ended === 'before') return 'before the end';
     let stale = false;
     const { journal, committed } = this.#core;
     for (const relation of this.#relations) {
       for (const { at, recordAt, before } of this.#changes(relation, identity)) {
         if (at >= committed.mark.at) continue;
-        if (readTransaction(journal.recordAt(recordAt)).head.id === read.writer) return 'before the end';
+        if (readTransaction(journal.recordAt(recordAt)).head.id === writer.id) return 'before the end';
         if (before.state === STATE.unknown || matches(before, read)) stale = true;
       }
     }
-    return stale ? 'beyond' : 'tail';
+    return stale || writer.ended === null ? 'beyond' : 'tail';
   }
 }
 

@@ -11,6 +11,8 @@ const NAME = 'witness';
 export interface WitnessSample {
   readonly position: Position;
   readonly timeUs: bigint;
+  /** WitnessReading.transactions. */
+  readonly transactions?: string | undefined;
 }
 
 /**
@@ -46,6 +48,7 @@ export function passSamples(
 const witnessSchema = z.object({
   position: positionSchema,
   timeUs: z.string().transform((text) => BigInt(text)),
+  transactions: z.string().optional(),
 });
 
 /** The witness of a ledger, on disk. */
@@ -68,7 +71,8 @@ export class Witness {
     const known = this.read();
     if (passed === null || (known !== null && known.timeUs >= passed.timeUs)) return;
     const { store } = this.#core;
-    const value = { position: passed.position, timeUs: passed.timeUs.toString() };
+    const { position, timeUs, transactions } = passed;
+    const value = { position, timeUs: timeUs.toString(), transactions };
     this.#core.guard(() => store.transaction(() => store.write(NAME, value)));
   }
 

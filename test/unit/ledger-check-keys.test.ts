@@ -73,6 +73,10 @@ class Rows {
 
   comparePositions = comparePlaces;
 
+  writtenWhen(): null {
+    return null;
+  }
+
   readRowsBracketed(
     _shape: RowShape,
     keys: readonly Uint8Array[],

@@ -33,7 +33,9 @@ function read(ledger: Ledger, key: number, value: string | null, writer: string 
   if (value === null) return null;
   const { digest } = ledger.digester().row(body(key, value), null);
   if (digest === null) throw new Error('a row without a digest');
-  return { digest, writer };
+  const since = writer?.startsWith('t') === true ? 'since' : null;
+  const ended = writer?.startsWith('old') === true ? 'before' : since;
+  return { digest, writer: writer === null ? null : { id: writer, ended } };
 }
 
 /** What a candidate shows of a key, and what must come of it. */
@@ -190,6 +192,8 @@ describe('behind the ledger’s end', () => {
       expect(row(1, 'rotten', 't3')).toEqual({ kind: 'different', difference: 'changed' });
       expect(row(1, 'a', 't2')).toEqual({ kind: 'different', difference: 'changed' });
       expect(row(1, 'a', 't9')).toEqual({ kind: 'unknown', why: 'beyond' });
+      expect(row(1, 'rotten', 'old 1')).toEqual({ kind: 'different', difference: 'changed' });
+      expect(row(1, 'unseen', 'of unknown age')).toEqual({ kind: 'unknown', why: 'beyond' });
       expect(row(1, 'unseen', null)).toEqual({ kind: 'unknown', why: 'beyond' });
       expect(row(2, 'b', 't2')).toEqual({ kind: 'different', difference: 'extra' });
       expect(judge(ledger, beyond, 1, null)).toEqual({ kind: 'unknown', why: 'beyond' });
