@@ -73,6 +73,11 @@ export class Follower {
     return new Follower(stream);
   }
 
+  /** Over a stream that is open already. */
+  static over(stream: ChangeStream): Follower {
+    return new Follower(stream);
+  }
+
   /** Behind the transaction that was read last, and the idle time after it. */
   get position(): Position {
     if (this.#position === null) throw new Error('nothing was read yet');
