@@ -10,6 +10,7 @@ import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { DEFAULT_STREAM, type StreamSettings } from './stream.ts';
 import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
+import { endOf, UNTIL_HINT, type Waiver } from './waiver.ts';
 
 export interface SiteConfig {
   /** `primary`, or the candidate's name. */
@@ -34,6 +35,8 @@ export interface SystemConfig {
   readonly scrub: { readonly rowsPerSecond: number | null };
   /** What the primary's tables and columns are on candidates that have none of their own. Absent: nothing is mapped. */
   readonly mapping?: Mapping;
+  /** Findings of readiness that somebody has accepted. */
+  readonly waivers: readonly Waiver[];
 }
 
 export interface LedgerConfig {
@@ -87,6 +90,17 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .default(DEFAULT_STREAM.publication),
     allowUnboundedWal: z.boolean().default(DEFAULT_STREAM.allowUnboundedWal),
   };
+  const words = text.pipe(z.string().trim().min(1, { error: 'may not be empty' }));
+  const waiver = z.strictObject({
+    rule: text.pipe(z.string().regex(/^TP-R-[A-Z0-9-]+$/, { error: 'the code of a rule is wanted: TP-R-…' })),
+    subject: words.nullable().default(null),
+    candidate: name.nullable().default(null),
+    reason: words,
+    by: words,
+    until: text.transform((raw, issues) =>
+      read(issues, endOf(raw), 'the end of the waiver is wanted', UNTIL_HINT),
+    ),
+  });
   const system = z.strictObject({
     primary: z.strictObject(site).transform((value, issues) => toSite(PRIMARY, value, issues)),
     candidates: z
@@ -118,6 +132,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .strictObject({ rowsPerSecond: z.int().positive().nullable().default(null) })
       .default({ rowsPerSecond: null }),
     mapping: mappingSchema.optional(),
+    waivers: z.array(waiver).default([]),
   });
   return z.strictObject({
     systems: z.record(z.string(), system).transform((systems, issues) => toSystems(systems, issues)),

@@ -1,3 +1,4 @@
+import type { Waiver } from '../config/waiver.ts';
 import type { PairKind } from '../connector/table.ts';
 import {
   applies,
@@ -11,7 +12,7 @@ import {
   type Rule,
 } from './rule.ts';
 import { READINESS_RULES } from './rules.ts';
-import { covers, isInForce, type Waiver } from './waiver.ts';
+import { covers, isInForce } from './waiver.ts';
 
 /** Findings of one rule that are listed one by one; what is beyond is counted. */
 const LISTED_MAX = 20;

@@ -1,14 +1,4 @@
-/** A person's decision that one finding does not stand against a promotion, until a day. */
-export interface Waiver {
-  /** Code of the rule, `TP-R-…`. */
-  readonly rule: string;
-  /** The subject of the finding; `*` stands for any characters. Null: every subject. */
-  readonly subject: string | null;
-  readonly reason: string;
-  /** Who answers for it. */
-  readonly by: string;
-  readonly until: Date;
-}
+import type { Waiver } from '../config/waiver.ts';
 
 export interface Waiving {
   readonly waivers: readonly Waiver[];

@@ -1,4 +1,6 @@
 import type { Outcome } from '../compare/result.ts';
+import type { Waiver } from '../config/waiver.ts';
+import type { ReadinessResult } from '../readiness/judge.ts';
 import type { NotChecked } from '../readiness/not-checked.ts';
 import type { Coverage, Decider, Evidence, Loss, LossKind, VerdictMode } from './evidence.ts';
 import { isFresh, judgeIntegrity } from './integrity.ts';
@@ -67,15 +69,31 @@ export function decide(integrity: Outcome, loss: LossKind, effects: readonly Eff
   return loss === 'bounded' && effects.includes('loss') ? 'SAFE_WITH_LOSS' : 'UNKNOWN';
 }
 
-/** A verdict lapses with the policy's period, and with the age of its oldest proof if that comes first. */
-function expiryOf({ now, policy, integrity: { provenAt } }: Evidence): Date {
-  const end = now.getTime() + policy.certificateValidForMs;
+/** A verdict lapses with the policy's period, and with the age of its oldest proof or a waiver if that comes first. */
+function expiryOf({ now, policy, readiness, integrity: { provenAt } }: Evidence): Date {
+  const waivers = waivedIn(readiness ?? []).map(({ waiver }) => waiver.until.getTime());
+  const end = Math.min(now.getTime() + policy.certificateValidForMs, ...waivers);
   if (provenAt === null || !isFresh(provenAt, now, policy.maxProofAgeMs)) return new Date(end);
   return new Date(Math.min(end, provenAt.getTime() + policy.maxProofAgeMs));
 }
 
-function notProvenOf({ notChecked, integrity }: Evidence): readonly NotProven[] {
+/** Findings, and checks that could not be made, that somebody has accepted. */
+function waivedIn(
+  results: readonly ReadinessResult[],
+): readonly { readonly result: ReadinessResult; readonly waiver: Waiver }[] {
+  return results.flatMap((result) =>
+    result.waiver === null || result.state === 'pass' ? [] : [{ result, waiver: result.waiver }],
+  );
+}
+
+function notProvenOf({ notChecked, integrity, readiness }: Evidence): readonly NotProven[] {
   return [
+    ...waivedIn(readiness ?? []).map(({ result, waiver }) => ({
+      code: 'TP-N-WAIVED',
+      subject: `${result.code} ${result.subject}`,
+      message: `waived by ${waiver.by} until ${waiver.until.toISOString()}: ${waiver.reason}`,
+      decidedBy: 'configuration' as const,
+    })),
     ...integrity.coverage.excluded.map(({ table, reason, decidedBy }) => ({
       code: 'TP-N-EXCLUDED',
       subject: table,

@@ -85,6 +85,7 @@ describe('the configuration file', () => {
             applyWithin: 10_000,
           },
           scrub: { rowsPerSecond: 50_000 },
+          waivers: [],
         },
       ],
       ledger: { path: '/etc/tp/ledger', retention: { time: 259_200_000, size: 21_474_836_480 } },
