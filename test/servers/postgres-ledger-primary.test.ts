@@ -6,21 +6,14 @@ import type { Position } from '../../src/connector/position.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
-import { frameFields } from '../../src/row/stream.ts';
 import { Follower, isRowChange, prepareStream, type StreamedTransaction } from './harness/change-stream.ts';
-import { integersOf, type LedgerTable, ledgerTable, openSite } from './harness/ledger-site.ts';
+import { apply, KEYS, KEYS_MAX, keyOf, type Rows, rowsOf, underLoad } from './harness/ledger-load.ts';
+import { type LedgerTable, ledgerTable, openSite } from './harness/ledger-site.ts';
 import { forever, ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
-const KEYS = 40;
 
 afterAll(() => servers.end());
-
-function keyOf(id: number): Uint8Array {
-  const field = Buffer.alloc(4);
-  field.writeInt32BE(id);
-  return frameFields([field]);
-}
 
 function isAfter(a: Position, b: Position): boolean {
   return parsePosition(a).lsn > parsePosition(b).lsn;
@@ -31,7 +24,7 @@ describe.each([14, 18] as const)('PostgreSQL %i: what is read of the primary', (
   let site: PostgresConnector;
   let table: LedgerTable;
   let follower: Follower;
-  const keys = Array.from({ length: KEYS * 2 }, (_, id) => keyOf(id));
+  const keys = Array.from({ length: KEYS_MAX }, (_, id) => keyOf(id));
 
   beforeAll(async () => {
     cluster = await servers.cluster(version);
@@ -50,7 +43,7 @@ describe.each([14, 18] as const)('PostgreSQL %i: what is read of the primary', (
 
   interface Read {
     readonly snapshot: SnapshotReading;
-    readonly rows: ReadonlyMap<number, number>;
+    readonly rows: Rows;
   }
 
   async function readKeys(): Promise<Read> {
@@ -67,34 +60,23 @@ describe.each([14, 18] as const)('PostgreSQL %i: what is read of the primary', (
     return { snapshot, rows: rowsOf(sink.bodies) };
   }
 
-  function rowsOf(bodies: readonly Uint8Array[]): ReadonlyMap<number, number> {
-    return new Map(bodies.map((body) => integersOf(body)).map(([id = -1, v = -1]) => [id, v]));
-  }
-
   /** The state that those transactions make that a read saw, in the order of the log. */
   function stateOf(transactions: readonly StreamedTransaction[], { snapshot }: Read): Map<number, number> {
     const state = new Map<number, number>();
-    for (const { commit, events } of transactions) {
+    for (const transaction of transactions) {
+      const { commit } = transaction;
       if (!snapshot.visible(commit.id)) continue;
       expect(isAfter(commit.position, snapshot.until)).toBe(false);
-      for (const event of events) {
-        if (!isRowChange(event)) continue;
-        const gone = event.oldKey ?? (event.type === 'delete' ? event.key : null);
-        if (gone !== null) state.delete(new DataView(gone.buffer, gone.byteOffset).getInt32(4));
-        const [id, v] = event.after === null ? [] : integersOf(event.after);
-        if (id !== undefined && v !== undefined) state.set(id, v);
-      }
+      apply(state, transaction);
     }
     return state;
   }
 
   test('is under load exactly what the transactions did that its snapshot shows', async () => {
-    const writing = [0, 1, 2].map((writer) => write(writer));
     const reads: Read[] = [];
-    const load = { over: false };
-    void Promise.allSettled(writing).then(() => (load.over = true));
-    while (!load.over && reads.length < 400) reads.push(await readKeys(), await readRange());
-    await Promise.all(writing);
+    await underLoad(cluster, 60, async () => {
+      reads.push(await readKeys(), await readRange());
+    });
     await cluster.sql('INSERT INTO t VALUES (-1, 1)');
     const transactions: StreamedTransaction[] = [];
     while (!transactions.at(-1)?.events.some((event) => isRowChange(event) && event.key?.[4] === 255)) {
@@ -105,35 +87,6 @@ describe.each([14, 18] as const)('PostgreSQL %i: what is read of the primary', (
     await cluster.sql('DELETE FROM t WHERE id = -1');
     await follower.transaction();
   });
-
-  /** Updates, moves to other keys and back, deletes, aborted work, several rows at once. */
-  async function write(writer: number): Promise<void> {
-    const client = await cluster.connect();
-    for (let round = 0; round < 60; round += 1) {
-      const id = (round * 7 + writer * 3) % KEYS;
-      await client.query('BEGIN');
-      await client.query('UPDATE t SET v = v + 1 WHERE id = $1', [id]);
-      if (round % 5 === 0) {
-        await client.query(`SAVEPOINT s; UPDATE t SET v = -5 WHERE id = ${id}; ROLLBACK TO s`);
-      }
-      if (round % 9 === 4) await client.query('DELETE FROM t WHERE id = $1', [id]);
-      if (round % 9 === 5) {
-        await client.query('INSERT INTO t VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET v = -1', [
-          id,
-          round,
-        ]);
-      }
-      if (round % 4 === 1) {
-        const away = KEYS + writer * 10 + (round % 10);
-        await client.query(
-          'UPDATE t SET id = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM t WHERE id = $2)',
-          [id, away],
-        );
-      }
-      await client.query(round % 7 === 6 ? 'ROLLBACK' : 'COMMIT');
-    }
-    await client.end();
-  }
 
   test('does not hold a commit that is in the log and waits for a standby, and commits are waited for', async () => {
     await cluster.configure({ synchronous_standby_names: 'nobody' });
