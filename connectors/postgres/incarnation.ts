@@ -35,7 +35,7 @@ with brought as (select r.srsubid, r.srrelid from pg_subscription_rel r where r.
     union select t.relid::oid from brought b, lateral pg_catalog.pg_partition_tree(b.srrelid::regclass) t)
 select extract(epoch from pg_catalog.pg_postmaster_start_time())::text as started, null::text as slot,
   null::text as statistics, (select pg_catalog.string_agg(p.part || ' ' || p.line || ' ' || p.columns, ';' order by p.part)
-    from (select c.oid as part, c.relpersistence || array(select b.srsubid from brought b where b.srrelid = c.oid order by 1)::text
+    from (select c.oid as part, c.relpersistence::text || array(select b.srsubid from brought b where b.srrelid = c.oid order by 1)::text
           || array(select i.inhparent from pg_inherits i where i.inhrelid = c.oid order by 1)::text as line,
         coalesce((select string_agg(a.attnum || ':' || a.xmin, ',' order by a.attnum) from pg_attribute a
           where a.attrelid = c.oid and a.attnum > 0), '') as columns

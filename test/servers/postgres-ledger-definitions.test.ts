@@ -49,7 +49,7 @@ const SCHEMA = `
   CREATE PUBLICATION twinproof FOR TABLE plain, pair_keyed, whole, otherwise, parts;
   SELECT pg_create_logical_replication_slot('twinproof', 'pgoutput');`;
 
-describe.each([14, 16, 18] as const)('PostgreSQL %i: what the catalog says of a table', (version) => {
+describe.each([14, 18] as const)('PostgreSQL %i: what the catalog says of a table', (version) => {
   let cluster: Cluster;
   let site: PostgresConnector;
 
