@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -58,4 +67,15 @@ function translate(text: string): string {
     module: ts.ModuleKind.ESNext,
     rewriteRelativeImportExtensions: true,
   });
+}
+
+/** A copy of the program in `folder` that lacks files of one name: an installation that is not complete. */
+export function programWithout(file: string, folder: string): string {
+  const [root, copy] = [join(builtProgram(), '..', '..', '..'), join(folder, `without-${file}`)];
+  mkdirSync(copy);
+  copyFileSync(join(REPOSITORY, 'package.json'), join(copy, 'package.json'));
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'));
+  const filter = (path: string): boolean => !path.endsWith(file);
+  cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true, filter });
+  return join(copy, 'dist', 'src', 'cli.js');
 }

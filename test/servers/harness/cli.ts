@@ -20,6 +20,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Default: the program as it was built. */
+  readonly program?: string;
 }
 
 /** A command line under way. */
@@ -32,7 +34,7 @@ export interface CliRun {
 
 /** Starts `twinproof ARGS` as a child, with nothing of our environment but what is given. */
 export function startCli(args: readonly string[], options: CliOptions = {}): CliRun {
-  const child = spawn(process.execPath, [builtProgram(), ...args], {
+  const child = spawn(process.execPath, [options.program ?? builtProgram(), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], HOME: '/nonexistent', PGUSER: 'postgres', ...options.env },

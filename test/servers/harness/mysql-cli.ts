@@ -1,4 +1,4 @@
-import { type CliResult, type CliRun, runCli, startCli } from './cli.ts';
+import { type CliOptions, type CliResult, type CliRun, runCli, startCli } from './cli.ts';
 import { VERIFIER } from './mysql-accounts.ts';
 import type { MysqlPair } from './mysql-pair.ts';
 import type { MysqlServer } from './mysql-server.ts';
@@ -15,8 +15,8 @@ export function sitesOf({ source, replica }: MysqlPair): string[] {
 }
 
 /** `twinproof ARGS` as the account with the least privileges, to its end. */
-export function runAsVerifier(args: readonly string[], cwd?: string): Promise<CliResult> {
-  return runCli(args, { env: LOGIN, ...(cwd === undefined ? {} : { cwd }) });
+export function runAsVerifier(args: readonly string[]): Promise<CliResult> {
+  return runCli(args, { env: LOGIN });
 }
 
 /** `twinproof verify` on a pair, to its end, with the result as JSON. */
@@ -25,7 +25,10 @@ export function verifyPair(pair: MysqlPair, ...more: readonly string[]): Promise
 }
 
 /** The same under way. */
-export function startVerify(pair: MysqlPair, more: readonly string[], cwd?: string): CliRun {
-  const args = ['verify', ...sitesOf(pair), '--format', 'json', ...more];
-  return startCli(args, { env: LOGIN, ...(cwd === undefined ? {} : { cwd }) });
+export function startVerify(
+  pair: MysqlPair,
+  more: readonly string[],
+  options: Omit<CliOptions, 'env'> = {},
+): CliRun {
+  return startCli(['verify', ...sitesOf(pair), '--format', 'json', ...more], { ...options, env: LOGIN });
 }
