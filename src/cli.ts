@@ -9,6 +9,7 @@ import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
 import { addLedgerCommand } from './commands/ledger.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
+import { addReadinessCommand } from './commands/readiness.command.ts';
 import { addVerifyCommand } from './commands/verify.command.ts';
 import { addWatchCommand } from './commands/watch.command.ts';
 import { toolVersion } from './commands/version.ts';
@@ -51,6 +52,7 @@ function buildProgram(io: SiteIo): Command {
   addVerifyCommand(program, io);
   addCertifyCommand(program, io);
   addWatchCommand(program, io);
+  addReadinessCommand(program, io);
   addPreflightCommand(program, io);
   addCertificateCommand(program, io);
   addLedgerCommand(program, io);

@@ -52,7 +52,7 @@ describe('a waiver in force', () => {
   it('accepts also that the rule could not be checked', () => {
     const input = readinessInput('physical', { candidate: { unloggedTables: null } });
     const waivers = [{ ...WAIVER, subject: null }];
-    const [unknown] = judgeReadiness({ ...input, waiving: { waivers, now: NOW } }).filter(
+    const unknown = judgeReadiness({ ...input, waiving: { waivers, now: NOW } }).find(
       ({ state }) => state === 'unknown',
     );
     expect(unknown).toMatchObject({ code: 'TP-R-UNLOGGED', waiver: waivers[0] });
