@@ -4,7 +4,7 @@ import type { Position } from '../connector/position.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import type { Timing } from '../compare/timing.ts';
 import type { TwinproofError } from '../errors.ts';
-import { checkKeys, type CheckedKey } from '../ledger/candidate-check-keys.ts';
+import { checkKeys, type CheckedKey, type CheckedSite } from '../ledger/candidate-check-keys.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import { RELATION_BYTES, storedKey } from '../ledger/key.ts';
 import { boundaryAt, boundaryOf, type Boundary } from '../ledger/state.ts';
@@ -22,6 +22,10 @@ import type { WatchLog } from './watch-log.ts';
 
 const CATALOG_EVERY_MS = 30_000;
 const TOLD_PER_ROUND = 20;
+/** How long a commit is waited for that shows what a read cannot hold; then the candidate has to have stood still. */
+const OVERTAKE_MS = 1000;
+const OVERTAKE_POLL_MS = 25;
+const REST_MS = 250;
 
 /** What stands under the candidate's name is not what was proven: everything is void. */
 export class AnotherIncarnation extends Error {}
@@ -134,6 +138,44 @@ export class CandidateSession {
     throw new AnotherIncarnation('another server stands under its address, or it was rebuilt or written to');
   }
 
+  /**
+   * As checkKeys, and waits between reading and judging until the ledger has what the read may hold: a candidate is often
+   * ahead of it by some milliseconds, and what is missing there could as well be a deletion still to come.
+   */
+  checkPatiently(
+    root: string,
+    shape: RowShape,
+    identities: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<CheckedKey[]> {
+    const { site, timing, watched } = this;
+    const patient: CheckedSite = {
+      comparePositions: (a, b) => site.comparePositions(a, b),
+      writtenWhen: (writer, transactions) => site.writtenWhen(writer, transactions),
+      readRangeBracketed: (read, sink, own) => site.readRangeBracketed(read, sink, own),
+      readRowsBracketed: async (of, keys, own) => {
+        const read = await site.readRowsBracketed(of, keys, own);
+        if (read.bracket !== null) await this.#overtaken(read.bracket.atMost, own);
+        return read;
+      },
+    };
+    const rest = { ms: REST_MS, sleep: (ms: number, own: AbortSignal) => timing.sleep(ms, own) };
+    return checkKeys(watched.ledger, patient, { root, shape }, identities, signal, rest);
+  }
+
+  /** Ends when the ledger has a commit behind a position, or when none comes. */
+  async #overtaken(position: Position, signal: AbortSignal): Promise<void> {
+    const { timing, watched } = this;
+    const endMs = timing.now() + OVERTAKE_MS;
+    let passedAt: number | null = null;
+    while (timing.now() < endMs) {
+      const head = watched.ledger.head();
+      if (passedAt !== null && head > passedAt) return;
+      if (passedAt === null && watched.hasPassed(position)) passedAt = head;
+      await timing.sleep(OVERTAKE_POLL_MS, signal);
+    }
+  }
+
   /** Looks at suspects once more, by their keys. Returns those that are not equal. */
   async confirm(
     { root, complete }: WatchedRoot,
@@ -143,7 +185,7 @@ export class CandidateSession {
   ): Promise<CheckedKey[]> {
     if (suspects.length === 0) return [];
     const identities = suspects.map(({ identity }) => identity);
-    const checked = await checkKeys(this.watched.ledger, this.site, { root, shape }, identities, signal);
+    const checked = await this.checkPatiently(root, shape, identities, signal);
     const left = checked.filter(({ judgement }) => judgement.kind !== 'clean');
     const known = this.roots.get(root);
     for (const { identity, judgement } of left) {

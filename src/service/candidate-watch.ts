@@ -3,6 +3,7 @@ import { publicIdentity } from '../connector/identity.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import type { Candidate } from '../ledger/candidates.ts';
+import type { KnownPrimary } from '../ledger/known.ts';
 import { pauseBefore } from './backoff.ts';
 import { AnotherIncarnation, CandidateSession } from './candidate-session.ts';
 import { Differences } from './differences.ts';
@@ -50,6 +51,8 @@ export interface CandidateState {
   readonly lookedAtUpTo: number;
   /** Everything that can be proven is. */
   readonly proven: boolean;
+  /** How often it was looked at, so that an old answer is not taken for a new one. */
+  readonly looks: number;
 }
 
 const UNSEEN: CandidateState = {
@@ -60,6 +63,7 @@ const UNSEEN: CandidateState = {
   unproven: [],
   lookedAtUpTo: 0,
   proven: false,
+  looks: 0,
 };
 
 /** Proves one candidate against the ledger, all the time. Others are not disturbed when it is down. */
@@ -99,14 +103,12 @@ export class CandidateWatch {
   }
 
   async #connected(signal: AbortSignal): Promise<void> {
-    const { connect, watched, log, name, timing } = this.#parts;
+    const { connect, log, name, timing } = this.#parts;
     const site = await connect(signal);
     try {
-      const primary = watched.known.primary();
-      if (primary === null)
-        throw new TwinproofError('TP-UNREACHABLE', { message: 'the primary was never reached yet' });
+      const { followed } = await this.#primary(signal);
       await this.#demandKind(site, signal);
-      await site.follow(primary.followed, signal);
+      await site.follow(followed, signal);
       log.state({ level: 'info', site: name, event: 'connection', message: 'connected' });
       let voided = false;
       for (;;) {
@@ -124,6 +126,16 @@ export class CandidateWatch {
       }
     } finally {
       await site.close();
+    }
+  }
+
+  /** The primary as it last answered; of a new ledger it is waited for. */
+  async #primary(signal: AbortSignal): Promise<KnownPrimary> {
+    const { watched, timing } = this.#parts;
+    for (;;) {
+      const known = watched.known.primary();
+      if (known !== null) return known;
+      await timing.sleep(IDLE_MS, signal);
     }
   }
 
@@ -222,6 +234,7 @@ export class CandidateWatch {
       unproven: unproven.map(({ root }) => root),
       lookedAtUpTo: clear ? session.bound.cursor : 0,
       proven: scrubber.done,
+      looks: this.state.looks + 1,
     };
   }
 

@@ -1,6 +1,7 @@
 import type { SourceTable, WitnessReading } from '../connector/ledger-sites.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { definitionOf, sameDefinition, type Relation } from '../ledger/relation.ts';
+import { Exclusive } from './exclusive.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 import type { Position } from '../connector/position.ts';
@@ -22,6 +23,7 @@ export class DefinitionPoll {
   readonly #pair: PairKind;
   readonly #log: WatchLog;
   readonly #pending = new Map<string, Pending>();
+  readonly #turn = new Exclusive();
 
   constructor(
     watched: WatchedLedger,
@@ -41,7 +43,12 @@ export class DefinitionPoll {
    * Voids what was redefined, and gives tables that are new their relation as soon as the stream has passed the moment
    * in which they were seen. False: a transaction was open, and nothing was done.
    */
-  async poll(signal: AbortSignal): Promise<boolean> {
+  poll(signal: AbortSignal): Promise<boolean> {
+    // One after the other: an older answer must not come behind a newer one.
+    return this.#turn.run(() => this.#poll(signal));
+  }
+
+  async #poll(signal: AbortSignal): Promise<boolean> {
     const before = await this.#primary.witness(signal);
     const tables = await this.#primary.sourceTables(this.#selection, this.#pair, signal);
     const after = await this.#primary.witness(signal);
@@ -59,6 +66,11 @@ export class DefinitionPoll {
       if (unfollowed !== null) this.#state(leaf, `not followed, so unproven: ${unfollowed}`);
     }
     return true;
+  }
+
+  /** Tables were seen that the stream has not reached yet. */
+  get waits(): boolean {
+    return this.#pending.size > 0;
   }
 
   /** Tables that were never selected keep what they have: the publication may hold more than is watched. */

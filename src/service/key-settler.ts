@@ -37,7 +37,7 @@ export class KeySettler {
     while (session.applied !== null) {
       const batch = candidates.next(session.bound, KEYS_PER_BATCH, session.applied.boundary);
       if (batch === null) return false;
-      const clean = await this.#judge(batch.keys, signal);
+      const clean = await this.#judge(batch.keys, false, signal);
       await session.demandSame(signal);
       session.bound = candidates.settle(batch, clean);
       if (session.timing.now() >= untilMs) return true;
@@ -52,7 +52,7 @@ export class KeySettler {
     const keys = candidates.listed(session.bound, this.#listedAfter, LISTED_PER_ROUND);
     this.#listedAfter = keys.length < LISTED_PER_ROUND ? null : (keys.at(-1)?.stored ?? null);
     if (keys.length > 0) {
-      const clean = await this.#judge(keys, signal);
+      const clean = await this.#judge(keys, true, signal);
       await session.demandSame(signal);
       candidates.clean(session.bound, clean);
     }
@@ -60,7 +60,7 @@ export class KeySettler {
   }
 
   /** Those of the keys that are equal, or of no table in scope. */
-  async #judge(keys: readonly DirtyKey[], signal: AbortSignal): Promise<CleanKey[]> {
+  async #judge(keys: readonly DirtyKey[], patient: boolean, signal: AbortSignal): Promise<CleanKey[]> {
     const { core } = this.#session.watched.ledger;
     const clean: CleanKey[] = [];
     const byRoot = new Map<string, PlacedKey[]>();
@@ -77,18 +77,26 @@ export class KeySettler {
       placed.push({ stored, relation, identity });
       byRoot.set(root, placed);
     }
-    for (const [root, placed] of byRoot) clean.push(...(await this.#judgeRoot(root, placed, signal)));
+    for (const [root, placed] of byRoot)
+      clean.push(...(await this.#judgeRoot(root, placed, patient, signal)));
     return clean;
   }
 
-  async #judgeRoot(root: string, keys: readonly PlacedKey[], signal: AbortSignal): Promise<CleanKey[]> {
+  async #judgeRoot(
+    root: string,
+    keys: readonly PlacedKey[],
+    patient: boolean,
+    signal: AbortSignal,
+  ): Promise<CleanKey[]> {
     const session = this.#session;
     const shape = session.tables.get(root)?.shape ?? null;
     if (shape === null) return [];
     const identities = keys.map(({ identity }) => identity);
     let checked: readonly CheckedKey[];
     try {
-      checked = await checkKeys(session.watched.ledger, session.site, { root, shape }, identities, signal);
+      checked = patient
+        ? await session.checkPatiently(root, shape, identities, signal)
+        : await checkKeys(session.watched.ledger, session.site, { root, shape }, identities, signal);
       session.pace.spent(identities.length);
     } catch (error) {
       if (!isOfTable(error)) throw error;

@@ -15,6 +15,8 @@ import type { WatchLog } from './watch-log.ts';
 
 const WITNESS_EVERY_MS = 1000;
 const POLL_EVERY_MS = 3000;
+/** While a new table waits for the stream to pass the moment in which it was seen. */
+const POLL_AGAIN_MS = 500;
 const BASELINE_EVERY_MS = 500;
 const UNREAD_EVERY_MS = 2000;
 const FACTS_EVERY_MS = 60_000;
@@ -71,10 +73,15 @@ export class PrimaryWatch {
       await untilFirstEnds(signal, [
         (own) => this.#tail.run(primary, pair, () => this.#nowUs(), own),
         (own) => this.#witness(primary, own),
-        (own) => this.#every(POLL_EVERY_MS, 'definitions', own, () => poll.poll(own)),
-        (own) => this.#every(BASELINE_EVERY_MS, 'baseline', own, () => baseline.round(own)),
+        (own) =>
+          this.#every(POLL_EVERY_MS, 'definitions', own, async () => {
+            const done = await poll.poll(own);
+            return done && !poll.waits ? POLL_EVERY_MS : POLL_AGAIN_MS;
+          }),
+        (own) =>
+          this.#every(BASELINE_EVERY_MS, 'baseline', own, async () => void (await baseline.round(own))),
         (own) => this.#every(BASELINE_EVERY_MS, 'baseline', own, () => baseline.advance()),
-        (own) => this.#every(UNREAD_EVERY_MS, 'unread rows', own, () => unread.round(own)),
+        (own) => this.#every(UNREAD_EVERY_MS, 'unread rows', own, async () => void (await unread.round(own))),
         (own) => this.#every(FACTS_EVERY_MS, 'facts', own, () => this.#remember(primary, own, true)),
       ]);
     } finally {
@@ -89,14 +96,20 @@ export class PrimaryWatch {
   }
 
   /**
-   * Does something again and again until aborted. A failure is told and tried again later: as long as the stream is
+   * Does something again and again until aborted; it may say itself when it wants to be done again. A failure is told and tried again later: as long as the stream is
    * alive nothing else ends it.
    */
-  async #every(ms: number, what: string, signal: AbortSignal, action: () => Promise<unknown>): Promise<void> {
+  async #every(
+    ms: number,
+    what: string,
+    signal: AbortSignal,
+    action: () => Promise<number | void>,
+  ): Promise<void> {
     const { timing, random, log } = this.#parts;
     for (let failures = 0; !signal.aborted;) {
+      let pause = ms;
       try {
-        await action();
+        pause = (await action()) ?? ms;
         log.over({ level: 'info', site: 'primary', event: what, message: `${what}: well again` });
         failures = 0;
       } catch (error) {
@@ -115,7 +128,7 @@ export class PrimaryWatch {
             hint,
           });
       }
-      const pause = failures === 0 ? ms : ms + pauseBefore(failures, random());
+      if (failures > 0) pause += pauseBefore(failures, random());
       await timing.sleep(pause, signal).catch(() => undefined);
     }
   }

@@ -47,8 +47,11 @@ export class Scrubber {
     } catch (error) {
       if (!isOfTable(error)) throw error;
       this.#pass = null;
-      this.#session.tellTable(root.root, error);
-      this.#refused.add(root.root);
+      // The ledger itself has let go of the rows meanwhile: nothing is wrong with the candidate.
+      if (root.relations.every(({ endedAt }) => endedAt === null)) {
+        this.#session.tellTable(root.root, error);
+        this.#refused.add(root.root);
+      }
       this.#rest(root.root);
     }
     return true;

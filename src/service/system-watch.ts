@@ -190,12 +190,16 @@ export class SystemWatch {
     watches: readonly CandidateWatch[],
     signal: AbortSignal,
   ): Promise<WatchResult> {
-    let from: number | null = null;
+    let from: { readonly head: number; readonly looks: readonly number[] } | null = null;
     await this.#every(ONCE_EVERY_MS, signal, () => {
       if (!watched.baselineDone) return Promise.resolve(false);
-      from ??= watched.ledger.head();
-      const head = from;
-      const through = watches.every(({ state }) => state.proven && state.lookedAtUpTo >= head);
+      // Each candidate must have been looked at from beginning to end since then.
+      from ??= { head: watched.ledger.head(), looks: watches.map(({ state }) => state.looks + 2) };
+      const { head, looks } = from;
+      const through = watches.every(
+        ({ state }, index) =>
+          state.proven && state.lookedAtUpTo >= head && state.looks >= (looks[index] ?? Infinity),
+      );
       return Promise.resolve(through);
     });
     const sources = watched.sourceTables ?? [];
