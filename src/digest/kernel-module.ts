@@ -15,6 +15,7 @@ export interface KernelExports {
   getKeyBytes(): number;
   consume(at: number, end: number): number;
   addRow(digest1: bigint, digest2: bigint, keyStart: number, keySize: number, bucketHash: bigint): number;
+  digestReduced(at: number, end: number, reduced: number, columns: number, out: number): number;
   settleBuckets(from: number, into: number, count: number): void;
   joinPlace(slots: number, slotsMask: number, keys: number, keysMax: number): void;
   joinReset(): void;

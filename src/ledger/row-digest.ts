@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../connector/changes.ts';
 import { lane, SEED_1, SEED_2 } from '../digest/digest.ts';
+import { RowReducer } from '../digest/row-reducer.ts';
 import { NULL_LENGTH, int32At } from '../row/stream.ts';
 import { copyBytes } from './bytes.ts';
 import { DIGEST_BYTES } from './entry.ts';
@@ -53,14 +54,18 @@ const UNRESOLVED: DigestedRow = { digest: null, columns: null };
 /** Digests rows; holds its own scratch memory, so one a thread. */
 export class RowDigester {
   readonly #digest: DigestFunction;
+  /** Makes the digest of a whole row at once; null: value by value. */
+  readonly #reducer: RowReducer | null;
   #reduced = Buffer.allocUnsafe(4096);
   #columns = Buffer.allocUnsafe(4096);
   #columnsLength = 0;
   /** The digest that `resolve` made last. */
   readonly result: Buffer = Buffer.allocUnsafeSlow(DIGEST_BYTES);
 
-  constructor(digest: DigestFunction) {
+  /** `atOnce`: rows that have all their values are digested by the kernel, which knows xxh64 alone. */
+  constructor(digest: DigestFunction, atOnce = digest === xxh64Digest) {
     this.#digest = digest;
+    this.#reducer = atOnce ? new RowReducer() : null;
   }
 
   /**
@@ -77,8 +82,21 @@ export class RowDigester {
     return this.#columnsLength === 0 ? null : Buffer.from(this.#columns.subarray(0, this.#columnsLength));
   }
 
+  #resolveAtOnce(body: Uint8Array): boolean {
+    const length = this.#reducer?.reduce(body) ?? -1;
+    if (length < 0) return false;
+    this.#reducer?.digest(this.result);
+    this.#columnsLength = body.length >= WIDE_ROW_BYTES ? length : 0;
+    if (this.#columnsLength > 0) {
+      if (this.#columns.length < length) this.#columns = Buffer.allocUnsafe(length);
+      this.#reducer?.columns(this.#columns, length);
+    }
+    return true;
+  }
+
   /** As `row`, but leaves the digest in `result`; false: the row must be read. */
   resolve(body: Uint8Array, kept: Buffer | null): boolean {
+    if (this.#resolveAtOnce(body)) return true;
     const count = ((body[0] ?? 0) << 8) | (body[1] ?? 0);
     this.#reserve(count);
     const reduced = this.#reduced;

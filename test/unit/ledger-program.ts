@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 
@@ -24,6 +24,8 @@ export function buildWriter(folder: string): string {
       writeFileSync(path.join(folder, place, name.replace(/\.ts$/, '.js')), outputText);
     }
   }
+  const kernel = 'src/digest/kernel.wasm';
+  copyFileSync(path.join(ROOT, kernel), path.join(folder, kernel));
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }\n');
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
   return path.join(folder, 'test/unit/ledger-writer.js');

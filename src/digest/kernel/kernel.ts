@@ -198,6 +198,51 @@ function digestTwo(at: usize, end: usize): void {
   h2 = avalanche(b);
 }
 
+/** Values above this many bytes stand in a reduced row as their length and digest (src/ledger/row-digest.ts). */
+const VALUE_BYTES_BARE: i32 = 16;
+
+/**
+ * The ledger's digest of the row body at [at, end), which src/ledger/row-digest.ts describes: the reduced row is written
+ * to `reduced`, which needs no more room than the body, the column digests to `columns`, which need a twentieth more, and
+ * the two lanes of the digest to `out`, all big endian. Returns the bytes of column digests; -1: the body is cut off,
+ * or holds a value that has no bytes (src/connector/changes.ts).
+ */
+export function digestReduced(at: usize, end: usize, reduced: usize, columns: usize, out: usize): i32 {
+  if (at + 2 > end) return -1;
+  const count = bswap<u16>(load<u16>(at)) as i32;
+  store<u16>(reduced, load<u16>(at));
+  let from = at + 2;
+  let to = reduced + 2;
+  let kept = columns;
+  for (let column = 0; column < count; column++) {
+    if (from + 4 > end) return -1;
+    const length = bswap<i32>(load<i32>(from));
+    const value = from + 4;
+    if (length < -1 || (length > 0 && value + (length as usize) > end)) return -1;
+    if (length > VALUE_BYTES_BARE) {
+      digestTwo(value, value + (length as usize));
+      store<u16>(kept, bswap<u16>(column as u16));
+      store<u32>(kept, load<u32>(from), 2);
+      store<u64>(kept, bswap<u64>(h1), 6);
+      store<u64>(kept, bswap<u64>(h2), 14);
+      memory.copy(to, kept + 2, 20);
+      kept += 22;
+      to += 20;
+      from = value + (length as usize);
+    } else {
+      store<u32>(to, load<u32>(from));
+      from = value;
+      to += 4;
+      for (let byte = 0; byte < length; byte++) store<u8>(to++, load<u8>(from++));
+    }
+  }
+  if (from != end) return -1;
+  digestTwo(reduced, to);
+  store<u64>(out, bswap<u64>(h1));
+  store<u64>(out, bswap<u64>(h2), 8);
+  return (kept - columns) as i32;
+}
+
 /** Where the identity ends: behind the first `keyFields` fields, which begin at `at`. */
 // @ts-ignore: decorator
 @inline
