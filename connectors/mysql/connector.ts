@@ -9,7 +9,7 @@ import type {
   RowSink,
 } from '../../src/connector/contract.ts';
 import type { ControlSession } from '../../src/connector/control-session.ts';
-import type { ReadinessFacts } from '../../src/connector/facts.ts';
+import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
@@ -217,8 +217,8 @@ export class MysqlConnector implements Connector {
     return this.#control.use(signal, (session) => readLag(session, this.#lineage, signal));
   }
 
-  readiness(signal: AbortSignal): Promise<ReadinessFacts> {
-    return this.#control.use(signal, (session) => readFacts(session, signal));
+  readiness(signal: AbortSignal, options: ReadinessOptions = {}): Promise<ReadinessFacts> {
+    return this.#control.use(signal, (session) => readFacts(session, signal, options));
   }
 
   async close(): Promise<void> {

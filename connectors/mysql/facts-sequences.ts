@@ -1,4 +1,5 @@
 import type { SequenceFact } from '../../src/connector/facts.ts';
+import type { CounterFact } from '../../src/connector/facts-mysql.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Session } from './session.ts';
 
@@ -11,32 +12,39 @@ export interface Unread {
 export interface Sequences {
   readonly sequences: SequenceFact[];
   readonly unread: Unread[];
+  /** Counters that have used more than half of their column's range. */
+  readonly counters: CounterFact[];
+}
+
+function nothing(): Sequences {
+  return { sequences: [], unread: [], counters: [] };
 }
 
 /** Tables looked at in one statement. */
 const BATCH = 50;
 
 /**
- * What hands out numbers: MariaDB's sequence objects, and on a replica AUTO_INCREMENT counters. A primary's counters are
+ * What hands out numbers: MariaDB's sequence objects, and on a candidate AUTO_INCREMENT counters. A primary's counters are
  * left out: they are ahead of a replica's by every number that was given to a transaction that did not commit, and none
  * of those is in a row. What matters is that a replica's counter is not behind its own rows.
  */
 export async function readSequences(
   session: Session,
-  replica: boolean,
+  withCounters: boolean,
   signal: AbortSignal,
 ): Promise<Sequences> {
   const objects = await readObjects(session, signal);
-  const counters: Sequences = replica ? await readCounters(session, signal) : { sequences: [], unread: [] };
+  const counters = withCounters ? await readCounters(session, signal) : nothing();
   return {
     sequences: [...objects.sequences, ...counters.sequences],
     unread: [...objects.unread, ...counters.unread],
+    counters: counters.counters,
   };
 }
 
 /** Replicated like rows: a replica that has caught up stands where the primary stands (knowledge base, "Sequence Overview"). */
 async function readObjects(session: Session, signal: AbortSignal): Promise<Sequences> {
-  const found: Sequences = { sequences: [], unread: [] };
+  const found = nothing();
   if (session.flavor !== 'mariadb') return found;
   const rows = await session.rows<{ schema: string; name: string }>(
     `SELECT t.table_schema AS \`schema\`, t.table_name AS name FROM information_schema.tables t
@@ -72,14 +80,18 @@ interface CounterRow {
   readonly schema: string;
   readonly table: string;
   readonly column: string;
+  /** `int(10) unsigned`. */
+  readonly type: string;
   /** The next value; null: the server does not say. */
   readonly next: string | null;
 }
 
 async function readCounters(session: Session, signal: AbortSignal): Promise<Sequences> {
-  const rows = await session.rows<{ schema: string; table: string; column: string; next: string | null }>(
+  const rows = await session.rows<
+    Record<'schema' | 'table' | 'column' | 'type', string> & Record<'next', string | null>
+  >(
     `SELECT t.table_schema AS \`schema\`, t.table_name AS \`table\`, c.column_name AS \`column\`,
-       t.auto_increment AS next
+       c.column_type AS type, t.auto_increment AS next
      FROM information_schema.tables t JOIN information_schema.columns c
        ON c.table_schema = t.table_schema AND c.table_name = t.table_name
      WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND c.extra LIKE '%auto_increment%'
@@ -87,7 +99,7 @@ async function readCounters(session: Session, signal: AbortSignal): Promise<Sequ
     [],
     signal,
   );
-  const found: Sequences = { sequences: [], unread: [] };
+  const found: Sequences = { ...nothing(), counters: rows.flatMap(usedCounter) };
   for (let at = 0; at < rows.length; at += BATCH) {
     const batch = rows.slice(at, at + BATCH);
     try {
@@ -101,6 +113,23 @@ async function readCounters(session: Session, signal: AbortSignal): Promise<Sequ
     }
   }
   return found;
+}
+
+/** Bits of a whole number by the name of its type (MySQL manual, "Integer Types"). */
+const BITS: Readonly<Record<string, number>> = {
+  tinyint: 8,
+  smallint: 16,
+  mediumint: 24,
+  int: 32,
+  bigint: 64,
+};
+
+function usedCounter(row: CounterRow): CounterFact[] {
+  const type = /^[a-z]+/.exec(row.type.toLowerCase())?.[0] ?? '';
+  const bits = BITS[type];
+  if (bits === undefined || row.next === null) return [];
+  const max = (1n << BigInt(/\bunsigned\b/i.test(row.type) ? bits : bits - 1)) - 1n;
+  return BigInt(row.next) * 2n > max ? [{ column: nameOf(row), next: row.next, max: max.toString() }] : [];
 }
 
 /** The column has an index of its own, or is the first of one, so that its largest value is found at once. */

@@ -1,6 +1,8 @@
-import type { ReadinessFacts, SubscriptionFact } from '../../src/connector/facts.ts';
+import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { readSequences, type Unread } from './facts-sequences.ts';
+import { readMysqlFacts } from './facts-mysql.ts';
+import { isFatal } from './facts-reading.ts';
+import { readSequences, type Sequences, type Unread } from './facts-sequences.ts';
 import { readIdentity } from './identity.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
@@ -15,7 +17,11 @@ const NO_SKIP = '0/0';
  * `inRecovery` is false on every server of this engine, as on a PostgreSQL subscriber: a replica is an ordinary server
  * into which changes are applied, and it needs no promotion to take writes.
  */
-export async function readFacts(session: Session, signal: AbortSignal): Promise<ReadinessFacts> {
+export async function readFacts(
+  session: Session,
+  signal: AbortSignal,
+  { pair }: ReadinessOptions = {},
+): Promise<ReadinessFacts> {
   const unread: Unread[] = [];
   const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
     try {
@@ -31,11 +37,10 @@ export async function readFacts(session: Session, signal: AbortSignal): Promise<
   );
   const channels = await read(['replayPaused', 'subscriptions'], () => readChannels(session, signal));
   const unloggedTables = await read(['unloggedTables'], () => readUnkept(session, signal));
-  const sequences = await read(['sequences'], async () => {
-    const found = await readSequences(session, channels === null || channels.length > 0, signal);
-    unread.push(...found.unread);
-    return found.sequences;
-  });
+  // What feeds a candidate of another engine is no channel of its own.
+  const isCandidate = channels === null || channels.length > 0 || pair === 'cross-engine';
+  const sequences = await read<Sequences>(['sequences'], () => readSequences(session, isCandidate, signal));
+  unread.push(...(sequences?.unread ?? []));
   return {
     inRecovery: identity === null ? null : false,
     writable: identity?.writable ?? null,
@@ -43,14 +48,16 @@ export async function readFacts(session: Session, signal: AbortSignal): Promise<
     systemId: identity?.systemId ?? null,
     timeline: null,
     unloggedTables,
-    sequences,
+    sequences: sequences?.sequences ?? null,
     subscriptions: channels === null ? null : channels.map(subscriptionOf),
     unread,
+    mysql: await readMysqlFacts(
+      session,
+      channels,
+      isCandidate ? (sequences?.counters ?? null) : null,
+      signal,
+    ),
   };
-}
-
-function isFatal(error: TwinproofError): boolean {
-  return error.code === 'TP-CONNECTION-LOST' || error.code === 'TP-INTERRUPTED' || error.code === 'TP-BUG';
 }
 
 /** Stopped by hand or by an error, or told to be late. */

@@ -2,6 +2,7 @@ import type { Finding } from '../../src/connector/identity.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { serverErrno } from './failure.ts';
 import { readLogPlace } from './positions-log.ts';
+import { readPrivileges, type PrivilegeRow } from './privileges.ts';
 import type { Session } from './session.ts';
 
 /** Privileges that let a role change data, files or the server: far more than reading needs. */
@@ -28,23 +29,9 @@ const EXCESS: ReadonlySet<string> = new Set([
   'REPLICATION SLAVE ADMIN',
 ]);
 
-interface PrivilegeRow {
-  readonly [name: string]: string | null;
-  readonly privilege: string;
-  readonly scope: string | null;
-}
-
 /** What the role may do too much, and what it may not do. Privileges that come by roles are tried, not listed. */
 export async function privilegeFindings(session: Session, signal: AbortSignal): Promise<Finding[]> {
-  const rows = await session.rows<{ privilege: string; scope: string | null }>(
-    `SELECT p.privilege_type AS privilege, NULL AS scope FROM information_schema.user_privileges p
-       WHERE p.grantee = ${GRANTEE}
-     UNION ALL
-     SELECT p.privilege_type, p.table_schema FROM information_schema.schema_privileges p
-       WHERE p.grantee = ${GRANTEE} AND DATABASE() LIKE p.table_schema`,
-    [],
-    signal,
-  );
+  const rows = await readPrivileges(session, 'DATABASE()', signal);
   return [
     ...excessFindings(rows, await readAccount(session, signal)),
     ...(await processFinding(session, signal)),
@@ -53,10 +40,6 @@ export async function privilegeFindings(session: Session, signal: AbortSignal): 
     ...(await tableFinding(session, rows, signal)),
   ];
 }
-
-/** The account as information_schema writes it: 'user'@'host'. A user's name may hold an @, a host never does. */
-const GRANTEE = `CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1),
-  '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
 
 function excessFindings(rows: readonly PrivilegeRow[], account: string): Finding[] {
   const excess = [...new Set(rows.map(({ privilege }) => privilege).filter((name) => EXCESS.has(name)))];

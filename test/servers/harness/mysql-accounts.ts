@@ -24,12 +24,32 @@ export const REPLICATOR = { user: 'replicator', password: 'replicator-s3cret' } 
  */
 const VERIFIER_GRANTS: Readonly<Record<MysqlFlavor, readonly string[]>> = {
   mysql: [
-    'PROCESS, REPLICATION CLIENT ON *.*',
+    'PROCESS, REPLICATION CLIENT, SHOW_ROUTINE ON *.*',
     'SELECT ON performance_schema.*',
     'SELECT ON mysql.gtid_executed',
+    'SELECT (User, Host) ON mysql.user',
   ],
-  mariadb: ['PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*', 'SELECT ON mysql.gtid_slave_pos'],
+  mariadb: [
+    'PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*',
+    'SELECT ON mysql.gtid_slave_pos',
+    'SELECT (User, Host) ON mysql.user',
+    'SELECT (db, name, type, definer) ON mysql.proc',
+  ],
 };
+
+/** Has what every readiness check needs, also those that only warn. */
+export const AUDITOR = { user: 'auditor', password: 'auditor-s3cret' } as const satisfies Account;
+
+const AUDITOR_GRANTS: Readonly<Record<MysqlFlavor, readonly string[]>> = {
+  mysql: [...VERIFIER_GRANTS.mysql, 'XA_RECOVER_ADMIN ON *.*', 'SELECT ON mysql.*'],
+  mariadb: [...VERIFIER_GRANTS.mariadb, 'SELECT ON mysql.*'],
+};
+
+/** SQL that makes the account that reads every fact of readiness. */
+export function auditorSql(flavor: MysqlFlavor, database: string): string {
+  const grants = [`SELECT, SHOW VIEW, EVENT, TRIGGER ON \`${database}\`.*`, ...AUDITOR_GRANTS[flavor]];
+  return account(AUDITOR) + grants.map((what) => grant(AUDITOR, what)).join('');
+}
 
 /** SQL that makes the accounts of one database; on MySQL caching_sha2_password checks them, its default. */
 export function accountsSql(flavor: MysqlFlavor, database: string): string {

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
+import { parseUrl } from '../../src/config/url.ts';
+import { judgeReadiness, type ReadinessResult } from '../../src/readiness/judge.ts';
+import { AUDITOR, auditorSql, VERIFIER } from './harness/mysql-accounts.ts';
+import {
+  FAULTS_SCHEMA,
+  type MysqlFault,
+  OBJECT_FAULTS,
+  REPLICATION_FAULTS,
+  SERVER_FAULTS,
+} from './harness/mysql-faults.ts';
+import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
+import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
+
+const DATABASE = 'bank';
+const DURABLE = { sync_binlog: '1', innodb_flush_log_at_trx_commit: '1' };
+
+/** Replication needs its time for what is done to it; a check takes a tenth of a second. */
+const POLL = { timeout: 20_000, interval: 50 };
+
+const signal = (): AbortSignal => AbortSignal.timeout(30_000);
+
+function connect(server: MysqlServer, { user, password }: typeof AUDITOR | typeof VERIFIER) {
+  const { address } = parseUrl(server.url(user, DATABASE, password), 'secret');
+  return connectMysql(address, { jobs: 1, statementTimeoutMs: 20_000 }, signal());
+}
+
+async function judge(
+  primary: MysqlConnector,
+  candidate: MysqlConnector,
+): Promise<readonly ReadinessResult[]> {
+  const site = async (connector: MysqlConnector) => ({
+    identity: await connector.identify(signal()),
+    facts: await connector.readiness(signal(), { pair: 'logical' }),
+  });
+  return judgeReadiness({
+    pair: 'logical',
+    primary: await site(primary),
+    candidate: await site(candidate),
+  });
+}
+
+/** Codes of what a person would be told to look at, in either mode. */
+function findings(results: readonly ReadinessResult[]): string[] {
+  const above = results.filter(
+    ({ state, severity }) =>
+      state !== 'pass' && !(severity.switchover === 'info' && severity.failover === 'info'),
+  );
+  return [...new Set(above.map(({ code, state }) => (state === 'fail' ? code : `${code} ${state}`)))];
+}
+
+await describeMysql('readiness of a %s pair', (flavor) => {
+  let pair: MysqlPair;
+  let sites: readonly [MysqlConnector, MysqlConnector];
+
+  beforeAll(async () => {
+    const settings = flavor === 'mariadb' ? { ...DURABLE, gtid_strict_mode: 'ON' } : DURABLE;
+    pair = await createMysqlPair({ flavor, database: DATABASE, settings, schema: FAULTS_SCHEMA });
+    await pair.write(auditorSql(flavor, DATABASE));
+    sites = [await connect(pair.source, AUDITOR), await connect(pair.replica, AUDITOR)];
+  });
+
+  afterAll(async () => {
+    for (const site of sites) await site.close();
+    await pair.destroy();
+  });
+
+  /** After a restart the first answer may be that the connection was lost. */
+  const found = async (): Promise<string[]> =>
+    judge(...sites).then(findings, (error: unknown) => [String(error)]);
+
+  test('that is healthy gives no finding above info', async () => {
+    await pair.caughtUp();
+    expect(await found()).toEqual([]);
+  });
+
+  test('is judged by an account that may do little: only what warns stays unknown', async () => {
+    const lowly = [await connect(pair.source, VERIFIER), await connect(pair.replica, VERIFIER)] as const;
+    const unknown = (await judge(...lowly)).filter(({ state }) => state !== 'pass');
+    for (const site of lowly) await site.close();
+    expect(unknown.filter(({ severity }) => severity.switchover === 'block')).toEqual([]);
+    const asked = unknown.filter(({ state }) => state === 'unknown').map(({ code, hint }) => [code, hint]);
+    expect(asked).toContainEqual(['TP-R-MY-GRANTS', 'GRANT SELECT ON mysql.* TO `verifier`@`%`;']);
+    expect(asked).toContainEqual(['TP-R-MY-EVENTS', 'GRANT EVENT ON `bank`.* TO `verifier`@`%`;']);
+  });
+
+  test('is held against a primary of another kind', async () => {
+    const release = flavor === 'mariadb' ? 'next' : 'lts';
+    const settings = { ...DURABLE, binlog_ignore_db: 'scratch' };
+    const other = await createMysqlServer({ flavor, release, settings });
+    try {
+      await other.sql(`CREATE DATABASE ${DATABASE}; ${auditorSql(flavor, DATABASE)}`);
+      const primary = await connect(other, AUDITOR);
+      const codes = findings(await judge(primary, sites[1]));
+      await primary.close();
+      const version = flavor === 'mariadb' ? ['TP-R-MY-VERSION'] : [];
+      expect(codes).toEqual(expect.arrayContaining(['TP-R-MY-LOG-FILTERS', 'TP-R-MY-ERRANT', ...version]));
+    } finally {
+      await other.destroy();
+    }
+  });
+
+  const faults = [...REPLICATION_FAULTS, ...SERVER_FAULTS, ...OBJECT_FAULTS].filter(
+    (fault) => fault.flavor === undefined || fault.flavor === flavor,
+  );
+  test.each(faults)('finds that $name', async ({ codes, make, mend }: MysqlFault) => {
+    await make(pair);
+    try {
+      await expect.poll(found, POLL).toEqual(expect.arrayContaining([...codes]));
+    } finally {
+      await mend(pair);
+    }
+    await expect.poll(found, POLL).toEqual([]);
+  });
+});
