@@ -100,7 +100,7 @@ const predicate = z.object({
         outcome,
         encoding: text,
         method: text,
-        rows: z.object({ primary: count, candidate: count }),
+        rows: z.object({ primary: count, candidate: count.nullable() }),
       }),
     ),
   }),

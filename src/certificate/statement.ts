@@ -26,7 +26,8 @@ export interface CertifiedTable {
   readonly outcome: Outcome;
   readonly encoding: string;
   readonly method: string;
-  readonly rows: { readonly primary: string; readonly candidate: string };
+  /** Of the candidate null: they were not counted, for only some were read. */
+  readonly rows: { readonly primary: string; readonly candidate: string | null };
 }
 
 /** The predicate of a certificate: what is claimed, about whom, on what grounds, and what is not claimed. */

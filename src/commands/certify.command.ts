@@ -1,4 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Fence, VerdictMode } from '../verdict/evidence.ts';
+import { TwinproofError } from '../errors.ts';
 import type { SiteIo } from './io.ts';
 import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
 
@@ -7,35 +9,105 @@ interface Parsed extends ParsedComparison {
   readonly out?: string;
   readonly key?: string;
   readonly quiesced: boolean;
+  readonly mode?: VerdictMode;
+  readonly primaryLost: boolean;
+  readonly fencedAt?: Date;
+  readonly fencedBy?: string;
+  readonly losses?: string;
+  readonly ledger: boolean;
+  readonly afterPromotion?: string;
 }
 
 const HELP = `
 Exit codes: 0 SAFE, 1 SAFE_WITH_LOSS, 2 NOT_SAFE, 3 UNKNOWN, 64 wrong usage, 70 a bug.
 
-SAFE for a planned switchover needs a primary that stands still: stop its writers, then give --quiesced. Twinproof
-believes that only together with a log position that did not move from before the first read until the end.`;
+With a ledger (see watch): give --config, and --system if it has several. The primary is tried for a few seconds; if
+nobody answers, or with --primary-lost, the verdict is about a failover: the rows as of where the candidate stands, and
+what is lost behind it. Without a fence (--fenced-at, --fenced-by) a loss has no bound. All candidates of the system are
+judged unless one is named with --candidate; the best is named first, and the exit code is the best one's.
+
+Without a ledger two live sites are compared: stop the primary's writers, then give --quiesced. Twinproof believes that
+only together with a log position that did not move from before the first read until the end.
+
+--after-promotion compares the place at which a promoted server left the old timeline with the certified position:
+0 the same, 2 not what was certified, 3 it applied more before, or was not promoted.
+
+Examples:
+  twinproof certify --config twinproof.yaml --system bank --out gasan.cert
+  twinproof certify --config twinproof.yaml --system bank --primary-lost \\
+    --fenced-at 2026-03-01T03:04:05Z --fenced-by "power cut, J. Kim" --losses lost.jsonl`;
 
 export function addCertifyCommand(program: Command, io: SiteIo): void {
   addComparisonOptions(program.command('certify'))
-    .description('compare two live sites and give a verdict: is the candidate safe to promote?')
+    .description('a verdict: is the candidate safe to promote, and what would be lost?')
     .addOption(formatOption())
     .option('--out <file>', 'write the signed certificate there (a DSSE envelope)')
     .option('--key <file>', 'the private key that signs it (see keygen)')
     .option('--quiesced', 'the writers of the primary are stopped', false)
+    .addOption(
+      new Option('--mode <mode>', 'what is planned (default: by whether the primary answers)').choices([
+        'switchover',
+        'failover',
+      ]),
+    )
+    .option('--primary-lost', 'the primary is gone: do not try to reach it', false)
+    .option('--fenced-at <time>', 'since when the primary can commit nothing, by its clock (ISO 8601)', time)
+    .option('--fenced-by <text>', 'what cut it off, and who answers for that')
+    .option('--losses <file>', 'write every lost change to a file, one JSON object a line')
+    .option('--no-ledger', 'compare two live sites even where there is a ledger')
+    .option('--after-promotion <certificate>', 'was the server promoted where it was certified?')
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
-      const { runCertify } = await import('./certify.ts');
-      process.exitCode = await runCertify(
-        {
-          ...comparisonOptions(parsed),
-          format: parsed.format,
-          out: parsed.out ?? null,
-          key: parsed.key ?? null,
-          quiesced: parsed.quiesced,
-          mode: 'switchover',
-          fence: null,
-        },
-        io,
-      );
+      process.exitCode = await run(parsed, io);
     });
+}
+
+async function run(parsed: Parsed, io: SiteIo): Promise<number> {
+  const fence = fenceOf(parsed);
+  const comparison = comparisonOptions(parsed);
+  const shared = { ...comparison, format: parsed.format, out: parsed.out ?? null, key: parsed.key ?? null };
+  if (parsed.afterPromotion !== undefined) {
+    const { runAfterPromotion } = await import('./certify-promoted.ts');
+    return runAfterPromotion({ ...shared, certificate: parsed.afterPromotion }, io);
+  }
+  const options = {
+    ...shared,
+    ledger: parsed.ledger,
+    mode: parsed.mode ?? null,
+    primaryLost: parsed.primaryLost,
+    fence,
+    quiesced: parsed.quiesced,
+    losses: parsed.losses ?? null,
+  };
+  const alone = options.config === null && !options.primaryLost && fence === null && options.losses === null;
+  // The store is loaded only where there may be one.
+  if (!alone || options.mode === 'failover') {
+    const { chosenLedger, runLedgerCertify } = await import('./certify-ledger.ts');
+    const chosen = await chosenLedger(options, io);
+    if (chosen !== null) return runLedgerCertify(options, chosen, io);
+  }
+  const { runCertify } = await import('./certify.ts');
+  return runCertify({ ...shared, quiesced: parsed.quiesced, mode: 'switchover', fence: null }, io);
+}
+
+/** A fence is a time and somebody who answers for it. */
+function fenceOf({ fencedAt, fencedBy }: Parsed): Fence | null {
+  if (fencedAt === undefined && fencedBy === undefined) return null;
+  if (fencedAt !== undefined && fencedBy !== undefined && fencedBy.trim() !== '') {
+    return { at: fencedAt, by: fencedBy };
+  }
+  throw new TwinproofError('TP-USAGE', {
+    message: '--fenced-at and --fenced-by belong together',
+    hint: 'say since when the primary can commit nothing, and what cut it off',
+  });
+}
+
+/** With its zone: a fence by somebody's local time is off by hours. */
+function time(text: string): Date {
+  const date = new Date(text);
+  const hasZone = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/.test(text);
+  if (!hasZone || Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('a time with its zone is wanted, such as 2026-03-01T03:04:05Z');
+  }
+  return date;
 }

@@ -1,7 +1,5 @@
-import type { KeyObject } from 'node:crypto';
 import { buildStatement, type CertifiedSite } from '../certificate/statement.ts';
 import { issueCertificate } from '../certificate/issue.ts';
-import { loadPrivateKey } from '../certificate/key.ts';
 import { previousCertificate } from '../certificate/chain.ts';
 import type { VerifyResult } from '../compare/result.ts';
 import { DEFAULT_LIMITS } from '../compare/site-pair.ts';
@@ -11,7 +9,6 @@ import type { Connector } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
 import type { Position } from '../connector/position.ts';
-import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { judgeReadiness, type ReadinessResult } from '../readiness/judge.ts';
 import { notCheckedOn } from '../readiness/not-checked.ts';
@@ -20,12 +17,13 @@ import { writeOutput } from '../report/output-file.ts';
 import { verifyJson } from '../report/verify-json.ts';
 import type { Fence, HeadEvidence, Policy, VerdictMode } from '../verdict/evidence.ts';
 import { verdictJson } from '../verdict/json.ts';
-import { judge, type Verdict, type VerdictWord } from '../verdict/verdict.ts';
+import { judge, type Verdict } from '../verdict/verdict.ts';
 import { integrityOf } from '../verdict/verify-evidence.ts';
+import { certificateTarget, EXIT_OF, type CertificateTarget } from './certificate-target.ts';
 import type { SiteIo } from './io.ts';
 import { refusedResult } from './refused.ts';
 import { applyWithinOf, compareSites, type ComparisonOptions } from './run-verify.ts';
-import { type ChosenSites, readConfig } from './sites.ts';
+import type { ChosenSites } from './sites.ts';
 import { REAL_TIMING } from './timing.ts';
 import { toolVersion } from './version.ts';
 
@@ -39,13 +37,6 @@ export interface CertifyOptions extends ComparisonOptions {
   readonly fence: Fence | null;
 }
 
-const EXIT_OF: Readonly<Record<VerdictWord, number>> = {
-  SAFE: EXIT.ok,
-  SAFE_WITH_LOSS: EXIT.warning,
-  NOT_SAFE: EXIT.critical,
-  UNKNOWN: EXIT.unknown,
-};
-
 /** `twinproof certify` on two live sites. The answer is the exit code. */
 export async function runCertify(options: CertifyOptions, io: SiteIo): Promise<number> {
   const target = await certificateTarget(options, io);
@@ -55,34 +46,6 @@ export async function runCertify(options: CertifyOptions, io: SiteIo): Promise<n
     (result, sites, primary, candidate) => certify(options, io, target, result, sites, primary, candidate),
     refusedResult,
   );
-}
-
-interface CertificateTarget {
-  readonly out: string;
-  readonly key: KeyObject;
-}
-
-/** Where the certificate goes and who signs it, before hours of reading are spent on what cannot be written. */
-async function certificateTarget(options: CertifyOptions, io: SiteIo): Promise<CertificateTarget | null> {
-  const { out, config } = options;
-  if (out === null) return null;
-  const named =
-    options.key ?? (config === null ? null : ((await readConfig(config, io)).signing?.key ?? null));
-  if (named === null) {
-    throw new TwinproofError('TP-USAGE', {
-      message: 'a certificate has to be signed: no key was given',
-      hint: 'make one with `twinproof keygen` and give it with --key, or name it in the configuration',
-    });
-  }
-  const key = await loadPrivateKey(named);
-  try {
-    await previousCertificate(out);
-  } catch (error) {
-    if (!(error instanceof TwinproofError)) throw error;
-    const message = `--out would overwrite ${out}: ${error.message}`;
-    throw new TwinproofError(error.code, { message, hint: 'name another file for --out', cause: error });
-  }
-  return { out, key };
 }
 
 async function certify(

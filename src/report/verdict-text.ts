@@ -1,8 +1,11 @@
-import type { LossJson, VerdictJson } from '../verdict/json.ts';
+import type { LossJson, TableLossJson, VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { Style } from './colour.ts';
 import { Page, type TextOptions } from './page.ts';
+import { bytesText, countOf } from './quantity.ts';
 import { groupReasons, subjectsText } from './reason-list.ts';
+
+const TABLES_SHOWN_MAX = 10;
 
 type Reason = VerdictJson['reasons'][number];
 type Icon = keyof Page['icons'];
@@ -48,15 +51,21 @@ const GROUPS: readonly Group[] = [
   },
 ];
 
+export interface VerdictTextOptions extends TextOptions {
+  /** The candidate's name, where it has one. */
+  readonly title?: string;
+}
+
 /**
  * A verdict for a person at 3 a.m.: the answer first, then what is known, then every reason with what to do about it.
  * It takes the JSON form, so that a verdict from a certificate reads the same.
  */
-export function verdictText(verdict: VerdictJson, options: TextOptions): string {
+export function verdictText(verdict: VerdictJson, options: VerdictTextOptions): string {
   const page = new Page(options);
   const all = options.showAllTables ?? false;
   const { icon, style, meaning } = WORDS[verdict.verdict];
-  page.paragraph(`${meaning} (${verdict.mode})`, {
+  const title = options.title === undefined ? '' : `${options.title}: `;
+  page.paragraph(`${title}${meaning} (${verdict.mode})`, {
     first: `${page.paint('bold', page.paint(style, `${page.icons[icon]} ${verdict.verdict}`))}  `,
     rest: '  ',
     style: 'bold',
@@ -82,6 +91,17 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
   const objective = rpo.objectiveMs === null ? 'no objective set' : `objective ${seconds(rpo.objectiveMs)}`;
   page.fact('loss', `${loss.kind}${bound} (${objective})`);
   if (loss.kind !== 'none' && loss.transactions !== null) page.fact('known lost', lostWords(loss));
+  for (const table of (loss.tables ?? []).slice(0, TABLES_SHOWN_MAX)) page.fact('', tableWords(table));
+  const left = (loss.tables ?? []).length - TABLES_SHOWN_MAX;
+  if (left > 0) page.fact('', `and ${countOf(left, 'more table')}`);
+  if (
+    loss.recoverableBytes !== undefined &&
+    loss.recoverableBytes !== null &&
+    loss.recoverableBytes !== '0'
+  ) {
+    const size = bytesText(BigInt(loss.recoverableBytes));
+    page.fact('recoverable', `${size} of log were received and not applied yet: let them be applied first`);
+  }
   if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
   if (loss.tail !== null && (loss.tail.ms !== 0 || loss.tail.bytes !== '0')) {
     const size = loss.tail.bytes === null ? 'unknown size' : `${loss.tail.bytes} bytes`;
@@ -90,12 +110,23 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
   }
 }
 
+function tableWords({ table, inserts, updates, deletes, truncates, keys }: TableLossJson): string {
+  const counts = [
+    [inserts, 'inserted'],
+    [updates, 'updated'],
+    [deletes, 'deleted'],
+    [truncates, 'truncated'],
+  ].filter(([count]) => count !== '0');
+  return `${table}: ${counts.map(([count, word]) => `${count} ${word}`).join(', ')} (${keys} keys)`;
+}
+
 function lostWords(loss: LossJson): string {
   const counts = [
     `${loss.transactions} transactions`,
     `${loss.changes ?? 'unknown'} changes`,
     `${loss.keys ?? 'unknown'} keys`,
   ].join(', ');
+  if (loss.transactions === '0') return `nothing of what the ledger saw (${counts})`;
   return `${counts}; committed from ${loss.firstCommitAt ?? '?'} to ${loss.lastCommitAt ?? '?'}`;
 }
 

@@ -25,12 +25,15 @@ export interface LedgerStanding {
   readonly seenUntil: Date | null;
   /** After its loss: it was said or shown to be gone, or it still answers in some way, in words. */
   readonly primaryAnswers: string | null;
+  /** The primary lives, and the ledger has not seen all of its log yet. */
+  readonly behindHead: boolean;
 }
 
 /** Each keeps the verdict from SAFE. Pure. */
 export function ledgerDoubts(standing: LedgerStanding): readonly Doubt[] {
   return [
     ...candidateDoubts(standing),
+    ...behindDoubts(standing),
     ...feedDoubts(standing),
     ...definitionDoubts(standing),
     ...lossOfPrimaryDoubts(standing),
@@ -105,6 +108,13 @@ const UNPLACED: Readonly<Record<UnknownWhy, Omit<Doubt, 'subject'>>> = {
     hint: 'what it lacks is more than the retention that was configured (ledger.retention)',
   },
 };
+
+function behindDoubts({ behindHead }: LedgerStanding): readonly Doubt[] {
+  if (!behindHead) return [];
+  const message = 'it has not seen all of the primary’s log yet';
+  const hint = 'see that `twinproof watch` runs, wait until it has caught up, and run again';
+  return [{ code: 'TP-V-LEDGER-BEHIND', subject: 'ledger', message, hint }];
+}
 
 /** What comes by way of a standby lacks what the standby lacked: of a loss it says nothing. */
 function feedDoubts({ feed }: LedgerStanding): readonly Doubt[] {

@@ -1,0 +1,208 @@
+import type { SiteConfig, SystemConfig } from '../config/schema.ts';
+import type { RowShape } from '../connector/contract.ts';
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { Identity } from '../connector/identity.ts';
+import { ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
+import type { Position } from '../connector/position.ts';
+import { TwinproofError } from '../errors.ts';
+import { takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
+import { viewOf, type UnknownWhy, type View } from '../ledger/candidate-check.ts';
+import type { Known } from '../ledger/known.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { LedgerTable } from '../verdict/ledger-integrity.ts';
+import type { ExcludedTable } from '../verdict/evidence.ts';
+import type { LedgerConnector } from './certify-primary.ts';
+import { readRows } from './certify-rows.ts';
+import type { SiteIo } from './io.ts';
+
+/** How long a candidate must stand still before nothing can be on its way into it any more. */
+const REST_MS = 250;
+
+export interface CandidateQuestion {
+  readonly ledger: Ledger;
+  readonly known: Known;
+  readonly system: SystemConfig;
+  readonly candidate: SiteConfig;
+  readonly jobs: number;
+  readonly statementTimeoutMs: number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Where a candidate stands, by its own word and in the ledger. */
+export interface CandidatePlace {
+  readonly position: Position | null;
+  readonly view: View | null;
+  readonly unplaced: UnknownWhy | null;
+  readonly pending: PendingLog;
+  /** It is ahead of the ledger by so many bytes; null: it is not. */
+  readonly ahead: { readonly bytes: bigint | null } | null;
+}
+
+/** What a candidate told, and what its rows showed. What could not be had is null. */
+export interface CandidateFindings {
+  readonly name: string;
+  readonly site: LedgerConnector | null;
+  readonly unreachable: string | null;
+  readonly stranger: string | null;
+  readonly identity: Identity | null;
+  readonly skewMs: number | null;
+  readonly readiness: ReadinessFacts | null;
+  readonly incarnation: 'same' | 'other' | 'unbound';
+  readonly wentBack: boolean;
+  readonly place: CandidatePlace | null;
+  readonly tables: readonly LedgerTable[];
+  readonly excluded: readonly ExcludedTable[];
+  readonly shapes: ReadonlyMap<string, RowShape>;
+  readonly rowsRead: bigint;
+  readonly startedAt: Date;
+}
+
+/** Opens a candidate. Null and the reason: it does not answer. */
+export async function openCandidate(
+  { candidate, jobs, statementTimeoutMs }: CandidateQuestion,
+  io: SiteIo,
+): Promise<LedgerConnector | string> {
+  const { address, stream } = candidate;
+  try {
+    return ledgerSite(await io.connect(address, { jobs, statementTimeoutMs, stream }, io.signal));
+  } catch (error) {
+    return messageOfFailure(error, io);
+  }
+}
+
+function messageOfFailure(error: unknown, io: SiteIo): string {
+  if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
+  return error.message;
+}
+
+/** Asks everything of one candidate. It stays open: the caller closes it. Throws only what is no fault of the candidate. */
+export async function askCandidate(
+  question: CandidateQuestion,
+  site: LedgerConnector | string,
+  io: SiteIo,
+): Promise<CandidateFindings> {
+  const nothing = empty(question.candidate.name, io.now());
+  if (typeof site === 'string') return { ...nothing, unreachable: site };
+  const reached = { ...nothing, site };
+  try {
+    const identified = await identify(site, io);
+    const stranger = await follow(question, site, io);
+    if (stranger !== null) return { ...reached, ...identified, stranger };
+    return { ...reached, ...identified, ...(await look(question, site, io)) };
+  } catch (error) {
+    return { ...reached, unreachable: messageOfFailure(error, io) };
+  }
+}
+
+function empty(name: string, startedAt: Date): CandidateFindings {
+  return {
+    name,
+    site: null,
+    unreachable: null,
+    stranger: null,
+    identity: null,
+    skewMs: null,
+    readiness: null,
+    incarnation: 'unbound',
+    wentBack: false,
+    place: null,
+    tables: [],
+    excluded: [],
+    shapes: new Map(),
+    rowsRead: 0n,
+    startedAt,
+  };
+}
+
+async function identify(
+  site: LedgerConnector,
+  io: SiteIo,
+): Promise<Pick<CandidateFindings, 'identity' | 'skewMs' | 'readiness'>> {
+  const asked = io.now().getTime();
+  const identity = await site.identify(io.signal);
+  const skewMs = Math.round(Date.parse(identity.serverTime) - (asked + io.now().getTime()) / 2);
+  return { identity, skewMs, readiness: await site.readiness(io.signal) };
+}
+
+/** Why it does not follow the ledger's primary; null: it does. */
+async function follow(
+  { known }: CandidateQuestion,
+  site: LedgerConnector,
+  io: SiteIo,
+): Promise<string | null> {
+  const followed = known.primary()?.followed ?? null;
+  if (followed === null) return 'the ledger does not know its primary yet: `watch` has never reached it';
+  try {
+    await site.follow(followed, io.signal);
+    return null;
+  } catch (error) {
+    if (!(error instanceof TwinproofError) || !STRANGERS.has(error.code)) throw error;
+    return error.message;
+  }
+}
+
+const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-SAME-SERVER']);
+
+type Seen = Pick<
+  CandidateFindings,
+  'incarnation' | 'wentBack' | 'place' | 'tables' | 'excluded' | 'shapes' | 'rowsRead'
+>;
+
+/** Proofs first, then the position, then the rows: so all that is held against the candidate is older than what it shows. */
+async function look(question: CandidateQuestion, site: LedgerConnector, io: SiteIo): Promise<Seen> {
+  const { ledger, known, system, candidate, sleep } = question;
+  const proofs = takeProofs(ledger.core, candidate.name);
+  const before = await site.incarnation(io.signal);
+  const place = await placeOf(ledger, site, io);
+  const { view } = place;
+  const nothing = { wentBack: false, tables: [], excluded: [], shapes: new Map(), rowsRead: 0n };
+  if (view === null) return { ...nothing, incarnation: incarnationOf(proofs, before), place };
+  const answer = await readRows(
+    {
+      ledger,
+      site,
+      pair: known.stream()?.pair ?? 'physical',
+      proofs,
+      view,
+      selection: system.tables,
+      definitions: known.definitions(),
+      rest: { ms: REST_MS, sleep },
+    },
+    io.signal,
+  );
+  // Asked again: the server may have been replaced while its rows were read.
+  const after = await site.incarnation(io.signal);
+  return {
+    incarnation: before === after ? incarnationOf(proofs, after) : 'other',
+    wentBack: proofs !== null && wentBack(proofs, view),
+    place,
+    tables: answer.tables,
+    excluded: answer.excluded,
+    shapes: answer.shapes,
+    rowsRead: answer.read,
+  };
+}
+
+function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFindings['incarnation'] {
+  if (proofs === null) return 'unbound';
+  return proofs.candidate.incarnation === incarnation ? 'same' : 'other';
+}
+
+/** Where it stands, and where that is in the journal. */
+export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo): Promise<CandidatePlace> {
+  const pending = await site.pendingLog(io.signal);
+  const position = pending.applied;
+  const compare = (a: Position, b: Position): ReturnType<LedgerConnector['comparePositions']> =>
+    site.comparePositions(a, b);
+  const bracket = position === null ? null : { atLeast: position, atMost: position };
+  const view = viewOf(ledger.core, bracket, compare);
+  const end = ledger.position;
+  const isAhead = position !== null && end !== null && compare(position, end) === 'after';
+  return {
+    position,
+    view: typeof view === 'string' ? null : view,
+    unplaced: typeof view === 'string' ? view : null,
+    pending,
+    ahead: isAhead ? { bytes: site.bytesBetween(end, position) } : null,
+  };
+}

@@ -1,0 +1,185 @@
+import type { SystemConfig } from '../config/schema.ts';
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { Identity } from '../connector/identity.ts';
+import type { Known } from '../ledger/known.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { lossBetween, type Loss as JournalLoss } from '../ledger/loss.ts';
+import { Witness } from '../ledger/witness.ts';
+import { judgeReadiness } from '../readiness/judge.ts';
+import { type NotChecked, notCheckedOn } from '../readiness/not-checked.ts';
+import type { ReadinessSite } from '../readiness/rule.ts';
+import type {
+  Evidence,
+  Fence,
+  HeadEvidence,
+  LedgerEvidence,
+  Policy,
+  VerdictMode,
+} from '../verdict/evidence.ts';
+import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
+import { integrityByLedger } from '../verdict/ledger-integrity.ts';
+import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
+import type { CandidateFindings } from './certify-candidate.ts';
+
+/** What all candidates of a system share. */
+export interface SystemFacts {
+  readonly mode: VerdictMode;
+  readonly system: SystemConfig;
+  readonly ledger: Ledger;
+  readonly known: Known;
+  readonly fence: Fence | null;
+  /** Of a living primary; null: what is remembered stands for it. */
+  readonly primary: { readonly identity: Identity; readonly readiness: ReadinessFacts | null } | null;
+  /** After a loss: why the primary may not be gone, in words; null: it is. */
+  readonly primaryAnswers: string | null;
+  readonly now: Date;
+}
+
+/** Everything that a verdict about one candidate rests on. Pure over the ledger and the findings. */
+export function evidenceOf(
+  facts: SystemFacts,
+  findings: CandidateFindings,
+  head: { readonly evidence: HeadEvidence; readonly ledgerReached: boolean },
+): Evidence {
+  const { mode, system, known, fence, now } = facts;
+  const pair = known.stream()?.pair ?? 'physical';
+  const remembered = known.primary();
+  const proofsHold =
+    findings.incarnation === 'same' &&
+    !findings.wentBack &&
+    findings.stranger === null &&
+    findings.unreachable === null &&
+    findings.place?.view !== null;
+  return {
+    mode,
+    pair,
+    now,
+    integrity: integrityByLedger({ tables: findings.tables, excluded: findings.excluded, proofsHold }),
+    head: head.evidence,
+    ledger: ledgerEvidence(facts, findings, head),
+    fence,
+    primary: facts.primary?.identity ?? remembered?.identity ?? null,
+    candidate: findings.identity,
+    readiness:
+      findings.readiness === null
+        ? null
+        : judgeReadiness({
+            pair,
+            primary: primarySite(facts),
+            candidate: { identity: findings.identity, facts: findings.readiness },
+          }),
+    notChecked: [...notCheckedOn(pair, facts.ledger.identity.digest), ...ledgerNotChecked(known)],
+    policy: policyOf(system),
+  };
+}
+
+export function policyOf({ policy }: SystemConfig): Policy {
+  return {
+    rpoMs: policy.rpo,
+    maxTailMs: policy.maxTail,
+    maxProofAgeMs: policy.maxProofAge,
+    certificateValidForMs: policy.certificateValidFor,
+    coverageMin: null,
+  };
+}
+
+function primarySite({ primary, known }: SystemFacts): ReadinessSite {
+  if (primary !== null) return { identity: primary.identity, facts: primary.readiness };
+  const remembered = known.primary();
+  if (remembered === null) return { identity: null, facts: null };
+  const { identity, readiness, atUs } = remembered;
+  return { identity, facts: readiness, rememberedAt: dateOf(atUs) ?? new Date(Number.NaN) };
+}
+
+function ledgerEvidence(
+  { mode, ledger, known, fence, primaryAnswers }: SystemFacts,
+  findings: CandidateFindings,
+  { evidence, ledgerReached }: { readonly evidence: HeadEvidence; readonly ledgerReached: boolean },
+): LedgerEvidence {
+  const { place } = findings;
+  const remembered = known.primary();
+  const feed = remembered === null ? null : { role: remembered.identity.role };
+  const witness = new Witness(ledger.core).read();
+  const counted =
+    place?.view === null || place === null || feed?.role !== 'primary'
+      ? null
+      : lossBetween(ledger.core, place.view.low, ledger.head());
+  const atHead =
+    mode === 'switchover' &&
+    ledgerReached &&
+    evidence.moved === false &&
+    evidence.quiet === true &&
+    evidence.applied === true;
+  const newestCommitAt = dateOf(ledger.core.committed.newestUs);
+  const witnessedUntil = dateOf(witness?.timeUs ?? null);
+  const loss = lossByLedger({
+    mode,
+    counted: counted === null ? null : countedOf(counted),
+    gaps: counted !== null && counted.gaps.length > 0,
+    ahead: place?.ahead ?? null,
+    newestCommitAt,
+    appliedCommitAt: dateOf(place?.pending.appliedCommitUs ?? null),
+    witnessedUntil,
+    recoverableBytes: place?.pending.bytes ?? null,
+    fence,
+    atHead,
+  });
+  return {
+    loss,
+    gaps: (counted?.gaps ?? []).map(({ reason }) => reason),
+    doubts: ledgerDoubts({
+      mode,
+      unreachable: findings.unreachable,
+      stranger: findings.stranger,
+      incarnation: findings.incarnation,
+      wentBack: findings.wentBack,
+      unplaced: place?.unplaced ?? null,
+      feed,
+      definitionsKnownUntil: dateOf(known.definitions()?.knownUntilUs ?? null),
+      seenUntil: loss.witnessedUntil,
+      primaryAnswers,
+      behindHead: mode === 'switchover' && !ledgerReached,
+    }),
+  };
+}
+
+function countedOf(loss: JournalLoss): CountedLoss {
+  return {
+    transactions: BigInt(loss.transactions),
+    changes: BigInt(loss.changes),
+    keys: BigInt(loss.keys),
+    tables: [...loss.tables.values()].map(({ table, inserts, updates, deletes, truncates, keys }) => ({
+      table,
+      inserts: BigInt(inserts),
+      updates: BigInt(updates),
+      deletes: BigInt(deletes),
+      truncates: BigInt(truncates),
+      keys: BigInt(keys),
+    })),
+    firstCommitAt: dateOf(loss.firstCommitUs),
+    lastCommitAt: dateOf(loss.lastCommitUs),
+  };
+}
+
+/** What a ledger cannot see, beside what no comparison looks at. */
+function ledgerNotChecked(known: Known): readonly NotChecked[] {
+  const until = dateOf(known.definitions()?.knownUntilUs ?? null);
+  return [
+    {
+      code: 'TP-N-SILENT-DEFINITIONS',
+      subject: 'definitions',
+      message: `redefinitions of tables that leave no trace in the log were looked for until ${until?.toISOString() ?? 'an unknown time'}`,
+    },
+    {
+      code: 'TP-N-SINCE-PROOF',
+      subject: 'unchanged rows',
+      message:
+        'rows that the primary did not change since they were proven were not read again: what else changed them since is not seen',
+    },
+  ];
+}
+
+/** Whole milliseconds. */
+export function dateOf(us: bigint | null): Date | null {
+  return us === null ? null : new Date(Number(us / 1000n));
+}
