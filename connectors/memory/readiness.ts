@@ -26,7 +26,7 @@ function subscription(world: World): SubscriptionFact {
     enabled: true,
     workerRunning: !world.stalled,
     applyErrors: BigInt(world.applyErrors),
-    skipLsn: null,
+    skip: null,
     tablesNotReady: [],
   };
 }

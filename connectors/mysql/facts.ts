@@ -7,9 +7,6 @@ import { readIdentity } from './identity.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
-/** How SubscriptionFact.skipLsn says that nothing is set to be skipped. */
-const NO_SKIP = '0/0';
-
 /**
  * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
  * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
@@ -76,7 +73,7 @@ function subscriptionOf(channel: Channel): SubscriptionFact {
     enabled: receiving !== 'no' || applying || channel.applyErrno !== 0,
     workerRunning: receiving !== 'no' && applying,
     applyErrors: channel.applyErrno === 0 ? 0n : 1n,
-    skipLsn: skipCounter === '' || skipCounter === '0' ? NO_SKIP : `${skipCounter} events`,
+    skip: skipCounter === '' || skipCounter === '0' ? '' : `the next ${skipCounter} events`,
     tablesNotReady: [],
   };
 }

@@ -81,6 +81,9 @@ interface SubscriptionRow {
   readonly notReady: readonly string[];
 }
 
+/** 0/0 stands for no position. */
+const SKIP = `case s.subskiplsn when '0/0' then '' else 'the transaction at ' || s.subskiplsn::text end`;
+
 /** Version 14 neither counts errors nor can skip a transaction by its LSN. */
 async function readSubscriptions(session: Session, signal: AbortSignal): Promise<SubscriptionFact[]> {
   const counts = session.versionNumber >= 150_000;
@@ -89,7 +92,7 @@ async function readSubscriptions(session: Session, signal: AbortSignal): Promise
     : 'null';
   const rows = await session.rows<SubscriptionRow>(
     `select s.subname as name, s.subenabled as enabled, ${errors} as errors,
-       ${counts ? 's.subskiplsn::text' : `'0/0'`} as skip,
+       ${counts ? SKIP : `''`} as skip,
        exists (select from pg_stat_subscription w where w.subid = s.oid and w.relid is null and w.pid is not null)
          as running,
        array(select n.nspname || '.' || c.relname from pg_subscription_rel r
@@ -105,7 +108,7 @@ async function readSubscriptions(session: Session, signal: AbortSignal): Promise
     enabled: row.enabled,
     workerRunning: row.running,
     applyErrors: row.errors === null ? null : BigInt(row.errors),
-    skipLsn: row.skip,
+    skip: row.skip,
     tablesNotReady: row.notReady,
   }));
 }

@@ -43,7 +43,8 @@ export interface SubscriptionFact {
   readonly enabled: boolean;
   readonly workerRunning: boolean | null;
   readonly applyErrors: bigint | null;
-  readonly skipLsn: string | null;
+  /** What is set to be left out, in words (`the transaction at 0/16B3748`); empty: nothing; null: it does not tell. */
+  readonly skip: string | null;
   /** Tables whose initial copy is not finished, `schema.table`. */
   readonly tablesNotReady: readonly string[];
 }

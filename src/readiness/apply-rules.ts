@@ -15,10 +15,7 @@ import {
   type Rule,
 } from './rule.ts';
 
-/** How PostgreSQL writes "no position": `ALTER SUBSCRIPTION … SKIP` is not set. */
-const NO_LSN = '0/0';
-
-const NO_SUBSCRIPTION = 'there is no subscription to look at';
+const NO_SUBSCRIPTION = 'nothing carries changes to it';
 
 /** Rules for pairs where rows are applied, not the log replayed: subscriptions, and sequences, which do not follow. */
 export const APPLY_RULES: readonly Rule[] = [
@@ -29,26 +26,34 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'nothing carries the primary’s changes to this site',
-    hint: 'check that the candidate’s URL names the right database; create the subscription again if it was dropped',
+    hint: {
+      postgres:
+        'check that the candidate’s URL names the right database; create the subscription again if it was dropped',
+      mysql:
+        'SHOW REPLICA STATUS (SHOW ALL SLAVES STATUS) is empty: replication was reset, or this is another server',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-subscription.html'],
     observe: (input) => {
       const reading = readFact(input, 'candidate', 'subscriptions');
       if (!reading.known) return [unknown('candidate', reading.reason)];
-      if (reading.value.length === 0) return [fail('candidate', 'it has no subscription')];
-      return [pass('candidate', `its subscriptions: ${reading.value.map((one) => one.name).join(', ')}`)];
+      if (reading.value.length === 0) return [fail('candidate', 'it subscribes to nobody')];
+      return [pass('candidate', `its changes come by: ${reading.value.map((one) => one.name).join(', ')}`)];
     },
   },
   {
     code: 'TP-R-SUBSCRIPTION-DISABLED',
-    title: 'the subscription is enabled',
+    title: 'the stream of changes is switched on',
     severity: 'block',
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'changes of the primary no longer arrive here',
-    hint: 'ALTER SUBSCRIPTION … ENABLE; if it disabled itself on an error, mend the cause first',
+    hint: {
+      postgres: 'ALTER SUBSCRIPTION … ENABLE; if it disabled itself on an error, mend the cause first',
+      mysql: 'START REPLICA (START SLAVE on older servers); find out first who stopped it, and why',
+    },
     docs: ['https://www.postgresql.org/docs/current/sql-altersubscription.html'],
     observe: eachSubscription((one) =>
-      one.enabled ? pass(one.name, 'it is enabled') : fail(one.name, 'the subscription is disabled'),
+      one.enabled ? pass(one.name, 'it is switched on') : fail(one.name, 'it is switched off'),
     ),
   },
   {
@@ -58,7 +63,10 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'changes of the primary are not being applied',
-    hint: 'see the candidate’s log for why the apply worker ended, and max_logical_replication_workers',
+    hint: {
+      postgres: 'see the candidate’s log for why the apply worker ended, and max_logical_replication_workers',
+      mysql: 'SHOW REPLICA STATUS says which of the two threads stands, and why',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-monitoring.html'],
     observe: eachSubscription((one) => {
       if (one.workerRunning === null) {
@@ -76,7 +84,11 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'a change that cannot be applied stops everything behind it',
-    hint: 'the candidate’s log names the row and the conflict; mend it, never skip it blindly',
+    hint: {
+      postgres: 'the candidate’s log names the row and the conflict; mend it, never skip it blindly',
+      mysql:
+        'SHOW REPLICA STATUS names the error and the place; mend the row so that it equals the primary’s, never skip it blindly',
+    },
     docs: [
       'https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SUBSCRIPTION-STATS',
     ],
@@ -89,7 +101,11 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'errors of the past may have been solved by skipping a transaction or by hand',
-    hint: 'look through the candidate’s log; pg_stat_reset_subscription_stats() starts the count afresh',
+    hint: {
+      postgres:
+        'look through the candidate’s log; pg_stat_reset_subscription_stats() starts the count afresh',
+      mysql: 'look through the candidate’s log; compare all tables',
+    },
     docs: [
       'https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SUBSCRIPTION-STATS',
     ],
@@ -106,14 +122,19 @@ export const APPLY_RULES: readonly Rule[] = [
     severity: 'block',
     pairs: LOGICAL,
     reads: CANDIDATE,
-    why: 'the transaction that ends there will be left out',
-    hint: 'ALTER SUBSCRIPTION … SKIP (lsn = NONE), unless leaving it out is what you want; then compare again',
+    why: 'what is left out is missing here for good',
+    hint: {
+      postgres:
+        'ALTER SUBSCRIPTION … SKIP (lsn = NONE), unless leaving it out is what you want; then compare again',
+      mysql:
+        'SET GLOBAL sql_replica_skip_counter = 0 (sql_slave_skip_counter), unless leaving them out is what you want; then compare again',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-conflicts.html'],
     observe: eachSubscription((one) => {
-      if (one.skipLsn === null) return unknown(one.name, 'the candidate did not tell whether a skip is set');
-      return one.skipLsn === NO_LSN
+      if (one.skip === null) return unknown(one.name, 'the candidate did not tell whether a skip is set');
+      return one.skip === ''
         ? pass(one.name, 'no transaction is set to be skipped')
-        : fail(one.name, `it is set to skip the transaction at ${one.skipLsn}`);
+        : fail(one.name, `it is set to skip ${one.skip}`);
     }),
   },
   {
@@ -134,7 +155,12 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: APPLIED,
     reads: CANDIDATE,
     why: 'the first inserts after the promotion would be given keys that are taken',
-    hint: 'after the last change is applied: SELECT setval(…) on the candidate to beyond the largest value in the column',
+    hint: {
+      postgres:
+        'after the last change is applied: SELECT setval(…) on the candidate to beyond the largest value in the column',
+      mysql:
+        'ALTER TABLE … AUTO_INCREMENT (ALTER SEQUENCE … RESTART on MariaDB) on the candidate to beyond the largest value in the column',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-restrictions.html'],
     observe: observeSequencesAgainstData,
   },
@@ -145,7 +171,12 @@ export const APPLY_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     reads: BOTH_SITES,
     why: 'numbers that the primary has handed out already would be handed out again',
-    hint: 'sequences are not replicated with rows: set the candidate’s with setval() as part of the switchover',
+    hint: {
+      postgres:
+        'sequences are not replicated with rows: set the candidate’s with setval() as part of the switchover',
+      mysql:
+        'wait until the replica has caught up; if it stays behind, ALTER SEQUENCE … RESTART on the candidate',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-restrictions.html'],
     observe: observeSequencesAgainstPrimary,
   },

@@ -87,7 +87,11 @@ export const SITE_RULES: readonly Rule[] = [
     pairs: APPLIED,
     reads: CANDIDATE,
     why: 'applications will be refused after the promotion until it takes writes',
-    hint: 'look at default_transaction_read_only (read_only on MySQL) before the promotion',
+    hint: {
+      postgres: 'look at default_transaction_read_only before the promotion',
+      mysql:
+        'SET GLOBAL read_only = OFF (super_read_only too on MySQL) is a part of the promotion, and of the configuration file',
+    },
     docs: ['https://www.postgresql.org/docs/current/logical-replication-subscription.html'],
     observe: (input) =>
       observeFlag(input, 'candidate', 'writable', {
@@ -151,8 +155,16 @@ export const SITE_RULES: readonly Rule[] = [
     severity: 'block',
     pairs: ALL_PAIRS,
     reads: CANDIDATE,
-    why: 'an unlogged table is not replicated: it is empty after the promotion',
-    hint: 'ALTER TABLE … SET LOGGED on the primary, or drop it if the application rebuilds it by itself',
+    why: {
+      postgres: 'an unlogged table is not replicated: it is empty after the promotion',
+      mysql: 'its engine keeps no rows: after a restart it is empty',
+    },
+    hint: {
+      postgres:
+        'ALTER TABLE … SET LOGGED on the primary, or drop it if the application rebuilds it by itself',
+      mysql:
+        'ALTER TABLE … ENGINE = InnoDB on the primary, or drop it if the application rebuilds it by itself',
+    },
     docs: ['https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-UNLOGGED'],
     observe: observeUnlogged,
   },
@@ -226,8 +238,8 @@ function observeStable(input: ReadinessInput, site: SiteName): Observation {
 function observeUnlogged(input: ReadinessInput): readonly Observation[] {
   const reading = readFact(input, 'candidate', 'unloggedTables');
   if (!reading.known) return [unknown('candidate', reading.reason)];
-  if (reading.value.length === 0) return [pass('candidate', 'it has no unlogged tables')];
-  return reading.value.map((table) => fail(table, 'the table is unlogged'));
+  if (reading.value.length === 0) return [pass('candidate', 'it has no such table')];
+  return reading.value.map((table) => fail(table, 'its rows are not kept'));
 }
 
 /** What a connector could not read and no rule asks for is still not known. */

@@ -259,7 +259,7 @@ describe('a logical pair', () => {
     expect(applied === null ? 'unknown' : comparePositions(applied, head)).not.toBe('after');
     const facts = await readFacts(owner, forever());
     expect(facts.subscriptions).toMatchObject([
-      { name: 'one', enabled: true, workerRunning: true, skipLsn: '0/0', tablesNotReady: [] },
+      { name: 'one', enabled: true, workerRunning: true, skip: '', tablesNotReady: [] },
       { name: 'two', enabled: false, workerRunning: false },
     ]);
     await subscriber.sql('ALTER SUBSCRIPTION two ENABLE');

@@ -38,8 +38,8 @@ describe('subscriptions', () => {
     ],
     ['errors got past', { applyErrors: 3n }, ['TP-R-SUBSCRIPTION-RETRIED fail dr']],
     ['errors not counted, worker up', { applyErrors: null }, ['TP-R-SUBSCRIPTION-RETRIED unknown dr']],
-    ['skip set', { skipLsn: '0/16B3748' }, ['TP-R-SUBSCRIPTION-SKIP fail dr']],
-    ['skip unknown', { skipLsn: null }, ['TP-R-SUBSCRIPTION-SKIP unknown dr']],
+    ['skip set', { skip: 'the transaction at 0/16B3748' }, ['TP-R-SUBSCRIPTION-SKIP fail dr']],
+    ['skip unknown', { skip: null }, ['TP-R-SUBSCRIPTION-SKIP unknown dr']],
     [
       'tables not ready',
       { tablesNotReady: ['public.a', 'public.b'] },

@@ -52,7 +52,7 @@ export const SUBSCRIPTION: SubscriptionFact = {
   enabled: true,
   workerRunning: true,
   applyErrors: 0n,
-  skipLsn: '0/0',
+  skip: '',
   tablesNotReady: [],
 };
 

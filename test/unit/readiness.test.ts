@@ -268,7 +268,7 @@ it('hiding a fact never turns a failure into a pass (property)', () => {
     { timeline: '9' },
     { unloggedTables: ['public.u'] },
     { subscriptions: [] },
-    { subscriptions: [{ ...SUBSCRIPTION, enabled: false, workerRunning: false, skipLsn: '0/1' }] },
+    { subscriptions: [{ ...SUBSCRIPTION, enabled: false, workerRunning: false, skip: 'the transaction at 0/1' }] },
     { sequences: [{ ...SEQUENCE, lastValue: 0n }] },
   ];
   const sites = ['primary', 'candidate'] as const;
