@@ -85,7 +85,7 @@ export async function askCandidate(
   if (typeof site === 'string') return { ...nothing, unreachable: site };
   const reached = { ...nothing, site };
   try {
-    const identified = await identify(site, io);
+    const identified = await identify(question, site, io);
     const stranger = await follow(question, site, io);
     if (stranger !== null) return { ...reached, ...identified, stranger };
     return { ...reached, ...identified, ...(await look(question, site, io)) };
@@ -115,13 +115,15 @@ function empty(name: string, startedAt: Date): CandidateFindings {
 }
 
 async function identify(
+  { known }: CandidateQuestion,
   site: LedgerConnector,
   io: SiteIo,
 ): Promise<Pick<CandidateFindings, 'identity' | 'skewMs' | 'readiness'>> {
   const asked = io.now().getTime();
   const identity = await site.identify(io.signal);
   const skewMs = Math.round(Date.parse(identity.serverTime) - (asked + io.now().getTime()) / 2);
-  return { identity, skewMs, readiness: await site.readiness(io.signal) };
+  const pair = known.stream()?.pair ?? 'physical';
+  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair }) };
 }
 
 /** Why it does not follow the ledger's primary; null: it does. */

@@ -20,6 +20,7 @@ import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
 import { integrityByLedger } from '../verdict/ledger-integrity.ts';
 import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
 import type { CandidateFindings } from './certify-candidate.ts';
+import { inScope } from './readiness.ts';
 
 /** What all candidates of a system share. */
 export interface SystemFacts {
@@ -67,6 +68,8 @@ export function evidenceOf(
             pair,
             primary: primarySite(facts),
             candidate: { identity: findings.identity, facts: findings.readiness },
+            inScope: (table) => inScope(system.tables, table),
+            waiving: { waivers: waiversOf(system, findings.name), now },
           }),
     notChecked: [...notCheckedOn(pair, facts.ledger.identity.digest), ...ledgerNotChecked(known)],
     policy: policyOf(system),
@@ -81,6 +84,10 @@ export function policyOf({ policy }: SystemConfig): Policy {
     certificateValidForMs: policy.certificateValidFor,
     coverageMin: null,
   };
+}
+
+function waiversOf({ waivers }: SystemConfig, name: string): SystemConfig['waivers'] {
+  return waivers.filter(({ candidate }) => candidate === null || candidate === name);
 }
 
 function primarySite({ primary, known }: SystemFacts): ReadinessSite {

@@ -163,9 +163,7 @@ class LedgerRun {
       known: new Known(this.ledger.core.store),
       fence: this.#options.fence,
       primary:
-        living === null
-          ? null
-          : { identity: living.identity, readiness: await living.site.readiness(this.#io.signal) },
+        living === null ? null : { identity: living.identity, readiness: await this.#readiness(living.site) },
       primaryAnswers: answers(primary),
       now: this.#io.now(),
     };
@@ -196,6 +194,11 @@ class LedgerRun {
         : await headAfter(living.site, before, position, facts.ledger, quiesced, this.#io.signal);
     const evidence = evidenceOf(facts, findings, head);
     return { name: findings.name, findings, evidence, verdict: judge(evidence) };
+  }
+
+  #readiness(site: LedgerConnector): ReturnType<LedgerConnector['readiness']> {
+    const pair = new Known(this.ledger.core.store).stream()?.pair ?? 'physical';
+    return site.readiness(this.#io.signal, { pair });
   }
 
   #askPrimary(): Promise<PrimaryState> {

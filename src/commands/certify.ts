@@ -21,6 +21,7 @@ import { judge, type Verdict } from '../verdict/verdict.ts';
 import { integrityOf } from '../verdict/verify-evidence.ts';
 import { certificateTarget, EXIT_OF, type CertificateTarget } from './certificate-target.ts';
 import type { SiteIo } from './io.ts';
+import { inScope, waiversFor } from './readiness.ts';
 import { refusedResult } from './refused.ts';
 import { applyWithinOf, compareSites, type ComparisonOptions } from './run-verify.ts';
 import type { ChosenSites } from './sites.ts';
@@ -58,7 +59,7 @@ async function certify(
   candidate: Connector,
 ): Promise<number> {
   const policy = policyOf(sites);
-  const facts = await factsOf(result, primary, candidate, io);
+  const facts = await factsOf(result, sites, primary, candidate, io);
   const evidence = {
     mode: options.mode,
     pair: result.pair,
@@ -103,6 +104,7 @@ interface CurrentFacts {
 /** Both sites as they are now, after the comparison; null what cannot be had. */
 async function factsOf(
   result: VerifyResult,
+  sites: ChosenSites,
   primary: Connector,
   candidate: Connector,
   io: SiteIo,
@@ -114,7 +116,7 @@ async function factsOf(
       const asked = io.now().getTime();
       const identity = await site.identify(io.signal);
       const middle = (asked + io.now().getTime()) / 2;
-      const facts = await site.readiness(io.signal);
+      const facts = await site.readiness(io.signal, { pair: result.pair });
       return { identity, facts, skewMs: Math.round(Date.parse(identity.serverTime) - middle) };
     } catch (error) {
       if (error instanceof TwinproofError) return null;
@@ -134,6 +136,8 @@ async function factsOf(
             pair: result.pair,
             primary: { identity: ours.identity, facts: ours.facts },
             candidate: { identity: theirs.identity, facts: theirs.facts },
+            inScope: (table) => inScope(sites.selection, table),
+            waiving: { waivers: waiversFor(sites), now: io.now() },
           }),
   };
 }
