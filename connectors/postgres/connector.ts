@@ -96,7 +96,7 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   followedSource(signal: AbortSignal): Promise<FollowedSource> {
-    return this.control.use(signal, (session) => readFollowedSource(session, signal));
+    return this.control.use(signal, (session) => readFollowedSource(session, this.#stream.slot, signal));
   }
 
   signedKey(table: StreamedTable): readonly boolean[] {

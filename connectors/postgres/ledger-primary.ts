@@ -41,17 +41,27 @@ export function planLeaf(source: SourceTable, shape: RowShape, options: PlanOpti
 interface SourceRow {
   readonly slots: readonly string[];
   readonly publications: readonly string[];
+  readonly heldBackBy: string;
 }
 
-/** What tells a subscription of this database from another's when the primary is gone: slots and publications. */
+/**
+ * What tells a subscription of this database from another's when the primary is gone: slots and publications. A slot for failover
+ * (version 17 and later) hands nothing on before the standbys of synchronized_standby_slots have confirmed it.
+ */
 const SOURCE = `
 select array(select r.slot_name::text from pg_replication_slots r
     where r.slot_type = 'logical' and r.database = pg_catalog.current_database() order by 1) as slots,
-  array(select p.pubname::text from pg_publication p order by 1) as publications`;
+  array(select p.pubname::text from pg_publication p order by 1) as publications,
+  case when exists (select from pg_replication_slots r where r.slot_name = $1 and (to_jsonb(r) ->> 'failover')::bool)
+    then coalesce(pg_catalog.current_setting('synchronized_standby_slots', true), '') else '' end as "heldBackBy"`;
 
-export async function readFollowedSource(session: Session, signal: AbortSignal): Promise<FollowedSource> {
+export async function readFollowedSource(
+  session: Session,
+  slot: string,
+  signal: AbortSignal,
+): Promise<FollowedSource> {
   const identity = await readIdentity(session, signal);
-  const [row] = await session.rows<SourceRow>(SOURCE, [], signal);
+  const [row] = await session.rows<SourceRow>(SOURCE, [slot], signal);
   const { systemId, timeline, database, wal } = identity;
   return {
     engine: 'postgres',
@@ -63,6 +73,7 @@ export async function readFollowedSource(session: Session, signal: AbortSignal):
       pageBytes: wal.pageBytes.toString(),
       slots: JSON.stringify(row?.slots ?? []),
       publications: JSON.stringify(row?.publications ?? []),
+      heldBackBy: row?.heldBackBy ?? '',
     },
   };
 }

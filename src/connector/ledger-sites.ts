@@ -144,7 +144,10 @@ export interface FollowedSource {
   readonly engine: string;
   readonly systemId: string;
   readonly timeline: string | null;
-  /** Whatever else the connector needs, as it gave it while the primary was there. */
+  /**
+   * Whatever else the connector needs, as it gave it while the primary was there. `heldBackBy`, where it is not empty,
+   * names those without whose word the primary hands nothing on to the stream: such a stream never has what they lack.
+   */
   readonly details: Readonly<Record<string, string>>;
 }
 

@@ -146,6 +146,18 @@ describe('what is read of the primary', () => {
     }
   });
 
+  test('a stream that waits for standbys is known for it', async () => {
+    expect((await site.followedSource(forever())).details['heldBackBy']).toBe('');
+    await cluster.configure({ synchronized_standby_slots: 'dr_one' });
+    await cluster.reload();
+    // A slot that is not for failover waits for nobody.
+    expect((await site.followedSource(forever())).details['heldBackBy']).toBe('');
+    await cluster.sql(`SELECT pg_create_logical_replication_slot('kept', 'pgoutput', false, false, true)`);
+    const other = await openSite(cluster, { stream: { slot: 'kept' } });
+    expect((await other.followedSource(forever())).details['heldBackBy']).toBe('dr_one');
+    await other.close();
+  });
+
   test('a witness of an idle server is reached by the stream', async () => {
     const { position } = await site.witness(forever());
     while (isAfter(position, follower.newest)) await follower.batch();
