@@ -71,7 +71,10 @@ export function evidenceOf(
             inScope: (table) => inScope(system.tables, table),
             waiving: { waivers: waiversOf(system, findings.name), now },
           }),
-    notChecked: [...notCheckedOn(pair, facts.ledger.identity.digest), ...ledgerNotChecked(known)],
+    notChecked: [
+      ...notCheckedOn(pair, facts.ledger.identity.digest, findings.identity?.engine),
+      ...ledgerNotChecked(known),
+    ],
     policy: policyOf(system),
   };
 }

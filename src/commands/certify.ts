@@ -71,7 +71,7 @@ async function certify(
     primary: facts.primary ?? result.primary.identity,
     candidate: facts.candidate ?? result.candidate.identity,
     readiness: facts.readiness,
-    notChecked: notCheckedOn(result.pair, 'xxh64'),
+    notChecked: notCheckedOn(result.pair, 'xxh64', result.candidate.identity?.engine),
     policy,
   };
   const verdict = judge(evidence);

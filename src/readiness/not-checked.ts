@@ -1,4 +1,5 @@
 import type { PairKind } from '../connector/table.ts';
+import { POSTGRES, type EngineName } from './rule.ts';
 
 /** Something that a promotion relies on and that no part of the evidence looks at. */
 export interface NotChecked {
@@ -10,6 +11,8 @@ export interface NotChecked {
 
 interface Entry extends NotChecked {
   readonly pairs: readonly PairKind[];
+  /** Of the candidate. Absent: every engine. */
+  readonly engines?: readonly EngineName[];
 }
 
 const ALL: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
@@ -29,6 +32,7 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     code: 'TP-N-COLLATIONS',
+    engines: POSTGRES,
     pairs: ALL,
     subject: 'collations',
     message:
@@ -38,7 +42,8 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-ROLES',
     pairs: ALL,
     subject: 'roles and grants',
-    message: 'logins, passwords, memberships, grants, row policies and pg_hba.conf were not compared',
+    message:
+      'passwords, and from where whom the servers let in (pg_hba.conf, hosts of accounts), were not compared; nor were grants and row policies where no check names them',
   },
   {
     code: 'TP-N-SCHEMA-OBJECTS',
@@ -48,6 +53,7 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     code: 'TP-N-LARGE-OBJECTS',
+    engines: POSTGRES,
     pairs: ALL,
     subject: 'large objects',
     message: 'large objects were not read; where rows are applied they are not replicated at all',
@@ -60,6 +66,7 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     code: 'TP-N-MATERIALIZED-VIEWS',
+    engines: POSTGRES,
     pairs: APPLIED,
     subject: 'materialized views',
     message: 'they hold what the candidate last computed: refresh them after the promotion',
@@ -88,8 +95,7 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-CONFIGURATION',
     pairs: ALL,
     subject: 'configuration',
-    message:
-      'server settings, extensions’ libraries, capacity, connection limits and backups were not compared',
+    message: 'server settings that no check names, capacity, and backups were not compared',
   },
   {
     code: 'TP-N-AFTERWARDS',
@@ -113,9 +119,16 @@ const FORGERY: NotChecked = {
     'rows were compared by xxh64, which finds accidents, not rows made to collide; `digest: sha256` does',
 };
 
-/** What no part of the evidence looks at, on this kind of pair and with this digest. */
-export function notCheckedOn(pair: PairKind, digest: 'xxh64' | 'sha256'): readonly NotChecked[] {
-  const listed = ENTRIES.filter((entry) => entry.pairs.includes(pair)).map(({ code, subject, message }) => ({
+/** What no part of the evidence looks at, on this kind of pair, with this digest, on a candidate of this engine. */
+export function notCheckedOn(
+  pair: PairKind,
+  digest: 'xxh64' | 'sha256',
+  engine: string | null = null,
+): readonly NotChecked[] {
+  const holds = ({ pairs, engines }: Entry): boolean =>
+    pairs.includes(pair) &&
+    (engines === undefined || engine === null || engines.some((name) => name === engine));
+  const listed = ENTRIES.filter(holds).map(({ code, subject, message }) => ({
     code,
     subject,
     message,
