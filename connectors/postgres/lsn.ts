@@ -22,8 +22,11 @@ export function parseLsn(text: string): Lsn {
 }
 
 export function formatLsn(lsn: Lsn): string {
-  const halves = [lsn >> 32n, lsn & 0xff_ff_ff_ffn];
-  return halves.map((half) => half.toString(16).toUpperCase()).join('/');
+  return `${hexadecimal(Number(lsn >> 32n))}/${hexadecimal(Number(lsn & 0xff_ff_ff_ffn))}`;
+}
+
+function hexadecimal(half: number): string {
+  return half.toString(16).toUpperCase();
 }
 
 /**
@@ -42,6 +45,13 @@ export function positionOf(systemId: string, timeline: string, lsn: Lsn): Positi
   const text = `${systemId}/${timeline}/${formatLsn(lsn)}`;
   if (!isPosition(text)) throw new TwinproofError('TP-BUG', { message: 'not a position of this connector' });
   return text;
+}
+
+/** As positionOf, for many of one history. */
+export function positionsIn(systemId: string, timeline: string): (lsn: Lsn) => Position {
+  const prefix = positionOf(systemId, timeline, 0n).slice(0, -formatLsn(0n).length);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the prefix was checked, and the rest is made here
+  return (lsn) => (prefix + formatLsn(lsn)) as Position;
 }
 
 /** Whether a text, say from a state file, is a position of this connector. */

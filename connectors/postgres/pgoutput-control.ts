@@ -29,9 +29,11 @@ export function decodeControl(cursor: MessageCursor, tag: number): PgOutputMessa
       const finalLsn = cursor.uint64();
       return { kind: 'begin', finalLsn, committedAtUs: cursor.timestamp(), xid: cursor.uint32() };
     }
-    case TAG.commit:
+    case TAG.commit: {
       noFlags(cursor);
-      return { kind: 'commit', ...commitFields(cursor) };
+      const { commitLsn, endLsn, committedAtUs } = commitFields(cursor);
+      return { kind: 'commit', commitLsn, endLsn, committedAtUs };
+    }
     case TAG.origin:
       return { kind: 'origin', lsn: cursor.uint64(), name: cursor.text() };
     case TAG.streamStart:

@@ -80,8 +80,10 @@ export function rowKey(
   }
   const key = arena.space(size);
   let at = 0;
-  for (const column of layout.columns.slice(0, layout.keyFields))
-    at = putField(key, at, tuple, column, whole);
+  for (let index = 0; index < layout.keyFields; index += 1) {
+    const column = layout.columns[index];
+    if (column !== undefined) at = putField(key, at, tuple, column, whole);
+  }
   return key;
 }
 

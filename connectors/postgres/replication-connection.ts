@@ -26,7 +26,6 @@ export interface ReplicationTiming {
   readonly paceMs: number;
 }
 
-const HEADER_BYTES = 5;
 /** Bytes that may wait to be asked for; then the socket is read no more and the server waits. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** The server drops a client that it has not heard from for wal_sender_timeout, 60 s by default. */
@@ -102,7 +101,7 @@ export class ReplicationConnection {
     return connection;
   }
 
-  /** The bodies of all CopyData messages that are there, at least one. Throws when the stream has ended, however it did. */
+  /** All CopyData messages (tag, length, body) that are there, at least one. Throws when the stream has ended, however it did. */
   async read(): Promise<readonly Uint8Array[]> {
     this.#askedAtMs = this.#timing.now();
     while (this.#messages.length === 0) {
@@ -201,7 +200,7 @@ export class ReplicationConnection {
   #take(message: Uint8Array): void {
     switch (message[0]) {
       case TAG.copyData:
-        this.#messages.push(message.subarray(HEADER_BYTES));
+        this.#messages.push(message);
         this.#queuedBytes += message.length;
         break;
       case TAG.copyBothResponse:

@@ -62,11 +62,11 @@ export class TransactionAssembler {
     return this.#open === null && this.#piece === null;
   }
 
-  /** One message of pgoutput. Throws TP-STREAM-PROTOCOL, TP-SPOOL-FULL, and what `resolve` throws. */
-  take(payload: Uint8Array): Promise<void> | Replay | null {
-    const message = decodeMessage(payload, this.#piece !== null);
+  /** One message of pgoutput, which begins at `from` of `bytes`. Throws TP-STREAM-PROTOCOL, TP-SPOOL-FULL, and what `resolve` throws. */
+  take(bytes: Uint8Array, from: number): Promise<void> | Replay | null {
+    const message = decodeMessage(bytes, this.#piece !== null, from);
     if (this.#piece !== null && message.kind !== 'stream stop') {
-      return this.#setAside(this.#piece, message, payload);
+      return this.#setAside(this.#piece, message, bytes.subarray(from));
     }
     switch (message.kind) {
       case 'begin':

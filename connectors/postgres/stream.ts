@@ -2,7 +2,7 @@ import type { ChangeEvent, ChangeRequest, ChangeStream } from '../../src/connect
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { ConnectTarget } from './address.ts';
-import { formatLsn, type Lsn, parsePosition, positionOf } from './lsn.ts';
+import { formatLsn, type Lsn, parsePosition, positionOf, positionsIn } from './lsn.ts';
 import { ReplicationConnection } from './replication-connection.ts';
 import { type Lineage, placeIn, readLineage } from './replication-lineage.ts';
 import { readStreamFacts, startPoint, type StreamNames } from './replication-slot.ts';
@@ -122,7 +122,7 @@ class PostgresChangeStream implements ChangeStream {
       batch: this.#batch,
       spool: this.#spool,
       resolve: (relation) => tables.resolve(relation),
-      positionOf: (lsn) => positionOf(lineage.systemId, lineage.timeline, lsn),
+      positionOf: positionsIn(lineage.systemId, lineage.timeline),
     });
     this.batches = this.#run();
   }
@@ -161,12 +161,12 @@ class PostgresChangeStream implements ChangeStream {
       yield this.#take();
     }
     for (;;) {
-      for (const body of await this.#parts.connection.read()) {
-        const message = parseCopyData(body);
+      for (const copyData of await this.#parts.connection.read()) {
+        const message = parseCopyData(copyData);
         if (message.kind === 'keepalive') {
           this.#keepalive(message.end, message.replyWanted);
         } else {
-          const more = this.#assembler.take(message.payload);
+          const more = this.#assembler.take(copyData, message.payloadAt);
           if (more !== null && 'pieces' in more) yield* this.#replay(more);
           else if (more !== null) await more;
         }

@@ -134,12 +134,22 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    const size = Buffer.byteLength(value);
+    const size = isShortAscii(value) ? value.length : Buffer.byteLength(value);
     this.varint(size);
     this.reserve(size);
-    this.bytes.write(value, this.length);
+    if (size !== value.length || size > ASCII_LOOP_MAX) this.bytes.write(value, this.length);
+    else for (let at = 0; at < size; at++) this.bytes[this.length + at] = value.charCodeAt(at);
     this.length += size;
   }
+}
+
+/** Positions and transaction ids are such: there a call into the engine costs more than the loop. */
+const ASCII_LOOP_MAX = 64;
+
+function isShortAscii(value: string): boolean {
+  if (value.length > ASCII_LOOP_MAX) return false;
+  for (let at = 0; at < value.length; at++) if (value.charCodeAt(at) >= 0x80) return false;
+  return true;
 }
 
 /** Reads what ByteWriter wrote. Whatever is read is a view. Throws MalformedBytes instead of reading past the end. */
