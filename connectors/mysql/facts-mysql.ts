@@ -10,7 +10,7 @@ import {
   readGrants,
   readTriggers,
 } from './facts-accounts.ts';
-import { type Need, readingOf } from './facts-reading.ts';
+import { type Need, PREPARED_NEED, readingOf } from './facts-reading.ts';
 import {
   channelFacts,
   readLogFilters,
@@ -61,7 +61,7 @@ export async function readMysqlFacts(
     keyless: part(({ keyless }) => keyless),
     keys: part(({ keys }) => keys),
     counters: counters === null ? NO_COUNTERS : { known: true, value: counters },
-    prepared: await read({ privileges: 'XA_RECOVER_ADMIN', on: '*.*' }, () => readPrepared(session, signal)),
+    prepared: await read(PREPARED_NEED, () => readPrepared(session, signal)),
   };
 }
 

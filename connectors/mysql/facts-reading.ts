@@ -9,6 +9,9 @@ export interface Need {
   readonly on: string;
 }
 
+/** Of MySQL; MariaDB lets everybody see. */
+export const PREPARED_NEED: Need = { privileges: 'XA_RECOVER_ADMIN', on: '*.*' };
+
 /**
  * A fact, or why it could not be read, with the GRANT that would help where `need` is what is missing. Throws only when
  * the site is lost or the run aborted.

@@ -87,18 +87,7 @@ interface CounterRow {
 }
 
 async function readCounters(session: Session, signal: AbortSignal): Promise<Sequences> {
-  const rows = await session.rows<
-    Record<'schema' | 'table' | 'column' | 'type', string> & Record<'next', string | null>
-  >(
-    `SELECT t.table_schema AS \`schema\`, t.table_name AS \`table\`, c.column_name AS \`column\`,
-       c.column_type AS type, t.auto_increment AS next
-     FROM information_schema.tables t JOIN information_schema.columns c
-       ON c.table_schema = t.table_schema AND c.table_name = t.table_name
-     WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND c.extra LIKE '%auto_increment%'
-     ORDER BY 2`,
-    [],
-    signal,
-  );
+  const rows = await readCounterRows(session, signal);
   const found: Sequences = { ...nothing(), counters: rows.flatMap(usedCounter) };
   for (let at = 0; at < rows.length; at += BATCH) {
     const batch = rows.slice(at, at + BATCH);
@@ -113,6 +102,35 @@ async function readCounters(session: Session, signal: AbortSignal): Promise<Sequ
     }
   }
   return found;
+}
+
+/** Two queries: a join of the two views takes MariaDB a minute where there are 10,000 tables (measured). */
+async function readCounterRows(session: Session, signal: AbortSignal): Promise<CounterRow[]> {
+  const columns = await session.rows<Record<'schema' | 'table' | 'column' | 'type', string>>(
+    `SELECT c.table_schema AS \`schema\`, c.table_name AS \`table\`, c.column_name AS \`column\`,
+       c.column_type AS type
+     FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.extra LIKE '%auto_increment%'
+     ORDER BY 2`,
+    [],
+    signal,
+  );
+  if (columns.length === 0) return [];
+  const tables = await session.rows<{ table: string; next: string | null }>(
+    `SELECT t.table_name AS \`table\`, t.auto_increment AS next FROM information_schema.tables t
+     WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'`,
+    [],
+    signal,
+  );
+  const next = new Map(tables.map((one) => [one.table, one.next]));
+  return columns
+    .filter(({ table }) => next.has(table))
+    .map(({ schema, table, column, type }) => ({
+      schema,
+      table,
+      column,
+      type,
+      next: next.get(table) ?? null,
+    }));
 }
 
 /** Bits of a whole number by the name of its type (MySQL manual, "Integer Types"). */

@@ -1,3 +1,5 @@
+import { refused } from './facts-reading.ts';
+import { serverErrno } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** Engines whose tables are judged elsewhere: they lose their rows at a restart, or never had any. */
@@ -98,7 +100,14 @@ async function readConstraints(
   }));
 }
 
-/** XA transactions that are prepared. MySQL asks for XA_RECOVER_ADMIN. */
+/** ER_XAER_RMERR: how MySQL refuses XA RECOVER without XA_RECOVER_ADMIN (manual, "XA Transaction SQL Statements"). */
+const NO_XA_RECOVER = 1401;
+
+/** XA transactions that are prepared. */
 export async function readPrepared(session: Session, signal: AbortSignal): Promise<number> {
-  return (await session.rows('XA RECOVER', [], signal)).length;
+  try {
+    return (await session.rows('XA RECOVER', [], signal)).length;
+  } catch (error) {
+    throw serverErrno(error) === NO_XA_RECOVER ? refused() : error;
+  }
 }

@@ -4,6 +4,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
 import type { Lineage } from './positions.ts';
 import { logFindings } from './preflight-log.ts';
+import { readinessFindings } from './preflight-readiness.ts';
 import { replicaFindings } from './preflight-replica.ts';
 import { privilegeFindings, roleSql } from './preflight-role.ts';
 import { tableFindings } from './preflight-tables.ts';
@@ -32,6 +33,7 @@ export async function readFindings(
   if (channels !== null && channels.length > 0) {
     findings.push(...(await replicaFindings(session, identity, channels, lineage, signal)));
   }
+  findings.push(...(await readinessFindings(session, signal)));
   findings.push(...(await tableFindings(session, identity.database, selects, signal)));
   return findings;
 }

@@ -49,7 +49,8 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-SCHEMA-OBJECTS',
     pairs: APPLIED,
     subject: 'schema objects',
-    message: 'views, functions, triggers, constraints, defaults and types are not replicated with rows',
+    message:
+      'definitions of views, functions, triggers, constraints, defaults and types were not compared where no check names them',
   },
   {
     code: 'TP-N-LARGE-OBJECTS',
@@ -75,7 +76,7 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-LOCAL-WRITES',
     pairs: APPLIED,
     subject: 'local writes',
-    message: 'the candidate takes writes: rows written there after they were read were not seen',
+    message: 'rows written on the candidate itself after they were read were not seen',
   },
   {
     code: 'TP-N-FEED',
