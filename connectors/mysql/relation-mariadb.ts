@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TwinproofError } from '../../src/errors.ts';
 import {
   entriesOf,
   isInState,
@@ -11,7 +12,7 @@ import {
 import type { MysqlIdentity } from './identity.ts';
 import { readList } from './positions.ts';
 import { readLogPlace } from './positions-log.ts';
-import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
+import { type Channel, type LogPlace, nameOfChannel, readChannels } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
 /** How often, and how many milliseconds apart, to look for a moment at which both logs can be laid side by side. */
@@ -57,6 +58,12 @@ export async function recogniseInMariadb(
   const chained = channels.every(({ sourceServerId }) => sourceServerId !== theirs.serverId);
   if (chained && (await standsBetween(candidate, primary, signal))) {
     names.push(...channels.map(({ name }) => name));
+  }
+  if (names.length === 0 && direct.length > 0 && !(await canReadItsLog(primary, signal))) {
+    throw new TwinproofError('TP-POSITION', {
+      message: `${primary.target.label} cannot read its own log back: an event there is longer than its max_allowed_packet`,
+      hint: 'FLUSH BINARY LOGS on the primary, or raise max_allowed_packet there (at most 1G), and run again',
+    });
   }
   const states = { ours: await readState(candidate, signal), theirs: await readState(primary, signal) };
   return {
@@ -111,13 +118,30 @@ async function readsFrom(
   return false;
 }
 
-async function isInLog(primary: Session, place: KnownPlace, signal: AbortSignal): Promise<boolean> {
+/**
+ * BINLOG_GTID_POS is NULL, without a warning, for every place behind an event that is longer than max_allowed_packet
+ * (measured on 10.11): an UPDATE of a row of half that size makes one. The end of the log certainly is a place.
+ */
+async function canReadItsLog(primary: Session, signal: AbortSignal): Promise<boolean> {
+  const end = await readLogPlace(primary, signal);
+  return end === null || (await gtidsAt(primary, end, signal)) !== null;
+}
+
+async function gtidsAt(
+  primary: Session,
+  { file, offset }: LogPlace,
+  signal: AbortSignal,
+): Promise<string | null> {
   const [row] = await primary.rows<{ gtids: string | null }>(
     'SELECT BINLOG_GTID_POS(?, ?) AS gtids',
-    [place.file, place.offset],
+    [file, offset],
     signal,
   );
-  return isSamePlace(row?.gtids ?? null, place.gtids);
+  return row?.gtids ?? null;
+}
+
+async function isInLog(primary: Session, place: KnownPlace, signal: AbortSignal): Promise<boolean> {
+  return isSamePlace(await gtidsAt(primary, place, signal), place.gtids);
 }
 
 interface KnownPlace {
