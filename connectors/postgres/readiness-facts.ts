@@ -46,9 +46,9 @@ export async function readPostgresFacts(
   return {
     versionNumber: session.versionNumber,
     settings,
-    configErrors: await get(readConfigErrors, grantOf('pg_show_all_file_settings()', role.quoted)),
+    configErrors: role.files ? await get(readConfigErrors) : notGranted(FILES, role.quoted),
     pendingRestart: await get(readPendingRestart),
-    hbaErrors: await get(readHbaErrors, hbaGrant(session, role.quoted)),
+    hbaErrors: role.logins ? await get(readHbaErrors) : notGranted(loginFunctions(session), role.quoted),
     receiver: await stats('the state of the WAL receiver', readReceiver),
     unreplayedBytes: await get(readUnreplayed),
     senders: await stats('who receives log', readSenders),
@@ -75,25 +75,38 @@ export async function readPostgresFacts(
 interface Role {
   readonly quoted: string;
   readonly stats: boolean;
+  /** Whether it may see what the configuration files say. */
+  readonly files: boolean;
+  readonly logins: boolean;
 }
 
+const FILES = ['pg_catalog.pg_show_all_file_settings()'];
+
+function loginFunctions(session: Session): readonly string[] {
+  const hba = 'pg_catalog.pg_hba_file_rules()';
+  return session.versionNumber >= 150_000 ? [hba, 'pg_catalog.pg_ident_file_mappings()'] : [hba];
+}
+
+/** Asked beforehand: a refusal would be an error in the server's log each time. */
 async function readRole(session: Session, signal: AbortSignal): Promise<Role> {
+  const may = (functions: readonly string[]): string =>
+    functions.map((name) => `pg_catalog.has_function_privilege('${name}', 'EXECUTE')`).join(' and ');
   const [row] = await session.rows<Role>(
     `select pg_catalog.quote_ident(current_user) as quoted,
-       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as stats`,
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as stats,
+       ${may(FILES)} as files, ${may(loginFunctions(session))} as logins`,
     [],
     signal,
   );
-  return row ?? { quoted: 'CURRENT_USER', stats: false };
+  return row ?? { quoted: 'CURRENT_USER', stats: false, files: false, logins: false };
 }
 
-function grantOf(signature: string, role: string): string {
-  return `GRANT EXECUTE ON FUNCTION pg_catalog.${signature} TO ${role};`;
-}
-
-function hbaGrant(session: Session, role: string): string {
-  const hba = grantOf('pg_hba_file_rules()', role);
-  return session.versionNumber >= 150_000 ? `${hba}\n${grantOf('pg_ident_file_mappings()', role)}` : hba;
+function notGranted(functions: readonly string[], role: string): Reading<never> {
+  return {
+    known: false,
+    reason: 'the role may not see what the files on the server say',
+    sql: functions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${role};`).join('\n'),
+  };
 }
 
 /** The server does not tell how much room it has; only where its data directory can be seen from here it is known. */
