@@ -21,18 +21,29 @@ import {
   readTransactions,
   readUnapplied,
 } from './facts-server.ts';
-import { readPrepared, readTableFacts, type TableFacts } from './facts-tables.ts';
+import {
+  otherEnginesOf,
+  readPrepared,
+  readTableKeys,
+  type TableEntry,
+  type TableKeys,
+} from './facts-tables.ts';
 import type { Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
+/** What others need too; null where it could not be read, or need not be. */
+interface ReadBefore {
+  readonly channels: readonly Channel[] | null;
+  readonly tables: readonly TableEntry[] | null;
+  readonly counters: readonly CounterFact[] | null;
+}
+
 /**
- * What the rules of this engine look at. Each fact is read by itself; `channels` and `counters` were read before, null
- * where they could not be, or need not be. Throws only when the site is lost or the run aborted.
+ * What the rules of this engine look at, each fact by itself. Throws only when the site is lost or the run aborted.
  */
 export async function readMysqlFacts(
   session: Session,
-  channels: readonly Channel[] | null,
-  counters: readonly CounterFact[] | null,
+  { channels, tables, counters }: ReadBefore,
   signal: AbortSignal,
 ): Promise<MysqlFacts> {
   const read = <T>(need: Need | null, query: () => Promise<T>): Promise<Reading<T>> =>
@@ -40,9 +51,12 @@ export async function readMysqlFacts(
   const ofChannels = <T>(query: (known: readonly Channel[]) => Promise<T>): Promise<Reading<T>> =>
     channels === null ? Promise.resolve(NO_CHANNELS) : read(null, () => query(channels));
   const database = `${quoted(session.target.database)}.*`;
-  const tables = await read(null, () => readTableFacts(session, signal));
-  const part = <T>(pick: (known: TableFacts) => T): Reading<T> =>
-    tables.known ? { known: true, value: pick(tables.value) } : tables;
+  const keys: Reading<TableKeys> =
+    tables === null
+      ? NO_TABLES
+      : await read({ privileges: 'PROCESS', on: '*.*' }, () => readTableKeys(session, tables, signal));
+  const part = <T>(pick: (known: TableKeys) => T): Reading<T> =>
+    keys.known ? { known: true, value: pick(keys.value) } : keys;
   return {
     variables: await read(null, () => readServerVariables(session, signal)),
     status: await read(null, () => readServerStatus(session, signal)),
@@ -57,9 +71,9 @@ export async function readMysqlFacts(
     grants: await read(GRANTS_NEED, () => readGrants(session, signal)),
     definers: await read(definersNeed(session), () => readDefiners(session, signal)),
     triggers: await read({ privileges: 'TRIGGER', on: database }, () => readTriggers(session, signal)),
-    otherEngines: part(({ otherEngines }) => otherEngines),
+    otherEngines: tables === null ? NO_TABLES : { known: true, value: otherEnginesOf(tables) },
     keyless: part(({ keyless }) => keyless),
-    keys: part(({ keys }) => keys),
+    keys: part((known) => known.keys),
     counters: counters === null ? NO_COUNTERS : { known: true, value: counters },
     prepared: await read(PREPARED_NEED, () => readPrepared(session, signal)),
   };
@@ -69,6 +83,8 @@ const NO_CHANNELS = {
   known: false,
   reason: 'this account may not see whether the server replicates',
 } as const;
+
+const NO_TABLES = { known: false, reason: 'the list of tables could not be read' } as const;
 
 const NO_COUNTERS = { known: false, reason: 'counters are read on a candidate only' } as const;
 

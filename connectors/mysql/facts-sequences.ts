@@ -1,6 +1,8 @@
 import type { SequenceFact } from '../../src/connector/facts.ts';
 import type { CounterFact } from '../../src/connector/facts-mysql.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { readInnodbCounters } from './facts-innodb.ts';
+import type { TableEntry } from './facts-tables.ts';
 import type { Session } from './session.ts';
 
 /** A fact, or a part of one (`sequences.bank.s`), that could not be read. */
@@ -30,10 +32,11 @@ const BATCH = 50;
  */
 export async function readSequences(
   session: Session,
+  tables: readonly TableEntry[],
   withCounters: boolean,
   signal: AbortSignal,
 ): Promise<Sequences> {
-  const objects = await readObjects(session, signal);
+  const objects = await readObjects(session, tables, signal);
   const counters = withCounters ? await readCounters(session, signal) : nothing();
   return {
     sequences: [...objects.sequences, ...counters.sequences],
@@ -43,20 +46,18 @@ export async function readSequences(
 }
 
 /** Replicated like rows: a replica that has caught up stands where the primary stands (knowledge base, "Sequence Overview"). */
-async function readObjects(session: Session, signal: AbortSignal): Promise<Sequences> {
+async function readObjects(
+  session: Session,
+  tables: readonly TableEntry[],
+  signal: AbortSignal,
+): Promise<Sequences> {
   const found = nothing();
-  if (session.flavor !== 'mariadb') return found;
-  const rows = await session.rows<{ schema: string; name: string }>(
-    `SELECT t.table_schema AS \`schema\`, t.table_name AS name FROM information_schema.tables t
-     WHERE t.table_schema = DATABASE() AND t.table_type = 'SEQUENCE' ORDER BY 2`,
-    [],
-    signal,
-  );
-  for (const { schema, name } of rows) {
-    const label = `${schema}.${name}`;
+  const { database } = session.target;
+  for (const { name: label } of tables.filter(({ kind }) => kind === 'SEQUENCE')) {
+    const name = label.slice(database.length + 1);
     await orUnread(found.unread, label, async () => {
       const [row] = await session.rows<{ next: string; increment: string }>(
-        `SELECT s.next_not_cached_value AS next, s.increment AS increment FROM ${quoted(schema)}.${quoted(name)} s`,
+        `SELECT s.next_not_cached_value AS next, s.increment AS increment FROM ${quoted(database)}.${quoted(name)} s`,
         [],
         signal,
       );
@@ -75,38 +76,14 @@ async function readObjects(session: Session, signal: AbortSignal): Promise<Seque
   return found;
 }
 
-interface CounterRow {
-  readonly [name: string]: string | null;
-  readonly schema: string;
-  readonly table: string;
-  readonly column: string;
-  /** `int(10) unsigned`. */
-  readonly type: string;
-  /** The next value; null: the server does not say. */
-  readonly next: string | null;
-}
+type CounterColumn = Readonly<Record<'schema' | 'table' | 'column' | 'type', string>>;
 
+/**
+ * The largest value of each column is read before the counters, which may go on meanwhile: the other way round a row
+ * that comes in between would look as if its counter were behind.
+ */
 async function readCounters(session: Session, signal: AbortSignal): Promise<Sequences> {
-  const rows = await readCounterRows(session, signal);
-  const found: Sequences = { ...nothing(), counters: rows.flatMap(usedCounter) };
-  for (let at = 0; at < rows.length; at += BATCH) {
-    const batch = rows.slice(at, at + BATCH);
-    try {
-      await addCounters(session, batch, found, signal);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      // One table that cannot be read must not hide the others.
-      for (const row of batch) {
-        await orUnread(found.unread, nameOf(row), () => addCounters(session, [row], found, signal));
-      }
-    }
-  }
-  return found;
-}
-
-/** Two queries: a join of the two views takes MariaDB a minute where there are 10,000 tables (measured). */
-async function readCounterRows(session: Session, signal: AbortSignal): Promise<CounterRow[]> {
-  const columns = await session.rows<Record<'schema' | 'table' | 'column' | 'type', string>>(
+  const columns = await session.rows<CounterColumn>(
     `SELECT c.table_schema AS \`schema\`, c.table_name AS \`table\`, c.column_name AS \`column\`,
        c.column_type AS type
      FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.extra LIKE '%auto_increment%'
@@ -114,23 +91,70 @@ async function readCounterRows(session: Session, signal: AbortSignal): Promise<C
     [],
     signal,
   );
-  if (columns.length === 0) return [];
+  const found = nothing();
+  const largest = new Map<string, string | null>();
+  for (let at = 0; at < columns.length; at += BATCH) {
+    const batch = columns.slice(at, at + BATCH);
+    try {
+      await addLargest(session, batch, largest, signal);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // One table that cannot be read must not hide the others.
+      for (const one of batch) {
+        await orUnread(found.unread, nameOf(one), () => addLargest(session, [one], largest, signal));
+      }
+    }
+  }
+  const next = await readNext(session, columns, signal);
+  for (const column of columns) {
+    const name = nameOf(column);
+    const value = largest.get(name);
+    if (value === undefined) continue;
+    found.sequences.push(counterOf(name, next.get(column.table) ?? null, value));
+    found.counters.push(...usedCounter(column, next.get(column.table) ?? null));
+  }
+  return found;
+}
+
+function counterOf(name: string, next: string | null, largest: string | null): SequenceFact {
+  return {
+    name,
+    lastValue: next === null ? null : BigInt(next) - 1n,
+    increment: 1n,
+    ownedBy: name,
+    // A counter may feed a float, whose largest value may be no whole number.
+    dataExtreme: largest !== null && /^-?\d+$/.test(largest) ? BigInt(largest) : null,
+  };
+}
+
+/** The next values by table. A join of the two views takes MariaDB a minute where there are 10,000 tables (measured). */
+async function readNext(
+  session: Session,
+  columns: readonly CounterColumn[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string | null>> {
+  const quick = await readQuickCounters(session, signal);
+  if (columns.every(({ table }) => quick.has(table))) return quick;
   const tables = await session.rows<{ table: string; next: string | null }>(
     `SELECT t.table_name AS \`table\`, t.auto_increment AS next FROM information_schema.tables t
      WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'`,
     [],
     signal,
   );
-  const next = new Map(tables.map((one) => [one.table, one.next]));
-  return columns
-    .filter(({ table }) => next.has(table))
-    .map(({ schema, table, column, type }) => ({
-      schema,
-      table,
-      column,
-      type,
-      next: next.get(table) ?? null,
-    }));
+  return new Map(tables.map(({ table, next }) => [table, next]));
+}
+
+async function readQuickCounters(
+  session: Session,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  if (session.flavor !== 'mariadb') return new Map();
+  try {
+    return await readInnodbCounters(session, signal);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return new Map();
+  }
 }
 
 /** Bits of a whole number by the name of its type (MySQL manual, "Integer Types"). */
@@ -142,22 +166,22 @@ const BITS: Readonly<Record<string, number>> = {
   bigint: 64,
 };
 
-function usedCounter(row: CounterRow): CounterFact[] {
-  const type = /^[a-z]+/.exec(row.type.toLowerCase())?.[0] ?? '';
+function usedCounter(column: CounterColumn, next: string | null): CounterFact[] {
+  const type = /^[a-z]+/.exec(column.type.toLowerCase())?.[0] ?? '';
   const bits = BITS[type];
-  if (bits === undefined || row.next === null) return [];
-  const max = (1n << BigInt(/\bunsigned\b/i.test(row.type) ? bits : bits - 1)) - 1n;
-  return BigInt(row.next) * 2n > max ? [{ column: nameOf(row), next: row.next, max: max.toString() }] : [];
+  if (bits === undefined || next === null) return [];
+  const max = (1n << BigInt(/\bunsigned\b/i.test(column.type) ? bits : bits - 1)) - 1n;
+  return BigInt(next) * 2n > max ? [{ column: nameOf(column), next, max: max.toString() }] : [];
 }
 
 /** The column has an index of its own, or is the first of one, so that its largest value is found at once. */
-async function addCounters(
+async function addLargest(
   session: Session,
-  rows: readonly CounterRow[],
-  found: Sequences,
+  columns: readonly CounterColumn[],
+  largest: Map<string, string | null>,
   signal: AbortSignal,
 ): Promise<void> {
-  const parts = rows.map(
+  const parts = columns.map(
     ({ schema, table, column }, index) =>
       `SELECT ${index} AS place, (SELECT MAX(${quoted(column)}) FROM ${quoted(schema)}.${quoted(table)}) AS largest`,
   );
@@ -166,16 +190,9 @@ async function addCounters(
     [],
     signal,
   );
-  for (const [index, row] of rows.entries()) {
-    const largest = values.find(({ place }) => place === String(index))?.largest ?? null;
-    found.sequences.push({
-      name: nameOf(row),
-      lastValue: row.next === null ? null : BigInt(row.next) - 1n,
-      increment: 1n,
-      ownedBy: nameOf(row),
-      // A counter may feed a float, whose largest value may be no whole number.
-      dataExtreme: largest !== null && /^-?\d+$/.test(largest) ? BigInt(largest) : null,
-    });
+  for (const { place, largest: value } of values) {
+    const column = columns[Number(place)];
+    if (column !== undefined) largest.set(nameOf(column), value);
   }
 }
 
@@ -195,7 +212,7 @@ function isRefusal(error: unknown): error is TwinproofError {
   );
 }
 
-function nameOf({ schema, table, column }: CounterRow): string {
+function nameOf({ schema, table, column }: CounterColumn): string {
   return `${schema}.${table}.${column}`;
 }
 

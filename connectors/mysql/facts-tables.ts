@@ -1,14 +1,71 @@
 import { refused } from './facts-reading.ts';
+import { type InnodbKeys, type KeyText, readInnodbForeignKeys, readInnodbKeys } from './facts-innodb.ts';
 import { serverErrno } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** Engines whose tables are judged elsewhere: they lose their rows at a restart, or never had any. */
 const UNKEPT = new Set(['MEMORY', 'BLACKHOLE']);
 
-export interface TableFacts {
-  readonly otherEngines: string[];
+/** A table, view or sequence of the database, as information_schema names its kind. */
+export interface TableEntry {
+  /** `schema.table`. */
+  readonly name: string;
+  readonly kind: string;
+  readonly engine: string | null;
+}
+
+/** One query for all who ask: on MariaDB each look at this view opens the definition of every table. */
+export async function readTableList(session: Session, signal: AbortSignal): Promise<readonly TableEntry[]> {
+  return session.rows<{ name: string; kind: string; engine: string | null }>(
+    `SELECT CONCAT(t.table_schema, '.', t.table_name) AS name, t.table_type AS kind, t.engine AS engine
+     FROM information_schema.tables t WHERE t.table_schema = DATABASE() ORDER BY 1`,
+    [],
+    signal,
+  );
+}
+
+/** Tables that lose their rows at a restart, or never had any. */
+export function unkeptOf(tables: readonly TableEntry[]): string[] {
+  return tables.filter(({ engine }) => UNKEPT.has(engine?.toUpperCase() ?? '')).map(({ name }) => name);
+}
+
+/** Base tables that are not InnoDB and keep their rows, `schema.table (ENGINE)`. */
+export function otherEnginesOf(tables: readonly TableEntry[]): string[] {
+  return tables.flatMap(({ name, kind, engine }) => {
+    const word = engine?.toUpperCase() ?? '';
+    return kind !== 'BASE TABLE' || word === 'INNODB' || UNKEPT.has(word)
+      ? []
+      : [`${name} (${engine ?? 'no engine'})`];
+  });
+}
+
+export interface TableKeys {
   readonly keyless: string[];
   readonly keys: Record<string, string[]>;
+}
+
+/** Keys, indexes and foreign keys of the base tables. Throws TP-PERMISSION without PROCESS on MariaDB. */
+export async function readTableKeys(
+  session: Session,
+  tables: readonly TableEntry[],
+  signal: AbortSignal,
+): Promise<TableKeys> {
+  const base = tables.filter(({ kind }) => kind === 'BASE TABLE').map(({ name }) => name);
+  const isMariadb = session.flavor === 'mariadb';
+  const found = isMariadb
+    ? await readInnodbKeys(session, signal)
+    : await readCatalogKeys(session, base, signal);
+  const foreign = isMariadb
+    ? await readInnodbForeignKeys(session, signal)
+    : await readForeignKeys(session, signal);
+  const known = new Set(base);
+  const keys: Record<string, string[]> = {};
+  for (const { table, text } of [...found.keys, ...foreign]) {
+    // InnoDB also lists tables of its own that full text search needs.
+    if (known.has(table)) (keys[table] ??= []).push(text);
+  }
+  for (const list of Object.values(keys)) list.sort();
+  return { keyless: found.keyless.filter((name) => known.has(name)), keys };
 }
 
 type KeyRow = Readonly<
@@ -16,36 +73,20 @@ type KeyRow = Readonly<
     Record<'column' | 'prefix' | 'direction', string | null>
 >;
 
-/** Two queries for the whole database, and two more for constraints; none asks for statistics, which are slow. */
-export async function readTableFacts(session: Session, signal: AbortSignal): Promise<TableFacts> {
-  const tables = await session.rows<{ name: string; engine: string | null }>(
-    `SELECT CONCAT(t.table_schema, '.', t.table_name) AS name, t.engine AS engine FROM information_schema.tables t
-     WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' ORDER BY 1`,
-    [],
-    signal,
-  );
-  const indexes = await readIndexes(session, signal);
-  const keys: Record<string, string[]> = {};
-  const add = (table: string, key: string): void => {
-    (keys[table] ??= []).push(key);
-  };
+async function readCatalogKeys(
+  session: Session,
+  tables: readonly string[],
+  signal: AbortSignal,
+): Promise<InnodbKeys> {
   const identified = new Set<string>();
-  for (const parts of indexes) {
+  const keys: KeyText[] = [];
+  for (const parts of await readIndexes(session, signal)) {
     const [first] = parts;
     if (first === undefined) continue;
-    add(first.table, indexText(first, parts));
+    keys.push({ table: first.table, text: indexText(first, parts) });
     if (first.unique === 'YES' && parts.every(isCertain)) identified.add(first.table);
   }
-  for (const { table, text } of await readConstraints(session, signal)) add(table, text);
-  for (const list of Object.values(keys)) list.sort();
-  return {
-    otherEngines: tables.flatMap(({ name, engine }) => {
-      const kind = engine ?? 'no engine';
-      return kind.toUpperCase() === 'INNODB' || UNKEPT.has(kind.toUpperCase()) ? [] : [`${name} (${kind})`];
-    }),
-    keyless: tables.map(({ name }) => name).filter((name) => !identified.has(name)),
-    keys,
-  };
+  return { keys, keyless: tables.filter((name) => !identified.has(name)) };
 }
 
 /** A part of a unique key tells rows apart if it is a whole column that is never NULL. */
@@ -82,11 +123,7 @@ async function readIndexes(session: Session, signal: AbortSignal): Promise<KeyRo
   return indexes;
 }
 
-/** Foreign keys and checks. */
-async function readConstraints(
-  session: Session,
-  signal: AbortSignal,
-): Promise<{ readonly table: string; readonly text: string }[]> {
+async function readForeignKeys(session: Session, signal: AbortSignal): Promise<KeyText[]> {
   const foreign = await session.rows<Record<'table' | 'target' | 'update' | 'delete', string>>(
     `SELECT CONCAT(r.constraint_schema, '.', r.table_name) AS \`table\`, r.referenced_table_name AS target,
        r.update_rule AS \`update\`, r.delete_rule AS \`delete\`

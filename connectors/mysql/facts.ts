@@ -3,6 +3,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { readMysqlFacts } from './facts-mysql.ts';
 import { isFatal } from './facts-reading.ts';
 import { readSequences, type Sequences, type Unread } from './facts-sequences.ts';
+import { readTableList, unkeptOf } from './facts-tables.ts';
 import { readIdentity } from './identity.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
@@ -33,10 +34,12 @@ export async function readFacts(
     readIdentity(session, signal),
   );
   const channels = await read(['replayPaused', 'subscriptions'], () => readChannels(session, signal));
-  const unloggedTables = await read(['unloggedTables'], () => readUnkept(session, signal));
+  const tables = await read(['unloggedTables'], () => readTableList(session, signal));
   // What feeds a candidate of another engine is no channel of its own.
   const isCandidate = channels === null || channels.length > 0 || pair === 'cross-engine';
-  const sequences = await read<Sequences>(['sequences'], () => readSequences(session, isCandidate, signal));
+  const sequences = await read<Sequences>(['sequences'], () =>
+    readSequences(session, tables ?? [], isCandidate, signal),
+  );
   unread.push(...(sequences?.unread ?? []));
   return {
     inRecovery: identity === null ? null : false,
@@ -44,14 +47,13 @@ export async function readFacts(
     replayPaused: channels === null ? null : channels.some(isPaused),
     systemId: identity?.systemId ?? null,
     timeline: null,
-    unloggedTables,
+    unloggedTables: tables === null ? null : unkeptOf(tables),
     sequences: sequences?.sequences ?? null,
     subscriptions: channels === null ? null : channels.map(subscriptionOf),
     unread,
     mysql: await readMysqlFacts(
       session,
-      channels,
-      isCandidate ? (sequences?.counters ?? null) : null,
+      { channels, tables, counters: isCandidate ? (sequences?.counters ?? null) : null },
       signal,
     ),
   };
@@ -76,17 +78,4 @@ function subscriptionOf(channel: Channel): SubscriptionFact {
     skip: skipCounter === '' || skipCounter === '0' ? '' : `the next ${skipCounter} events`,
     tablesNotReady: [],
   };
-}
-
-/** Engines whose tables lose their rows at a restart, or never had any. */
-const UNKEPT = "'MEMORY', 'BLACKHOLE'";
-
-async function readUnkept(session: Session, signal: AbortSignal): Promise<string[]> {
-  const rows = await session.rows<{ name: string }>(
-    `SELECT CONCAT(t.table_schema, '.', t.table_name) AS name FROM information_schema.tables t
-     WHERE t.table_schema = DATABASE() AND t.engine IN (${UNKEPT}) ORDER BY 1`,
-    [],
-    signal,
-  );
-  return rows.map(({ name }) => name);
 }
