@@ -7,6 +7,7 @@ import { addCertifyCommand } from './commands/certify.command.ts';
 import { addDemoCommand } from './commands/demo.command.ts';
 import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
+import { addLagCommand } from './commands/lag.command.ts';
 import { addLedgerCommand } from './commands/ledger.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
 import { addReadinessCommand } from './commands/readiness.command.ts';
@@ -55,6 +56,7 @@ function buildProgram(io: SiteIo): Command {
   addReadinessCommand(program, io);
   addPreflightCommand(program, io);
   addCertificateCommand(program, io);
+  addLagCommand(program, io);
   addLedgerCommand(program, io);
   addKeygenCommand(program, io);
   addDemoCommand(program, io);

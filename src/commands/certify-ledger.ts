@@ -91,7 +91,8 @@ function noLedger(hint: string): TwinproofError {
   });
 }
 
-function candidatesOf(system: SystemConfig, typed: string | null): readonly SiteConfig[] {
+/** The candidates that are meant: all, or the one that was typed. Throws TP-USAGE. */
+export function candidatesOf(system: SystemConfig, typed: string | null): readonly SiteConfig[] {
   if (typed === null) return system.candidates;
   const name = typed.startsWith(`${system.name}/`) ? typed.slice(system.name.length + 1) : typed;
   const found = system.candidates.filter((candidate) => candidate.name === name);

@@ -1,0 +1,178 @@
+import type { SystemConfig, SiteConfig } from '../config/schema.ts';
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { Position } from '../connector/position.ts';
+import type { PairKind } from '../connector/table.ts';
+import { EXIT } from '../error-codes.ts';
+import { TwinproofError } from '../errors.ts';
+import { Known } from '../ledger/known.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { lossBetween } from '../ledger/loss.ts';
+import { ledgerOptions } from '../ledger/options.ts';
+import { boundaryOf } from '../ledger/state.ts';
+import { Witness } from '../ledger/witness.ts';
+import { type Behind, judgeLag, lagOf } from '../lag/candidate-lag.ts';
+import { lagJson, type LagSample, lagText } from '../report/lag-text.ts';
+import { terminalJson } from '../report/terminal-text.ts';
+import { openCandidate } from './certify-candidate.ts';
+import { dateOf } from './certify-evidence.ts';
+import { candidatesOf } from './certify-ledger.ts';
+import type { LedgerConnector } from './certify-primary.ts';
+import type { SiteIo } from './io.ts';
+import { readConfig, systemNamed } from './sites.ts';
+import { REAL_TIMING } from './timing.ts';
+
+/** `watch` looks at the primary every second or so; a witness that is older says nothing of now. */
+const WITNESS_MS_MAX = 15_000;
+
+export interface LagCommandOptions {
+  readonly config: string;
+  readonly system: string | null;
+  readonly candidate: string | null;
+  /** Null: one sample. */
+  readonly intervalMs: number | null;
+  readonly statementTimeoutMs: number;
+  readonly format: 'text' | 'json';
+}
+
+const EXIT_OF = { ok: EXIT.ok, late: EXIT.warning, unknown: EXIT.unknown } as const;
+const STATES = ['ok', 'late', 'unknown'] as const;
+
+/** `twinproof lag`. The answer is the exit code. Throws TP-CONFIG, TP-USAGE, TP-LEDGER…. */
+export async function runLag(options: LagCommandOptions, io: SiteIo): Promise<number> {
+  const config = await readConfig(options.config, io);
+  const system = systemNamed(config, options.system);
+  const candidates = candidatesOf(system, options.candidate);
+  const unplaced = { source: null, comparePositions: () => 'incomparable' as const, now: io.now };
+  const folder = ledgerOptions(config.ledger, system.name, unplaced);
+  for (;;) {
+    const ledger = await Ledger.read(folder);
+    let samples: readonly LagSample[];
+    try {
+      samples = await Promise.all(candidates.map((site) => sample(options, system, site, ledger, io)));
+    } finally {
+      await ledger.close();
+    }
+    io.stdout(options.format === 'json' ? jsonLines(samples) : lagText(samples, io.screen));
+    const best = STATES.find((state) => samples.some((one) => one.state === state)) ?? 'unknown';
+    if (options.intervalMs === null || !(await rest(options.intervalMs, io.signal))) return EXIT_OF[best];
+  }
+}
+
+function jsonLines(samples: readonly LagSample[]): string {
+  return samples.map((one) => `${terminalJson(lagJson(one))}\n`).join('');
+}
+
+/** False: it was told to stop. */
+async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await REAL_TIMING.sleep(ms, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}
+
+/** What a candidate told; null with a note: it did not. */
+interface Told {
+  readonly received: Position | null;
+  readonly applied: Position | null;
+  readonly fed: boolean | null;
+}
+
+async function sample(
+  { statementTimeoutMs }: LagCommandOptions,
+  system: SystemConfig,
+  candidate: SiteConfig,
+  ledger: Ledger,
+  io: SiteIo,
+): Promise<LagSample> {
+  const known = new Known(ledger.core.store);
+  const notes: string[] = [];
+  const question = {
+    ledger,
+    known,
+    system,
+    candidate,
+    jobs: 1,
+    statementTimeoutMs,
+    sleep: (ms: number, signal: AbortSignal) => REAL_TIMING.sleep(ms, signal),
+  };
+  const site = await openCandidate(question, io);
+  const at = io.now();
+  const witnessedUntil = dateOf(new Witness(ledger.core).read()?.timeUs ?? null);
+  const now = new Date(at.getTime() + (known.primary()?.skewMs ?? 0));
+  const measured = async (open: LedgerConnector | null): Promise<LagSample> => {
+    const told = open === null ? null : await ask(open, known, notes, io);
+    const behind = (position: Position | null): Behind | null =>
+      open === null || position === null ? null : behindOf(ledger, open, position);
+    const lag = lagOf({
+      received: behind(told?.received ?? null),
+      applied: behind(told?.applied ?? null),
+      witnessedUntil,
+      now,
+      fed: told?.fed ?? null,
+      witnessMsMax: WITNESS_MS_MAX,
+    });
+    if (told?.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
+    const { rpo } = system.policy;
+    const state = judgeLag(lag, rpo);
+    return { candidate: candidate.name, at, lag, state, notes, witnessedUntil, objectiveMs: rpo };
+  };
+  if (typeof site === 'string') {
+    notes.push(`it does not answer: ${site}`);
+    return measured(null);
+  }
+  try {
+    return await measured(site);
+  } finally {
+    await site.close();
+  }
+}
+
+async function ask(site: LedgerConnector, known: Known, notes: string[], io: SiteIo): Promise<Told | null> {
+  const followed = known.primary()?.followed ?? null;
+  if (followed === null) {
+    notes.push('the ledger does not know its primary yet');
+    return null;
+  }
+  try {
+    await site.follow(followed, io.signal);
+    const pair = known.stream()?.pair ?? 'physical';
+    const facts = await site.readiness(io.signal, { pair });
+    const { received, applied } = await site.pendingLog(io.signal);
+    return { received, applied, fed: isFed(facts, pair) };
+  } catch (error) {
+    if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
+    notes.push(error.message);
+    return null;
+  }
+}
+
+/** Whether a receiver or every apply worker is at work. */
+function isFed({ postgres, subscriptions }: ReadinessFacts, pair: PairKind): boolean | null {
+  if (pair === 'physical') {
+    const receiver = postgres?.receiver;
+    return receiver?.known === true ? receiver.value?.status === 'streaming' : null;
+  }
+  const running = (subscriptions ?? []).map(({ workerRunning }) => workerRunning);
+  if (running.length === 0 || running.includes(null)) return null;
+  return !running.includes(false);
+}
+
+/** What the journal holds behind a position. */
+function behindOf(ledger: Ledger, site: LedgerConnector, position: Position): Behind {
+  const { core } = ledger;
+  const end = ledger.position;
+  const bytes = end === null ? null : site.bytesBetween(position, end);
+  const answer = boundaryOf(core, position, (a, b) => site.comparePositions(a, b));
+  // It has all that the ledger has seen.
+  if (answer.kind === 'ahead' && end !== null) return { bytes, transactions: 0n, oldestCommitAt: null };
+  if (answer.kind !== 'found') return { bytes, transactions: null, oldestCommitAt: null };
+  const { transactions, firstCommitUs, gaps } = lossBetween(core, answer.boundary, ledger.head());
+  return {
+    bytes,
+    transactions: gaps.length > 0 ? null : BigInt(transactions),
+    oldestCommitAt: dateOf(firstCommitUs),
+  };
+}
