@@ -165,6 +165,26 @@ export class Candidates {
     );
   }
 
+  /**
+   * Keys (relation and key in the order of the store) that were changed on the candidate itself: dirty until they are read
+   * equal as of a commit that is still to come. To be called when no read of the candidate is under way.
+   */
+  suspect(candidate: Candidate, keys: readonly Buffer[]): void {
+    const { number } = this.#current(candidate);
+    const { store, committed } = this.#core;
+    this.#core.guard(() =>
+      store.transaction(() => {
+        for (const stored of keys)
+          store.dirty.putSync(dirtyKey(number, stored), encodePlace(committed.mark.at));
+      }),
+    );
+  }
+
+  /** Whether anything was proven of it by ranges. */
+  hasProofs({ number }: Candidate): boolean {
+    return this.#core.store.list(proofPrefix(number), proofsSchema).length > 0;
+  }
+
   /** Every dirty key once: those of the list, in order, then those that the journal changed behind the cursor. */
   *dirty(candidate: Candidate): Generator<DirtyKey> {
     const { store, journal, committed } = this.#core;

@@ -113,6 +113,7 @@ const lagSchema = z.object({
   applied: positionSchema.nullable(),
   pendingBytes: count,
 });
+const ownLogSchema = z.object({ incarnation: z.string(), position: positionSchema, atUs: microseconds });
 const differencesSchema = z.object({
   found: z.array(differenceSchema),
   /** More than `found` holds were seen and are not listed. */
@@ -127,6 +128,8 @@ export type KnownPrimary = z.infer<typeof primarySchema>;
 export type KnownDefinitions = z.infer<typeof definitionsSchema>;
 /** The last gap in the log, whichever tables it was of. */
 export type KnownGap = z.infer<typeof gapSchema>;
+/** Up to where, in its own log, everything that others wrote to a candidate is on its dirty list. */
+export type KnownOwnLog = z.infer<typeof ownLogSchema>;
 /** A row that was found to differ and has not been read equal since. */
 export type KnownDifference = z.infer<typeof differenceSchema>;
 /** Differences of one candidate, until they are resolved: for people. What is dirty says what must be read again. */
@@ -168,6 +171,10 @@ export class Known {
     return this.#store.read(`known:lag:${name}`, lagSchema);
   }
 
+  ownLog(name: string): KnownOwnLog | null {
+    return this.#store.read(`known:ownlog:${name}`, ownLogSchema);
+  }
+
   differences(name: string): KnownDifferences {
     return this.#store.read(`known:differences:${name}`, differencesSchema) ?? { found: [], more: false };
   }
@@ -194,6 +201,10 @@ export class Known {
 
   writeLag(name: string, value: KnownLag): void {
     this.#write(`known:lag:${name}`, value);
+  }
+
+  writeOwnLog(name: string, value: KnownOwnLog): void {
+    this.#write(`known:ownlog:${name}`, value);
   }
 
   writeDifferences(name: string, value: KnownDifferences): void {

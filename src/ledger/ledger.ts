@@ -154,6 +154,15 @@ export class Ledger {
     });
   }
 
+  /**
+   * Between two transactions: what was written down since the last one (definitions, gaps) lies before the head from now
+   * on, and need not wait for the stream, which on an idle server may say nothing for long.
+   */
+  advanceHead(): void {
+    const { core } = this;
+    if (core.journal.end.at !== core.committed.mark.at) core.guard(() => void openTransaction(core));
+  }
+
   /** A gap that the stream did not say itself: the server has forgotten commits, or another moved the slot. */
   recordGap(reason: string, tables: readonly string[] | null): void {
     this.core.guard(() => this.#intake.recordGap(reason, tables));

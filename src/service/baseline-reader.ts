@@ -16,6 +16,8 @@ import type { WatchLog } from './watch-log.ts';
 
 /** What one read of the primary may hold: short, so that it holds back no vacuum, and small in memory as digests. */
 const PIECE = { kind: 'block', rowsMax: 50_000, bytesMax: 32 * 1024 * 1024 } as const;
+const NO_SHAPE_HINT =
+  'the table stays unproven until the log brings its rows in the form in which they are read';
 /** Last pieces that wait for the look at the definitions that makes them count. */
 const HELD_PIECES_MAX = 64;
 const HELD_ROWS_MAX = 100_000;
@@ -123,7 +125,8 @@ export class BaselineReader {
     const table = described.get(source.root);
     if (table === undefined) throw new TwinproofError('TP-DEFINITION-CHANGED');
     const { shape, problem } = shapeOf(relation, table, pair, 'primary');
-    if (shape === null) throw new TwinproofError('TP-DEFINITION-CHANGED', { message: problem });
+    if (shape === null)
+      throw new TwinproofError('TP-DEFINITION-CHANGED', { message: problem, hint: NO_SHAPE_HINT });
     const missing = await this.#missing(relation, source, shape, signal);
     for (const [index, { piece, range }] of missing.entries()) {
       await pace.admit(signal);
@@ -164,8 +167,7 @@ export class BaselineReader {
     if (this.#held.length === 0) return;
     const held = this.#held;
     this.#held = [];
-    // While a transaction is being taken there is no answer: what was read is dropped, and read again.
-    if (!(await poll.poll(signal))) return;
+    await poll.poll(signal);
     const described = await this.#describe(signal);
     for (const { relation, root, read, rows } of held) {
       if (described.get(root.name)?.fingerprint !== root.fingerprint) continue;

@@ -24,6 +24,8 @@ const CATALOG_EVERY_MS = 30_000;
 const TOLD_PER_ROUND = 20;
 /** How long a commit is waited for that shows what a read cannot hold; then the candidate has to have stood still. */
 const OVERTAKE_MS = 1000;
+/** On a primary at rest none comes, and the candidate's own rest has to tell. */
+const NEXT_COMMIT_MS = 150;
 const OVERTAKE_POLL_MS = 25;
 const REST_MS = 250;
 
@@ -108,9 +110,11 @@ export class CandidateSession {
       });
       return;
     }
-    if (placed < this.#reached) throw new AnotherIncarnation('it stands before what was proven of it');
-    this.#reached = placed;
-    this.applied = { boundary: placed, position: applied };
+    // What a subscriber tells may be less when its worker has ended; what a running server has applied it does not undo.
+    if (placed < this.#reached && this.#parts.pair !== 'logical')
+      throw new AnotherIncarnation('it stands before what was proven of it');
+    this.#reached = Math.max(this.#reached, placed);
+    this.applied = { boundary: boundaryAt(this.#reached), position: applied };
     log.over({ level: 'info', site: name, event: 'place', message: 'it follows the log' });
   }
 
@@ -127,6 +131,8 @@ export class CandidateSession {
     this.#describedAtMs = now;
     for (const { root, problem } of this.tables.values()) {
       const about = { site: name, event: `table ${root}` } as const;
+      // That nobody follows it is told of the primary.
+      if ((this.roots.get(root)?.relations.length ?? 0) === 0) continue;
       if (problem === null) log.over({ ...about, level: 'info', message: `${root}: can be compared` });
       else log.state({ ...about, level: 'warn', message: `${root}: unproven, ${problem}` });
     }
@@ -166,12 +172,15 @@ export class CandidateSession {
   /** Ends when the ledger has a commit behind a position, or when none comes. */
   async #overtaken(position: Position, signal: AbortSignal): Promise<void> {
     const { timing, watched } = this;
-    const endMs = timing.now() + OVERTAKE_MS;
+    let endMs = timing.now() + OVERTAKE_MS;
     let passedAt: number | null = null;
     while (timing.now() < endMs) {
       const head = watched.ledger.head();
       if (passedAt !== null && head > passedAt) return;
-      if (passedAt === null && watched.hasPassed(position)) passedAt = head;
+      if (passedAt === null && watched.hasPassed(position)) {
+        passedAt = head;
+        endMs = Math.min(endMs, timing.now() + NEXT_COMMIT_MS);
+      }
       await timing.sleep(OVERTAKE_POLL_MS, signal);
     }
   }

@@ -11,6 +11,8 @@ export interface WatchedRoot {
   readonly relations: readonly Relation[];
   /** Every leaf is followed and known in full: then a row that the ledger has not is no row of the primary. */
   readonly complete: boolean;
+  /** The log brings changes of some leaf. */
+  readonly followed: boolean;
 }
 
 /** The tables of the scope, as the last poll found them: also when the primary is gone. */
@@ -18,11 +20,11 @@ export function watchedRoots(watched: WatchedLedger): Map<string, WatchedRoot> {
   const roots = new Map<string, WatchedRoot>();
   const { catalog } = watched.ledger.core;
   for (const { id, root, unfollowed } of watched.known.definitions()?.tables ?? []) {
-    const before = roots.get(root) ?? { root, relations: [], complete: true };
+    const before = roots.get(root) ?? { root, relations: [], complete: true, followed: false };
     const relation = unfollowed === null ? catalog.ofTable(id) : null;
     const complete = before.complete && relation !== null && relation.completeFrom !== null;
     const relations = relation === null ? before.relations : [...before.relations, relation];
-    roots.set(root, { root, relations, complete });
+    roots.set(root, { root, relations, complete, followed: before.followed || unfollowed === null });
   }
   return roots;
 }

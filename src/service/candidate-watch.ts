@@ -5,12 +5,15 @@ import { TwinproofError } from '../errors.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import type { KnownPrimary } from '../ledger/known.ts';
 import { pauseBefore } from './backoff.ts';
+import type { WatchedRoot } from './candidate-tables.ts';
 import { AnotherIncarnation, CandidateSession } from './candidate-session.ts';
 import { Differences } from './differences.ts';
 import { KeySettler } from './key-settler.ts';
+import { OwnLog } from './own-log.ts';
 import { Pace } from './pace.ts';
 import { Scrubber } from './scrubber.ts';
 import { isFinal } from './site-errors.ts';
+import { untilFirstEnds } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 
@@ -19,10 +22,14 @@ const IDLE_MS = 500;
 const SCRUB_SLICE_MS = 1000;
 const DRAIN_SLICE_MS = 5000;
 const RECHECK_EVERY_MS = 1000;
-const RECHECK_DIFFERENT_EVERY_MS = 5000;
+/** Of a list that has grown long, since most of it may be there to stay. */
+const RECHECK_MANY_EVERY_MS = 10_000;
+const MANY_KEYS = 1000;
 const LAG_EVERY_MS = 2000;
 const FACTS_EVERY_MS = 60_000;
 const GOOD_AFTER_MS = 10_000;
+/** How long proofs wait for the candidate's own log to be followed. */
+const OWN_LOG_START_MS = 5_000;
 /** An address behind which servers change all the time must not keep us busy. */
 const FLAPPING_MS = 1000;
 
@@ -53,6 +60,14 @@ export interface CandidateState {
   readonly proven: boolean;
   /** How often it was looked at, so that an old answer is not taken for a new one. */
   readonly looks: number;
+}
+
+/** What looks at one incarnation of a candidate. */
+interface Looking {
+  readonly session: CandidateSession;
+  readonly keys: KeySettler;
+  readonly scrubber: Scrubber;
+  readonly ownLog: OwnLog;
 }
 
 const UNSEEN: CandidateState = {
@@ -177,17 +192,20 @@ export class CandidateWatch {
     const keys = new KeySettler(session);
     const scrubber = new Scrubber(session, maxProofAgeMs);
     const times = { recheck: -Infinity, lag: -Infinity, facts: -Infinity };
-    while (!signal.aborted) {
-      const busy = await this.#round(session, keys, scrubber, times, signal);
-      if (!busy) await timing.sleep(IDLE_MS, signal).catch(() => undefined);
-    }
+    const ownLog = new OwnLog(session, name, log);
+    const rounds = async (own: AbortSignal): Promise<void> => {
+      await Promise.race([ownLog.started, timing.sleep(OWN_LOG_START_MS, own).catch(() => undefined)]);
+      while (!own.aborted) {
+        const busy = await this.#round({ session, keys, scrubber, ownLog }, times, own);
+        if (!busy) await timing.sleep(IDLE_MS, own).catch(() => undefined);
+      }
+    };
+    await untilFirstEnds(signal, [rounds, (own) => ownLog.run(own)]);
   }
 
   /** True: there is more to do. */
   async #round(
-    session: CandidateSession,
-    keys: KeySettler,
-    scrubber: Scrubber,
+    { session, keys, scrubber, ownLog }: Looking,
     times: { recheck: number; lag: number; facts: number },
     signal: AbortSignal,
   ): Promise<boolean> {
@@ -196,6 +214,7 @@ export class CandidateWatch {
     await session.demandSame(signal);
     await session.place(signal);
     await session.refresh(signal);
+    ownLog.settle();
     if (now - times.facts >= FACTS_EVERY_MS) {
       times.facts = now;
       await this.#remember(session, signal);
@@ -206,7 +225,7 @@ export class CandidateWatch {
     }
     let busy = await keys.drain(now + DRAIN_SLICE_MS, signal);
     const { listed } = watched.candidates.dirtyCounts(session.bound);
-    const every = this.#differences.count > 0 ? RECHECK_DIFFERENT_EVERY_MS : RECHECK_EVERY_MS;
+    const every = listed > MANY_KEYS ? RECHECK_MANY_EVERY_MS : RECHECK_EVERY_MS;
     if (listed > 0 && timing.now() - times.recheck >= every) {
       if (await keys.recheck(signal)) times.recheck = timing.now();
       else busy = true;
@@ -233,9 +252,43 @@ export class CandidateWatch {
       moreDifferences: this.#differences.more,
       unproven: unproven.map(({ root }) => root),
       lookedAtUpTo: clear ? session.bound.cursor : 0,
-      proven: scrubber.done,
+      proven: scrubber.done && this.#isKnown(session.roots),
       looks: this.state.looks + 1,
     };
+    this.#tell();
+  }
+
+  /** Every row that the ledger can know is known to it: before that nothing is proven of the rest. */
+  #isKnown(roots: ReadonlyMap<string, WatchedRoot>): boolean {
+    const { unreadable } = this.#parts.watched;
+    return (
+      roots.size > 0 &&
+      [...roots.values()].every(
+        ({ followed, complete, relations }) =>
+          !followed ||
+          complete ||
+          relations.some(({ table, keyFields }) => keyFields === null || unreadable.has(table)),
+      )
+    );
+  }
+
+  /** Says when it is ready, and when it is not any more. */
+  #tell(): void {
+    const { log, name } = this.#parts;
+    const { proven, differences, unproven } = this.state;
+    const about = { site: name, event: 'proven' } as const;
+    if (differences > 0) {
+      log.state({
+        ...about,
+        level: 'error',
+        message: 'rows differ from the primary’s: it must not be promoted',
+      });
+    } else if (!proven) {
+      log.over({ ...about, level: 'warn', message: 'not every row is proven equal any more' });
+    } else if (this.state.lookedAtUpTo > 0) {
+      const but = unproven.length === 0 ? '' : `, but for ${unproven.length} tables that cannot be proven`;
+      log.state({ ...about, level: 'info', message: `every row is proven equal${but}` });
+    }
   }
 
   async #remember(session: CandidateSession, signal: AbortSignal): Promise<void> {

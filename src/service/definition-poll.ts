@@ -41,23 +41,22 @@ export class DefinitionPoll {
 
   /**
    * Voids what was redefined, and gives tables that are new their relation as soon as the stream has passed the moment
-   * in which they were seen. False: a transaction was open, and nothing was done.
+   * in which they were seen. While a transaction is being taken it waits for its end.
    */
-  poll(signal: AbortSignal): Promise<boolean> {
+  poll(signal: AbortSignal): Promise<void> {
     // One after the other: an older answer must not come behind a newer one.
     return this.#turn.run(() => this.#poll(signal));
   }
 
-  async #poll(signal: AbortSignal): Promise<boolean> {
+  async #poll(signal: AbortSignal): Promise<void> {
     const before = await this.#primary.witness(signal);
     const tables = await this.#primary.sourceTables(this.#selection, this.#pair, signal);
     const after = await this.#primary.witness(signal);
     let voided: Relation[] = [];
-    const done = await this.#watched.between(() => {
+    await this.#watched.between(() => {
       voided = this.#watched.ledger.definitions.compare(this.#fingerprints(tables));
       this.#define(tables, after);
     });
-    if (!done) return false;
     this.#watched.sourceTables = tables;
     this.#write(tables, before);
     this.#watched.polls++;
@@ -65,7 +64,6 @@ export class DefinitionPoll {
     for (const { leaf, unfollowed } of tables) {
       if (unfollowed !== null) this.#state(leaf, `not followed, so unproven: ${unfollowed}`);
     }
-    return true;
   }
 
   /** Tables were seen that the stream has not reached yet. */

@@ -75,8 +75,8 @@ export class PrimaryWatch {
         (own) => this.#witness(primary, own),
         (own) =>
           this.#every(POLL_EVERY_MS, 'definitions', own, async () => {
-            const done = await poll.poll(own);
-            return done && !poll.waits ? POLL_EVERY_MS : POLL_AGAIN_MS;
+            await poll.poll(own);
+            return poll.waits ? POLL_AGAIN_MS : POLL_EVERY_MS;
           }),
         (own) =>
           this.#every(BASELINE_EVERY_MS, 'baseline', own, async () => void (await baseline.round(own))),

@@ -18,6 +18,12 @@ export type WatchSite = Connector & LedgerSite;
 /** What sites of an engine know without being asked: any connector of it will do. */
 type EngineKnowledge = Pick<WatchSite, 'comparePositions'>;
 
+interface Waiting {
+  readonly action: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * The ledger of one system while it is watched, and what the loops share. Whatever takes events, flushes, or writes the
  * index goes through `exclusive`, one after the other.
@@ -37,6 +43,7 @@ export class WatchedLedger {
   /** Polls whose answer is in the ledger: whoever waits for the next one counts. */
   polls = 0;
   readonly #engine: EngineKnowledge;
+  readonly #waiting: Waiting[] = [];
   #inTransaction = false;
 
   private constructor(ledger: Ledger, engine: EngineKnowledge) {
@@ -69,42 +76,74 @@ export class WatchedLedger {
     return this.known.stream()?.pair ?? null;
   }
 
-  get inTransaction(): boolean {
-    return this.#inTransaction;
-  }
-
   /** Takes events and makes them durable; the answer may be acknowledged. */
   take(events: readonly ChangeEvent[]): Promise<Position | null> {
     return this.exclusive.run(async () => {
-      this.ledger.take(events);
-      for (const { type } of events) {
-        if (type === 'begin') this.#inTransaction = true;
-        else if (type === 'commit') this.#inTransaction = false;
-      }
-      return await this.ledger.flush();
+      // Batches of a stream that is behind end within transactions: who waits for a gap between two gets it here.
+      const end = this.#waiting.length === 0 ? 0 : events.findLastIndex(({ type }) => type === 'commit') + 1;
+      if (end > 0) this.#take(events.slice(0, end));
+      const done = end > 0 ? this.#runWaiting() : [];
+      this.#take(end > 0 ? events.slice(end) : events);
+      if (!this.#inTransaction) this.ledger.advanceHead();
+      return await this.#flush(done);
     });
   }
 
   /** To be called when a stream has ended, whatever it left. */
   abandon(): Promise<void> {
     return this.exclusive.run(async () => {
-      if (!this.#inTransaction) return;
-      await this.ledger.abandon();
+      if (this.#inTransaction) await this.ledger.abandon();
       this.#inTransaction = false;
+      await this.#flush(this.#runWaiting());
     });
   }
 
   /**
-   * Runs an action that begins relations or reads what the stream has brought, between two transactions: what begins
-   * within one would go with it when its stream ends. False, and nothing is done, while one is open.
+   * Runs an action that begins relations, between two transactions: what begins within one would go with it when its
+   * stream ends. While one is open the action waits for its end. What it wrote is durable when this resolves.
    */
-  between(action: () => void): Promise<boolean> {
-    return this.exclusive.run(async () => {
-      if (this.#inTransaction) return false;
-      action();
-      await this.ledger.flush();
-      return true;
+  between(action: () => void): Promise<void> {
+    const { promise, resolve, reject } = promised();
+    this.#waiting.push({ action, resolve, reject });
+    const run = this.exclusive.run(async () => {
+      if (!this.#inTransaction) await this.#flush(this.#runWaiting());
     });
+    run.catch(reject);
+    return promise;
+  }
+
+  #take(events: readonly ChangeEvent[]): void {
+    this.ledger.take(events);
+    for (const { type } of events) {
+      if (type === 'begin') this.#inTransaction = true;
+      else if (type === 'commit') this.#inTransaction = false;
+    }
+  }
+
+  /** Those whose actions were run: they are to be told when what they wrote is durable. */
+  #runWaiting(): Waiting[] {
+    const done: Waiting[] = [];
+    for (const waiting of this.#waiting.splice(0)) {
+      try {
+        waiting.action();
+        done.push(waiting);
+      } catch (error) {
+        waiting.reject(error);
+      }
+    }
+    if (done.length > 0) this.ledger.advanceHead();
+    return done;
+  }
+
+  async #flush(done: readonly Waiting[]): Promise<Position | null> {
+    try {
+      const durable = await this.ledger.flush();
+      for (const { resolve } of done) resolve();
+      return durable;
+    } catch (error) {
+      for (const { reject } of done) reject(error);
+      throw error;
+    }
   }
 
   /** Runs an action on the index when it is up to the journal, and the journal on disk. */
@@ -139,4 +178,14 @@ export class WatchedLedger {
   close(): Promise<void> {
     return this.exclusive.run(() => this.ledger.close());
   }
+}
+
+function promised(): Omit<Waiting, 'action'> & { readonly promise: Promise<void> } {
+  let resolve = (): void => undefined;
+  let reject = (_error: unknown): void => undefined;
+  const promise = new Promise<void>((done, failed) => {
+    resolve = done;
+    reject = failed;
+  });
+  return { promise, resolve, reject };
 }

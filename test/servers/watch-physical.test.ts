@@ -7,22 +7,13 @@ import { Known } from '../../src/ledger/known.ts';
 import { prepareStream } from './harness/change-stream.ts';
 import { until } from './harness/cli.ts';
 import { ServerSet } from './harness/server-set.ts';
-import {
-  ledgerRows,
-  problemsOf,
-  provenOf,
-  RunningWatch,
-  Ticker,
-  watchOnce,
-  WatchFolder,
-} from './harness/watch.ts';
+import { ledgerRows, problemsOf, provenOf, RunningWatch, watchOnce, WatchFolder } from './harness/watch.ts';
 
 const TABLES = ['public.account', 'public.tag', 'public.wide'];
 const servers = new ServerSet();
 let primary: Cluster;
 let standby: Cluster;
 let folder: WatchFolder;
-let ticker: Ticker;
 
 beforeAll(async () => {
   primary = await servers.cluster();
@@ -37,13 +28,9 @@ beforeAll(async () => {
   await primary.sql('VACUUM (FREEZE)');
   await prepareStream(primary, 'TABLE account, tag, wide');
   standby = servers.add(await createStandby(primary));
-  ticker = new Ticker(primary);
 });
 
-afterAll(async () => {
-  await ticker.stop();
-  await servers.end();
-});
+afterAll(() => servers.end());
 
 beforeEach(() => {
   folder = new WatchFolder({ primary, candidates: { gasan: standby } });

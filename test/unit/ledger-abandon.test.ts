@@ -88,6 +88,24 @@ describe('a transaction whose stream ended before its commit', () => {
   });
 });
 
+describe('what is written down between two transactions', () => {
+  it('lies before the head at once, and still does after opening again', async () => {
+    const ledger = await openLedger(folder);
+    await beginEmpty(ledger, OF, 1);
+    const other = ledger.definitions.take(table('other'));
+    expect(ledger.head()).toBeLessThanOrEqual(other.beganAt);
+    ledger.advanceHead();
+    expect(ledger.head()).toBeGreaterThan(other.beganAt);
+    expect(ledger.position).toBe(place(1));
+    const head = ledger.head();
+    await ledger.flush();
+    await ledger.close();
+    const again = await openLedger(folder);
+    expect(again.head()).toBe(head);
+    await again.close();
+  });
+});
+
 describe('a range that is proven but for some keys', () => {
   it('leaves them dirty until they are read equal, also as of the same commit', async () => {
     const ledger = await openLedger(folder);

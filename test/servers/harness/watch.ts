@@ -103,10 +103,7 @@ async function comparer(): Promise<Pick<WatchSite, 'comparePositions'>> {
   return await import('../../../connectors/postgres/lsn.ts');
 }
 
-/**
- * Commits a little all the time. On a server that is idle, WAL that only reading wrote is not flushed for up to 15 s, and
- * what waits for the stream to pass it waits so long.
- */
+/** Commits a little all the time, so that positions move. */
 export class Ticker {
   readonly #stopped: Promise<void>;
   #running = true;

@@ -1,0 +1,220 @@
+import type { BeginEvent, ChangeEvent, ChangeStream, StreamedTable } from '../connector/changes.ts';
+import type { Position } from '../connector/position.ts';
+import { TwinproofError } from '../errors.ts';
+import { entryChangedAt } from '../ledger/entry.ts';
+import type { Relation } from '../ledger/relation.ts';
+import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
+import { NOWHERE, OriginPlaces } from './origin-places.ts';
+import { isFinal } from './site-errors.ts';
+import type { WatchLog } from './watch-log.ts';
+
+/** Keys that wait for the session; then the candidate's server waits too. */
+const WAITING_MAX = 50_000;
+const POLL_MS = 25;
+const RETRY_MS = 5_000;
+/** How long the ledger may take to bring what the candidate has applied already; then its keys are just looked at. */
+const PASS_MS = 5_000;
+
+/** A key that was changed on the candidate. `since`: what the journal changed from there on is looked at anyway. */
+interface Touched {
+  readonly table: StreamedTable;
+  readonly identity: Uint8Array;
+  readonly since: number;
+}
+
+/**
+ * Follows the own log of a candidate that can be written to, for what replication did not bring: writes of others, and
+ * those of triggers within replicated transactions. A row that the primary changed in the very transaction that the
+ * candidate applied, or later, is read and compared when the journal is drained; every other row that its log names goes
+ * on its dirty list. The candidate's position in its own log is stored behind the keys, and acknowledged behind that.
+ */
+export class OwnLog {
+  readonly #session: CandidateSession;
+  readonly #name: string;
+  readonly #log: WatchLog;
+  readonly #places: OriginPlaces;
+  #touched: Touched[] = [];
+  /** Everything up to here is in `#touched` or written down. */
+  #position: Position | null = null;
+  #acknowledge: ((position: Position) => void) | null = null;
+  /** Tables that lost all their rows, by root. */
+  #emptied: string[] = [];
+  #isFirst = false;
+  /** Something was written of which nothing can be known: the session ends with it. */
+  #isLost = false;
+
+  #started: () => void = () => undefined;
+  /** Its log is being followed, or cannot be for now: until then what is proven may have to be proven once more. */
+  readonly started = new Promise<void>((resolve) => {
+    this.#started = resolve;
+  });
+
+  constructor(session: CandidateSession, name: string, log: WatchLog) {
+    this.#session = session;
+    this.#name = name;
+    this.#log = log;
+    const { watched } = session;
+    this.#places = new OriginPlaces(watched.ledger.core, watched.compare);
+  }
+
+  /** Until aborted. What it finds is for `settle`. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { timing } = this.#session;
+    while (!signal.aborted) {
+      try {
+        if (await this.#follow(signal)) continue;
+        this.#started();
+        return await sleepOn(timing, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof TwinproofError) || (isFinal(error) && error.code !== 'TP-STREAM-SETUP'))
+          throw error;
+        if (error.code === 'TP-GAP') this.#isLost = true;
+        const { code, message, hint } = error;
+        const text = `what is written to it by others is not seen: ${message}`;
+        this.#log.state({ level: 'warn', site: this.#name, event: 'own log', code, message: text, hint });
+        this.#started();
+      }
+      await timing.sleep(RETRY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /**
+   * To be called by the session between two reads, so that a read of before is not taken for one of after. Throws
+   * AnotherIncarnation when something may have been written unseen, or a table was emptied.
+   */
+  settle(): void {
+    if (this.#isLost) this.#void('its own log has a gap', null);
+    const { watched, bound, roots } = this.#session;
+    const position = this.#position;
+    if (position === null) return;
+    const [touched, emptied] = [this.#touched, this.#emptied.find((root) => roots.has(root))];
+    this.#touched = [];
+    this.#emptied = [];
+    this.#position = null;
+    if (emptied !== undefined) this.#void(`${emptied} was emptied on it`, position);
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      // Nobody looked at its log until now: what was proven before may have been written over since.
+      if (bound.cursor !== bound.since || watched.candidates.hasProofs(bound))
+        this.#void('its own log is followed from now on', position);
+    }
+    const keys = touched.flatMap((one) => this.#suspect(one) ?? []);
+    if (keys.length > 0) watched.candidates.suspect(bound, keys);
+    this.#store(bound.incarnation, position);
+    this.#acknowledge?.(position);
+  }
+
+  /** What was proven is void before the position is stored: whatever happens between, nothing is forgotten. */
+  #void(why: string, position: Position | null): never {
+    const { watched, bound } = this.#session;
+    watched.candidates.bind(this.#name, '');
+    const known = position ?? watched.known.ownLog(this.#name)?.position ?? null;
+    // Without a position of its own it begins anew where the server stands.
+    if (known !== null) this.#store(position === null ? '' : bound.incarnation, known);
+    throw new AnotherIncarnation(why);
+  }
+
+  #store(incarnation: string, position: Position): void {
+    const { watched, timing } = this.#session;
+    const atUs = BigInt(Math.round(timing.now() * 1000));
+    watched.known.writeOwnLog(this.#name, { incarnation, position, atUs });
+  }
+
+  /** False: nobody can write to this candidate. */
+  async #follow(signal: AbortSignal): Promise<boolean> {
+    const { site, watched, bound } = this.#session;
+    const stored = watched.known.ownLog(this.#name);
+    const after = stored?.incarnation === bound.incarnation ? stored.position : null;
+    const stream = await site.ownChanges({ after, pair: 'logical' }, signal);
+    if (stream === null) return false;
+    try {
+      this.#acknowledge = (position) => stream.acknowledge(position);
+      this.#log.over({
+        level: 'info',
+        site: this.#name,
+        event: 'own log',
+        message: 'its own log is followed',
+      });
+      this.#isFirst = after === null;
+      await this.#read(stream, signal);
+    } finally {
+      this.#acknowledge = null;
+      this.#touched = [];
+      this.#emptied = [];
+      this.#position = null;
+      await stream.close();
+    }
+    return true;
+  }
+
+  async #read(stream: ChangeStream, signal: AbortSignal): Promise<void> {
+    let since = NOWHERE;
+    for await (const events of stream.batches) {
+      for (const event of events) {
+        if (event.type === 'gap') this.#isLost = true;
+        if (event.type === 'begin') since = await this.#startOf(event, signal);
+        else this.#take(event, since);
+      }
+      this.#started();
+      await this.#room(signal);
+    }
+  }
+
+  #take(event: ChangeEvent, since: number): void {
+    if (event.type === 'commit' || event.type === 'idle') this.#position = event.position;
+    // One that the primary emptied begins anew in the ledger too.
+    if (event.type === 'truncate' && since === NOWHERE)
+      this.#emptied.push(...event.tables.map(({ root, leaf }) => root ?? leaf));
+    if (event.type !== 'insert' && event.type !== 'update' && event.type !== 'delete') return;
+    const { table, key, oldKey } = event;
+    for (const identity of [key, oldKey])
+      if (identity !== null) this.#touched.push({ table, identity, since });
+  }
+
+  /** Where the transaction begins in the journal, if it is the primary's. */
+  async #startOf({ origin }: BeginEvent, signal: AbortSignal): Promise<number> {
+    const { site, watched, timing } = this.#session;
+    const position = site.originPosition(origin);
+    if (position === null) return NOWHERE;
+    const endMs = timing.now() + PASS_MS;
+    while (!watched.hasPassed(position)) {
+      if (timing.now() >= endMs) return NOWHERE;
+      await timing.sleep(POLL_MS, signal);
+    }
+    return this.#places.startOf(position);
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
+    while (this.#touched.length > WAITING_MAX) await this.#session.timing.sleep(POLL_MS, signal);
+  }
+
+  /** The key as it stands in the store; null: of no table in scope, or it is looked at anyway. */
+  #suspect({ table, identity, since }: Touched): Buffer | null {
+    const root = this.#session.roots.get(table.root ?? table.leaf);
+    const relation = root?.relations[0];
+    if (root === undefined || relation === undefined) return null;
+    if (!isSameKey(table, relation)) {
+      const message = `${root.root}: its key is another than the primary’s, so what others write to it is not seen`;
+      this.#log.state({ level: 'warn', site: this.#name, event: `own log ${root.root}`, message });
+      return null;
+    }
+    const { stored } = this.#session.placeOf(root, identity);
+    const entry = this.#session.watched.ledger.core.entry(stored);
+    return entry !== undefined && entryChangedAt(entry) >= since ? null : stored;
+  }
+}
+
+/** Whether identities of both mean the same rows. */
+function isSameKey(table: StreamedTable, relation: Relation): boolean {
+  const { keyFields } = relation;
+  if (keyFields === null || table.keyFields !== keyFields) return false;
+  return table.columns.slice(0, keyFields).every(({ name, encoding }, at) => {
+    const column = relation.columns[at];
+    return column?.name === name && column.encoding === encoding;
+  });
+}
+
+async function sleepOn(timing: CandidateSession['timing'], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await timing.sleep(RETRY_MS, signal).catch(() => undefined);
+}
