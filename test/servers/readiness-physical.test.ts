@@ -5,7 +5,7 @@ import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { connectionString, type Settings } from '../../src/demo/cluster-settings.ts';
 import { createStandby, waitForReplay, waitForStreaming } from '../../src/demo/cluster-standby.ts';
 import { until } from './harness/cli.ts';
-import { ReadinessPair, verifierOf } from './harness/readiness.ts';
+import { expectFault, expectFinding, expectQuiet, ReadinessPair, verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 /** As a careful DBA has it on both sites. */
@@ -36,7 +36,10 @@ beforeAll(async () => {
   pair = new ReadinessPair(primary, standby, 'physical');
 });
 
-afterAll(() => servers.end());
+afterAll(async () => {
+  await pair.close();
+  await servers.end();
+});
 
 function upstreamOf(cluster: Cluster): string {
   const application = { application_name: 'standby', dbname: 'postgres' };
@@ -54,9 +57,10 @@ async function reloaded(cluster: Cluster, settings: Settings): Promise<void> {
 }
 
 /** A setting of the candidate that acts at a reload, otherwise and back. */
-function setting(code: string, name: string, bad: string, good: string): Promise<unknown> {
+function expectSetting(code: string, name: string, bad: string, good: string): Promise<unknown> {
   const set = (value: string): Promise<void> => reloaded(standby, { [name]: value });
-  return pair.fault(
+  return expectFault(
+    pair,
     code,
     () => set(bad),
     () => set(good),
@@ -69,7 +73,7 @@ async function onPrimary(sql: string): Promise<void> {
 }
 
 test('a healthy pair gives no finding above a note, read without special rights', async () => {
-  await pair.quiet();
+  await expectQuiet(pair);
   const results = await pair.judge();
   expect(results.filter(({ state }) => state === 'unknown')).toEqual([]);
   expect(new Set(results.map(({ code }) => code)).size).toBeGreaterThan(35);
@@ -77,7 +81,8 @@ test('a healthy pair gives no finding above a note, read without special rights'
 
 describe('how the standby is fed', () => {
   test('replay that is paused, and log that waits for it', async () => {
-    await pair.fault(
+    await expectFault(
+      pair,
       ['TP-R-REPLAY-PAUSED', 'TP-R-PG-UNREPLAYED'],
       async () => {
         await standby.sql('SELECT pg_wal_replay_pause()');
@@ -90,7 +95,8 @@ describe('how the standby is fed', () => {
   });
 
   test('a receiver that is gone, and a slot that nobody uses', async () => {
-    await pair.fault(
+    await expectFault(
+      pair,
       ['TP-R-PG-RECEIVER', 'TP-R-PG-OWN-SLOT'],
       () => reloaded(standby, { primary_conninfo: 'host=127.0.0.1 port=1 user=postgres' }),
       () => reloaded(standby, { primary_conninfo: upstreamOf(primary) }),
@@ -100,20 +106,23 @@ describe('how the standby is fed', () => {
   test('an upstream that is not the primary, and a primary that is none', async () => {
     const other = servers.add(await createStandby(primary, { name: 'other', settings: SETTINGS }));
     // The slot that was its own is then one of the primary’s that it lacks.
-    const [found] = await pair.fault(
+    const [found] = await expectFault(
+      pair,
       ['TP-R-PG-UPSTREAM', 'TP-R-PG-SLOTS'],
       () => reloaded(standby, { primary_conninfo: upstreamOf(other), primary_slot_name: '' }),
       () => reloaded(standby, { primary_conninfo: upstreamOf(primary), primary_slot_name: 'dr' }),
     );
     expect(found?.message).toContain(`127.0.0.1:${other.port}`);
-    await new ReadinessPair(other, standby, 'physical').find('TP-R-PRIMARY-ROLE');
+    await expectFinding(new ReadinessPair(other, standby, 'physical'), 'TP-R-PRIMARY-ROLE');
     await other.destroy();
   });
 
-  test('a delay on purpose', () => setting('TP-R-PG-APPLY-DELAY', 'recovery_min_apply_delay', '1min', '0'));
+  test('a delay on purpose', () =>
+    expectSetting('TP-R-PG-APPLY-DELAY', 'recovery_min_apply_delay', '1min', '0'));
 
   test('slots that stay behind', async () => {
-    const found = await pair.fault(
+    const found = await expectFault(
+      pair,
       'TP-R-PG-SLOTS',
       () => primary.sql(`SELECT pg_create_physical_replication_slot('another')`),
       () => primary.sql(`SELECT pg_drop_replication_slot('another')`),
@@ -129,7 +138,8 @@ describe('how the standby is fed', () => {
       const rows = await standby.sql(`SELECT FROM pg_replication_slots WHERE synced AND NOT temporary`);
       return rows.length > 0;
     };
-    await pair.fault(
+    await expectFault(
+      pair,
       'TP-R-PG-FAILOVER-SLOTS',
       () => primary.sql(`SELECT pg_create_logical_replication_slot('feed', 'pgoutput', false, false, true)`),
       () => until(synchronise, 'synchronised'),
@@ -139,16 +149,18 @@ describe('how the standby is fed', () => {
   });
 
   test('commits that wait for another standby, now or after the promotion', async () => {
-    await pair.fault(
+    await expectFault(
+      pair,
       'TP-R-PG-SYNCHRONOUS',
       () => reloaded(primary, { synchronous_standby_names: 'another' }),
       () => reloaded(primary, { synchronous_standby_names: '' }),
     );
-    await setting('TP-R-PG-SYNC-AFTERWARDS', 'synchronous_standby_names', 'another', '');
+    await expectSetting('TP-R-PG-SYNC-AFTERWARDS', 'synchronous_standby_names', 'another', '');
   });
 
   test('prepared transactions', async () => {
-    await pair.fault(
+    await expectFault(
+      pair,
       'TP-R-PG-PREPARED',
       () => primary.sql(`BEGIN; INSERT INTO account VALUES (1, 'x'); PREPARE TRANSACTION 'order-7'`),
       () => primary.sql(`ROLLBACK PREPARED 'order-7'`),
@@ -160,7 +172,7 @@ describe('how the standby is fed', () => {
     const reader = await standby.connect();
     await reader.query('BEGIN; SELECT * FROM account');
     await onPrimary('TRUNCATE account');
-    await pair.find('TP-R-PG-CONFLICTS');
+    await expectFinding(pair, 'TP-R-PG-CONFLICTS');
     await reader.end();
     await standby.sql('SELECT pg_stat_reset()');
     await until(async () => !(await failing()).has('TP-R-PG-CONFLICTS'), 'forgotten');
@@ -174,17 +186,23 @@ async function failing(): Promise<ReadonlySet<string>> {
 
 describe('how the candidate is configured', () => {
   test('read-only by default', () =>
-    setting('TP-R-PG-READ-ONLY', 'default_transaction_read_only', 'on', 'off'));
+    expectSetting('TP-R-PG-READ-ONLY', 'default_transaction_read_only', 'on', 'off'));
 
-  test('not durable', () => setting('TP-R-PG-DURABILITY', 'full_page_writes', 'off', 'on'));
+  test('not durable', () => expectSetting('TP-R-PG-DURABILITY', 'full_page_writes', 'off', 'on'));
 
   test('settings that change what statements do', () =>
-    setting('TP-R-PG-SETTINGS', 'default_text_search_config', 'pg_catalog.english', 'pg_catalog.simple'));
+    expectSetting(
+      'TP-R-PG-SETTINGS',
+      'default_text_search_config',
+      'pg_catalog.english',
+      'pg_catalog.simple',
+    ));
 
-  test('no room for the log', () => setting('TP-R-PG-DISK', 'max_wal_size', '1000TB', '1GB'));
+  test('no room for the log', () => expectSetting('TP-R-PG-DISK', 'max_wal_size', '1000TB', '1GB'));
 
   test('configuration files with errors', async () => {
-    const found = await pair.fault(
+    const found = await expectFault(
+      pair,
       'TP-R-PG-CONFIG-FILES',
       () => standby.configure({ work_mem: 'banana' }),
       () => standby.configure({ work_mem: '4MB' }),
@@ -192,7 +210,8 @@ describe('how the candidate is configured', () => {
     expect(found[0]?.message).toContain('work_mem');
     const file = join(standby.paths.data, 'pg_hba.conf');
     const sound = await readFile(file, 'utf8');
-    await pair.fault(
+    await expectFault(
+      pair,
       'TP-R-PG-HBA-FILES',
       () => appendFile(file, 'nonsense\n'),
       () => writeFile(file, sound),
@@ -201,7 +220,8 @@ describe('how the candidate is configured', () => {
 
   test('archiving that fails', async () => {
     const written = `SELECT pg_logical_emit_message(false, 'x', 'y'); SELECT pg_switch_wal()`;
-    await pair.fault(
+    await expectFault(
+      pair,
       'TP-R-PG-ARCHIVER',
       async () => {
         await reloaded(primary, { archive_command: '/bin/false' });
@@ -212,7 +232,8 @@ describe('how the candidate is configured', () => {
   });
 
   test('a limit below the primary’s, at which replay stops', async () => {
-    await pair.fault(
+    await expectFault(
+      pair,
       ['TP-R-PG-STANDBY-LIMITS', 'TP-R-REPLAY-PAUSED'],
       async () => {
         await primary.configure({ max_connections: '70' });
@@ -244,17 +265,18 @@ describe('how the candidate is configured', () => {
       recovery_target_timeline: 'latest',
     };
     const codes = ['SLOT-LIMITS', 'WAL-LEVEL', 'RECOVERY-TARGET', 'ARCHIVE-MODE', 'PRELOAD'];
-    await pair.fault(
+    await expectFault(
+      pair,
       codes.map((code) => `TP-R-PG-${code}`),
       async () => {
         await reloaded(standby, bad);
-        const waiting = await pair.find('TP-R-PG-PENDING-RESTART');
+        const waiting = await expectFinding(pair, 'TP-R-PG-PENDING-RESTART');
         expect(waiting.map(({ subject }) => subject)).toContain('wal_level');
         // A good value that waits for a restart is no error of the file.
         expect(await failing()).not.toContain('TP-R-PG-CONFIG-FILES');
         await standby.restart();
         await waitForStreaming(standby);
-        await pair.find('TP-R-PG-REWIND');
+        await expectFinding(pair, 'TP-R-PG-REWIND');
         expect(await failing()).not.toContain('TP-R-PG-PENDING-RESTART');
       },
       async () => {
@@ -269,5 +291,6 @@ describe('how the candidate is configured', () => {
 
 test('a candidate that was promoted', async () => {
   await standby.promote();
-  for (const code of ['TP-R-RECOVERY', 'TP-R-SECOND-WRITER', 'TP-R-TIMELINE']) await pair.find(code);
+  for (const code of ['TP-R-RECOVERY', 'TP-R-SECOND-WRITER', 'TP-R-TIMELINE'])
+    await expectFinding(pair, code);
 });

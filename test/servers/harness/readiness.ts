@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { connectPostgres } from '../../../connectors/postgres/connector.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import type { Connector } from '../../../src/connector/contract.ts';
+import type { ReadinessFacts } from '../../../src/connector/facts.ts';
+import type { Identity } from '../../../src/connector/identity.ts';
 import type { PairKind } from '../../../src/connector/table.ts';
 import type { Cluster } from '../../../src/demo/cluster.ts';
+import { TwinproofError } from '../../../src/errors.ts';
 import { judgeReadiness, type ReadinessResult } from '../../../src/readiness/judge.ts';
 import type { PromotionMode } from '../../../src/readiness/rule.ts';
-import { expect } from 'vitest';
-import { until } from './cli.ts';
 
 /** The least that every rule can be read with (README, "Least privilege"), and nothing to write with. */
 export function verifierOf(version: number): string {
@@ -24,11 +27,17 @@ export interface Judging {
   readonly inScope?: (table: string) => boolean;
 }
 
-/** What `readiness` finds on two servers, read by the least-privilege role. */
+interface ReadSite {
+  readonly identity: Identity;
+  readonly facts: ReadinessFacts;
+}
+
+/** What `readiness` finds on two servers, read by the least-privilege role over connections that are kept. */
 export class ReadinessPair {
   readonly primary: Cluster;
   readonly candidate: Cluster;
   readonly #pair: PairKind;
+  readonly #sites = new Map<Cluster, Connector>();
 
   constructor(primary: Cluster, candidate: Cluster, pair: PairKind) {
     this.primary = primary;
@@ -50,88 +59,101 @@ export class ReadinessPair {
     });
   }
 
-  /** `CODE subject` of everything that failed and weighs more than a note, or is unknown and would block. */
-  async trouble(judging: Judging = {}): Promise<readonly string[]> {
-    const results = await this.judge(judging);
-    const weighs = ({ state, severity }: ReadinessResult, mode: PromotionMode): boolean =>
-      state === 'fail' ? severity[mode] !== 'info' : severity[mode] === 'block';
-    return results
-      .filter((one) => one.state !== 'pass' && (weighs(one, 'switchover') || weighs(one, 'failover')))
-      .map(({ code, state, subject }) => `${code} ${state === 'fail' ? '' : `${state} `}${subject}`);
+  async close(): Promise<void> {
+    for (const site of this.#sites.values()) await site.close();
   }
 
-  /** Every finding of the rule, which must come up. */
-  async find(code: string, judging: Judging = {}): Promise<readonly ReadinessResult[]> {
-    let found: readonly ReadinessResult[] = [];
-    await until(
-      async () => {
-        found = (await this.judge(judging)).filter((one) => one.code === code && one.state === 'fail');
-        return found.length > 0;
-      },
-      `${code} was found`,
-      FOUND_WITHIN_MS,
-    );
-    for (const one of found) {
-      expect(one.message).not.toBe('');
-      expect(one.hint).not.toBe('');
-    }
-    return found;
-  }
-
-  /** Makes a fault, sees exactly this rule find it, mends it, and sees nothing found any more. */
-  async fault(
-    codes: string | readonly string[],
-    make: () => Promise<unknown>,
-    mend: () => Promise<unknown>,
-    judging: Judging = {},
-  ): Promise<readonly ReadinessResult[]> {
-    const wanted = typeof codes === 'string' ? [codes] : codes;
-    const results: ReadinessResult[] = [];
+  /** Once more where the server was restarted meanwhile. */
+  async #read(cluster: Cluster, deep: boolean): Promise<ReadSite> {
     try {
-      await make();
-      for (const code of wanted) results.push(...(await this.find(code, judging)));
-      const others = (await this.trouble(judging)).map((text) => text.replace(/ .*/s, ''));
-      expect([...new Set(others)].filter((code) => !wanted.includes(code))).toEqual([]);
-    } finally {
-      await mend();
+      return await this.#readOnce(cluster, deep);
+    } catch (error) {
+      if (!(error instanceof TwinproofError) || error.code !== 'TP-CONNECTION-LOST') throw error;
+      return this.#readOnce(cluster, deep);
     }
-    await this.quiet(judging);
-    return results;
   }
 
-  /** Nothing is found above a note, in the end. */
-  async quiet(judging: Judging = {}): Promise<void> {
-    let last: readonly string[] = [];
-    await until(
-      async () => {
-        last = await this.trouble(judging);
-        return last.length === 0;
-      },
-      'quiet',
-      FOUND_WITHIN_MS,
-    ).catch((error: unknown) => {
-      expect(last).toEqual([]);
-      throw error;
-    });
-  }
-
-  async #read(
-    cluster: Cluster,
-    deep: boolean,
-  ): Promise<{
-    readonly identity: Awaited<ReturnType<Connector['identify']>>;
-    readonly facts: Awaited<ReturnType<Connector['readiness']>>;
-  }> {
+  async #readOnce(cluster: Cluster, deep: boolean): Promise<ReadSite> {
     const signal = new AbortController().signal;
-    const address = parseUrl(cluster.url('postgres', 'verifier'), 'secret').address;
-    const site = await connectPostgres(address, { jobs: 1, statementTimeoutMs: 60_000 }, signal);
-    try {
-      return {
-        identity: await site.identify(signal),
-        facts: await site.readiness(signal, { pair: this.#pair, deep }),
-      };
-    } finally {
-      await site.close();
-    }
+    const site = this.#sites.get(cluster) ?? (await connectAs(cluster, signal));
+    this.#sites.set(cluster, site);
+    return {
+      identity: await site.identify(signal),
+      facts: await site.readiness(signal, { pair: this.#pair, deep }),
+    };
   }
+}
+
+function connectAs(cluster: Cluster, signal: AbortSignal): Promise<Connector> {
+  const { address } = parseUrl(cluster.url('postgres', 'verifier'), 'secret');
+  return connectPostgres(address, { jobs: 1, statementTimeoutMs: 60_000 }, signal);
+}
+
+/** `CODE subject` of everything that failed and weighs more than a note, or is unknown and would block. */
+export function troubleIn(results: readonly ReadinessResult[]): readonly string[] {
+  const weighs = ({ state, severity }: ReadinessResult, mode: PromotionMode): boolean =>
+    state === 'fail' ? severity[mode] !== 'info' : severity[mode] === 'block';
+  return results
+    .filter((one) => one.state !== 'pass' && (weighs(one, 'switchover') || weighs(one, 'failover')))
+    .map(({ code, state, subject }) => `${code} ${state === 'fail' ? '' : `${state} `}${subject}`);
+}
+
+/** Judges until `done`, for ten seconds; the last results either way. */
+async function judgeUntil(
+  pair: ReadinessPair,
+  judging: Judging,
+  done: (results: readonly ReadinessResult[]) => boolean,
+): Promise<readonly ReadinessResult[]> {
+  const deadline = Date.now() + FOUND_WITHIN_MS;
+  for (;;) {
+    const results = await pair.judge(judging);
+    if (done(results) || Date.now() > deadline) return results;
+    await sleep(50);
+  }
+}
+
+function failuresOf(results: readonly ReadinessResult[], code: string): readonly ReadinessResult[] {
+  return results.filter((one) => one.code === code && one.state === 'fail');
+}
+
+/** Every finding of the rule, which must come up. */
+export async function expectFinding(
+  pair: ReadinessPair,
+  code: string,
+  judging: Judging = {},
+): Promise<readonly ReadinessResult[]> {
+  const results = await judgeUntil(pair, judging, (seen) => failuresOf(seen, code).length > 0);
+  const found = failuresOf(results, code);
+  expect(found.map((one) => one.code)).toContain(code);
+  for (const { message, hint } of found) expect([message, hint]).not.toContain('');
+  return found;
+}
+
+/** Nothing is found above a note, in the end. */
+export async function expectQuiet(pair: ReadinessPair, judging: Judging = {}): Promise<void> {
+  const results = await judgeUntil(pair, judging, (seen) => troubleIn(seen).length === 0);
+  expect(troubleIn(results)).toEqual([]);
+}
+
+/** Makes a fault, sees exactly these rules find it, mends it, and sees nothing found any more. */
+export async function expectFault(
+  pair: ReadinessPair,
+  codes: string | readonly string[],
+  make: () => Promise<unknown>,
+  mend: () => Promise<unknown>,
+  judging: Judging = {},
+): Promise<readonly ReadinessResult[]> {
+  const wanted = (typeof codes === 'string' ? [codes] : [...codes]).sort();
+  let results: readonly ReadinessResult[] = [];
+  const blamed = (seen: readonly ReadinessResult[]): readonly string[] =>
+    [...new Set(troubleIn(seen).map((text) => text.replace(/ .*/s, '')))].sort();
+  try {
+    await make();
+    results = await judgeUntil(pair, judging, (seen) => blamed(seen).join() === wanted.join());
+  } finally {
+    await mend();
+  }
+  expect(blamed(results)).toEqual(wanted);
+  await expectQuiet(pair, judging);
+  return results.filter((one) => one.state === 'fail' && wanted.includes(one.code));
 }

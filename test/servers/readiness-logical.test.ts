@@ -1,0 +1,297 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
+import { until } from './harness/cli.ts';
+import {
+  expectFault,
+  expectFinding,
+  expectQuiet,
+  ReadinessPair,
+  troubleIn,
+  verifierOf,
+} from './harness/readiness.ts';
+import { ServerSet } from './harness/server-set.ts';
+
+const SCHEMA = `
+  CREATE TYPE mood AS ENUM ('calm', 'wild');
+  CREATE TABLE account (id bigserial PRIMARY KEY, owner text DEFAULT 'nobody', state mood);
+  CREATE TABLE deal (id int PRIMARY KEY, account bigint REFERENCES account (id), amount int CHECK (amount > 0));
+  CREATE INDEX deal_account ON deal (account);
+  CREATE VIEW rich AS SELECT * FROM deal WHERE amount > 1000;
+  CREATE MATERIALIZED VIEW total AS SELECT sum(amount) FROM deal;
+  CREATE FUNCTION tax(int) RETURNS int LANGUAGE sql AS 'SELECT $1 / 10';
+  CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+  CREATE TRIGGER stamped BEFORE INSERT ON deal FOR EACH ROW EXECUTE FUNCTION stamp();
+  CREATE ROLE app LOGIN; GRANT SELECT, INSERT ON deal TO app;
+  ALTER TABLE deal ENABLE ROW LEVEL SECURITY; CREATE POLICY small ON deal USING (amount < 5000);
+  ALTER ROLE app SET work_mem = '8MB';
+  CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+  CREATE FOREIGN TABLE mail (line text) SERVER files OPTIONS (filename '/dev/null');`;
+
+const REFRESH = 'ALTER SUBSCRIPTION dr REFRESH PUBLICATION';
+
+const servers = new ServerSet();
+let publisher: Cluster;
+let subscriber: Cluster;
+let logical: LogicalPair;
+let pair: ReadinessPair;
+
+beforeAll(async () => {
+  const settings = { autovacuum: 'off', fsync: 'on' };
+  [publisher, subscriber] = await Promise.all([
+    createCluster({ version: 17, name: 'publisher', settings }),
+    createCluster({ version: 17, name: 'subscriber', settings }),
+  ]);
+  for (const cluster of [publisher, subscriber]) servers.add(cluster);
+  await Promise.all([publisher, subscriber].map((cluster) => cluster.sql(`${verifierOf(17)} ${SCHEMA}`)));
+  await publisher.sql(`INSERT INTO account (owner) SELECT 'owner ' || g FROM generate_series(1, 10) g`);
+  logical = await createLogicalPair(publisher, subscriber, { tables: ['account', 'deal'], name: 'dr' });
+  await subscriber.sql(`SELECT setval('account_id_seq', 10)`);
+  pair = new ReadinessPair(publisher, subscriber, 'logical');
+});
+
+afterAll(async () => {
+  await pair.close();
+  await servers.end();
+});
+
+/** SQL on one site that makes the fault, and what mends it. */
+function expectSqlFault(code: string, site: () => Cluster, make: string, mend: string): Promise<unknown> {
+  return expectFault(
+    pair,
+    code,
+    () => site().sql(make),
+    () => site().sql(mend),
+  );
+}
+
+const atPrimary = (): Cluster => publisher;
+const atCandidate = (): Cluster => subscriber;
+
+test('a healthy pair gives no finding above a note, read without special rights', async () => {
+  await expectQuiet(pair);
+  const results = await pair.judge();
+  expect(results.filter(({ state }) => state === 'unknown')).toEqual([]);
+  expect(new Set(results.map(({ code }) => code)).size).toBeGreaterThan(55);
+});
+
+test('servers that are of two clusters are told as no physical pair', async () => {
+  await expectFinding(new ReadinessPair(publisher, subscriber, 'physical'), 'TP-R-SYSTEM-ID');
+});
+
+describe('in the catalog of the candidate', () => {
+  const dropped: readonly (readonly [string, string, string])[] = [
+    [
+      'TP-R-PG-COLUMN',
+      'ALTER TABLE account ALTER owner SET NOT NULL',
+      'ALTER TABLE account ALTER owner DROP NOT NULL',
+    ],
+    [
+      'TP-R-PG-DEFAULT',
+      'ALTER TABLE account ALTER owner DROP DEFAULT',
+      `ALTER TABLE account ALTER owner SET DEFAULT 'nobody'`,
+    ],
+    [
+      'TP-R-PG-CONSTRAINT',
+      'ALTER TABLE deal DROP CONSTRAINT deal_amount_check',
+      'ALTER TABLE deal ADD CHECK (amount > 0)',
+    ],
+    ['TP-R-PG-INDEX', 'DROP INDEX deal_account', 'CREATE INDEX otherwise ON deal (account)'],
+    [
+      'TP-R-PG-TRIGGER',
+      'ALTER TABLE deal DISABLE TRIGGER stamped',
+      'ALTER TABLE deal ENABLE TRIGGER stamped',
+    ],
+    ['TP-R-PG-VIEW', 'DROP VIEW rich', 'CREATE VIEW rich AS SELECT * FROM deal WHERE amount > 1000'],
+    ['TP-R-PG-MATVIEW', 'REFRESH MATERIALIZED VIEW total WITH NO DATA', 'REFRESH MATERIALIZED VIEW total'],
+    [
+      'TP-R-PG-FOREIGN-TABLE',
+      'DROP FOREIGN TABLE mail',
+      `CREATE FOREIGN TABLE mail (line text) SERVER files OPTIONS (filename '/dev/null')`,
+    ],
+    [
+      'TP-R-PG-ROUTINE',
+      `CREATE OR REPLACE FUNCTION tax(int) RETURNS int LANGUAGE sql AS 'SELECT $1 / 5'`,
+      `CREATE OR REPLACE FUNCTION tax(int) RETURNS int LANGUAGE sql AS 'SELECT $1 / 10'`,
+    ],
+    [
+      'TP-R-PG-POLICY',
+      'ALTER TABLE deal DISABLE ROW LEVEL SECURITY',
+      'ALTER TABLE deal ENABLE ROW LEVEL SECURITY',
+    ],
+    ['TP-R-PG-GRANT', 'REVOKE INSERT ON deal FROM app', 'GRANT INSERT ON deal TO app'],
+    ['TP-R-PG-ROLE-ATTRIBUTES', 'ALTER ROLE app NOLOGIN', 'ALTER ROLE app LOGIN'],
+    ['TP-R-PG-OVERRIDES', 'ALTER ROLE app RESET work_mem', `ALTER ROLE app SET work_mem = '8MB'`],
+    ['TP-R-UNLOGGED', 'CREATE UNLOGGED TABLE fleeting (v int)', 'DROP TABLE fleeting'],
+  ];
+  test.each(dropped)('%s', async (code, make, mend) => {
+    await expectSqlFault(code, atCandidate, make, mend);
+  });
+
+  test('a sequence behind the data and the primary', () =>
+    expectFault(
+      pair,
+      ['TP-R-SEQUENCE-DATA', 'TP-R-SEQUENCE-PRIMARY'],
+      () => subscriber.sql(`SELECT setval('account_id_seq', 9)`),
+      () => subscriber.sql(`SELECT setval('account_id_seq', 10)`),
+    ));
+
+  test('a key', () =>
+    // The subscription looks rows up by it, so it comes back under the same name.
+    expectFault(
+      pair,
+      ['TP-R-PG-KEY'],
+      () => subscriber.sql('ALTER TABLE deal DROP CONSTRAINT deal_pkey'),
+      () => subscriber.sql('ALTER TABLE deal ADD PRIMARY KEY (id)'),
+    ));
+
+  test('a trigger that fires while changes are applied', () =>
+    expectFault(
+      pair,
+      ['TP-R-PG-TRIGGER-FIRES', 'TP-R-PG-TRIGGER'],
+      () => subscriber.sql('ALTER TABLE deal ENABLE ALWAYS TRIGGER stamped'),
+      () => subscriber.sql('ALTER TABLE deal ENABLE TRIGGER stamped'),
+    ));
+
+  test('a role, and what it may', () =>
+    expectFault(
+      pair,
+      ['TP-R-PG-ROLE', 'TP-R-PG-GRANT', 'TP-R-PG-OVERRIDES'],
+      () => subscriber.sql('DROP OWNED BY app; DROP ROLE app'),
+      () =>
+        subscriber.sql(`CREATE ROLE app LOGIN; GRANT SELECT, INSERT ON deal TO app;
+          ALTER ROLE app SET work_mem = '8MB'`),
+    ));
+});
+
+describe('on the primary, without the candidate', () => {
+  const added: readonly (readonly [string, string, string])[] = [
+    ['TP-R-PG-TYPE', `CREATE TYPE hue AS ENUM ('red')`, 'DROP TYPE hue'],
+    ['TP-R-PG-EXTENSION', 'CREATE EXTENSION amcheck', 'DROP EXTENSION amcheck'],
+    ['TP-R-PG-LARGE-OBJECTS', 'SELECT lo_create(7)', 'SELECT lo_unlink(7)'],
+    [
+      'TP-R-PG-PUBLICATION-OPERATIONS',
+      `ALTER PUBLICATION dr SET (publish = 'insert, update')`,
+      `ALTER PUBLICATION dr SET (publish = 'insert, update, delete, truncate')`,
+    ],
+    [
+      'TP-R-PG-ROW-FILTER',
+      'ALTER PUBLICATION dr SET TABLE account, deal WHERE (id > 5)',
+      'ALTER PUBLICATION dr SET TABLE account, deal',
+    ],
+    [
+      'TP-R-PG-COLUMN-LIST',
+      'ALTER PUBLICATION dr SET TABLE account (id, owner), deal',
+      'ALTER PUBLICATION dr SET TABLE account, deal',
+    ],
+    [
+      'TP-R-PG-REPLICA-IDENTITY',
+      'ALTER TABLE deal REPLICA IDENTITY NOTHING',
+      'ALTER TABLE deal REPLICA IDENTITY DEFAULT',
+    ],
+    ['TP-R-SEQUENCE-PRIMARY', `SELECT setval('account_id_seq', 11)`, `SELECT setval('account_id_seq', 10)`],
+    ['TP-R-PG-UNPUBLISHED', 'ALTER PUBLICATION dr DROP TABLE deal', 'ALTER PUBLICATION dr ADD TABLE deal'],
+  ];
+  test.each(added)('%s', async (code, make, mend) => {
+    await expectSqlFault(code, atPrimary, make, mend);
+  });
+
+  test('a table that is neither published nor there, unless it is out of scope', async () => {
+    const judging = { inScope: (table: string): boolean => table !== 'public.news' };
+    const found = await expectFault(
+      pair,
+      ['TP-R-PG-TABLE-MISSING', 'TP-R-PG-UNPUBLISHED'],
+      async () => {
+        await publisher.sql('CREATE TABLE news (id int PRIMARY KEY)');
+        expect(troubleIn(await pair.judge(judging))).toEqual([]);
+      },
+      () => publisher.sql('DROP TABLE news'),
+    );
+    expect(found.map(({ subject }) => subject)).toEqual(['public.news', 'public.news']);
+  });
+
+  test('partitions need not be the same as long as the root is', async () => {
+    await publisher.sql(`CREATE TABLE part (id int PRIMARY KEY) PARTITION BY RANGE (id);
+      CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (9);
+      ALTER PUBLICATION dr ADD TABLE part; ALTER PUBLICATION dr SET (publish_via_partition_root = true)`);
+    await subscriber.sql('CREATE TABLE part (id int PRIMARY KEY)');
+    await subscriber.sql(REFRESH);
+    await expectQuiet(pair);
+    await publisher.sql('ALTER PUBLICATION dr DROP TABLE part; DROP TABLE part');
+    await subscriber.sql(REFRESH);
+    await subscriber.sql('DROP TABLE part');
+    await expectQuiet(pair);
+  });
+});
+
+describe('in the subscription', () => {
+  test('disabled', () =>
+    expectFault(
+      pair,
+      ['TP-R-SUBSCRIPTION-DISABLED', 'TP-R-SUBSCRIPTION-WORKER'],
+      () => subscriber.sql('ALTER SUBSCRIPTION dr DISABLE'),
+      () => subscriber.sql('ALTER SUBSCRIPTION dr ENABLE'),
+    ));
+
+  test('erroring, and what is on record of it afterwards', async () => {
+    await expectFault(
+      pair,
+      ['TP-R-SUBSCRIPTION-RETRIED'],
+      async () => {
+        await subscriber.sql(`INSERT INTO account VALUES (500, 'local')`);
+        await publisher.sql(`INSERT INTO account VALUES (500, 'ours')`);
+        await expectFinding(pair, 'TP-R-SUBSCRIPTION-ERRORS');
+        await subscriber.sql('DELETE FROM account WHERE id = 500');
+        await waitForApply(logical);
+        await publisher.sql('DELETE FROM account WHERE id = 500');
+        await waitForApply(logical);
+      },
+      () => subscriber.sql('SELECT pg_stat_reset_subscription_stats(oid) FROM pg_subscription'),
+    );
+  });
+
+  test('set to skip a transaction', () =>
+    expectSqlFault(
+      'TP-R-SUBSCRIPTION-SKIP',
+      atCandidate,
+      `ALTER SUBSCRIPTION dr SKIP (lsn = 'FFFF/0')`,
+      'ALTER SUBSCRIPTION dr SKIP (lsn = NONE)',
+    ));
+
+  test('with a table whose first copy cannot end', async () => {
+    await publisher.sql('CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)');
+    await publisher.sql('ALTER PUBLICATION dr ADD TABLE late');
+    await subscriber.sql('CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)');
+    await subscriber.sql(REFRESH);
+    await expectFinding(pair, 'TP-R-SUBSCRIPTION-TABLES');
+    await subscriber.sql('TRUNCATE late');
+    const ready = `SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'`;
+    await until(async () => (await subscriber.sql(ready)).length === 0, 'copied');
+    await subscriber.sql('SELECT pg_stat_reset_subscription_stats(oid) FROM pg_subscription');
+    await expectQuiet(pair);
+  });
+
+  test('a client that writes on the candidate', async () => {
+    const writer = await subscriber.connect();
+    await expectFault(
+      pair,
+      'TP-R-PG-LOCAL-WRITERS',
+      () => writer.query(`BEGIN; INSERT INTO account VALUES (900, 'local')`),
+      () => writer.query('ROLLBACK'),
+    );
+    await writer.end();
+  });
+
+  test('gone, or without its slot', async () => {
+    await subscriber.sql('ALTER SUBSCRIPTION dr DISABLE');
+    await until(
+      async () => (await publisher.sql('SELECT FROM pg_replication_slots WHERE active')).length === 0,
+      'released',
+    );
+    await publisher.sql(`SELECT pg_drop_replication_slot('dr')`);
+    await expectFinding(pair, 'TP-R-PG-SUBSCRIPTION-SLOT');
+    await subscriber.sql('ALTER SUBSCRIPTION dr SET (slot_name = NONE)');
+    await subscriber.sql('DROP SUBSCRIPTION dr');
+    await expectFinding(pair, 'TP-R-SUBSCRIPTION-NONE');
+  });
+});
