@@ -86,10 +86,10 @@ export class Journal {
   }
 
   /**
-   * Finds the end of what is whole, from `mark` on, giving every record to `each`; what follows is cut off (or, when
-   * opened to read, not looked at). Returns how many bytes that was. To be called once, before anything is appended.
+   * Finds the end of what is whole, from `mark` on, giving every record to `each`, with the mark behind it; what follows
+   * is cut off (or, when opened to read, not looked at). Returns how many bytes that was. To be called once, before anything is appended.
    */
-  recover(mark: Mark, each: (record: RawRecord) => void): number {
+  recover(mark: Mark, each: (record: RawRecord, end: Mark) => void): number {
     if (mark.at > this.#files.end || mark.at < this.#files.start) {
       throw new MalformedBytes('the journal does not reach to where the index stands');
     }
@@ -98,7 +98,7 @@ export class Journal {
     for (const record of this.scan(mark.at, tail)) {
       if (!this.follows(end.link, record)) break;
       end = { at: record.end, link: Buffer.from(linkIn(record)) };
-      each(record);
+      each(record, end);
     }
     this.#link = end.link;
     this.#newestUs = this.#files.segments.at(-1)?.header.newestUs ?? NO_TIME;

@@ -20,6 +20,10 @@ import { LEDGER_VERSION, Store, type LedgerIdentity } from './store.ts';
 const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** Entries that wait in memory for the index: about 60 bytes each, and the more there are, the more share a page. */
 const PENDING_MAX = 200_000;
+/** Wide rows take more: so many bytes of entries bring them into the index as well. */
+const PENDING_BYTES_MAX = 32 * 1024 * 1024;
+/** Who opens the ledger takes the journal behind the index into memory, so the index does not stay behind for long. */
+const PENDING_MS_MAX = 10_000;
 
 export interface LedgerOptions {
   readonly folder: string;
@@ -53,6 +57,7 @@ export class Ledger {
   readonly torn: number;
   readonly #intake: Intake;
   readonly #lock: LedgerLock | null;
+  #appliedAtMs: number;
 
   private constructor(
     options: LedgerOptions,
@@ -66,6 +71,7 @@ export class Ledger {
     this.identity = identity;
     this.torn = torn;
     this.#lock = lock;
+    this.#appliedAtMs = options.now().getTime();
     this.definitions = new Definitions(core, options.signedKey ?? unsigned);
     this.#intake = new Intake(core, this.digester(), this.definitions);
   }
@@ -128,7 +134,7 @@ export class Ledger {
       this.#lock?.check();
       // Whoever reads meanwhile must find in the journal what entries of an open transaction name.
       this.#intake.cutPart();
-      if (this.core.pending.size >= (this.options.pendingMax ?? PENDING_MAX)) await this.core.apply();
+      if (this.#indexIsDue()) await this.#applyAll();
       else await this.core.journal.sync();
       return this.core.committed.position;
     });
@@ -151,6 +157,8 @@ export class Ledger {
       this.core.pending.clear();
       const open = openTransaction(this.core);
       await bringUp(this.core, open, true, this.options.pendingMax ?? PENDING_MAX);
+      // No stream, perhaps for ever: whoever certifies now finds everything in the index.
+      await this.#applyAll();
     });
   }
 
@@ -183,9 +191,17 @@ export class Ledger {
     this.#lock?.release();
   }
 
+  #indexIsDue(): boolean {
+    const { size, bytes } = this.core.pending;
+    if (size >= (this.options.pendingMax ?? PENDING_MAX) || bytes >= PENDING_BYTES_MAX) return true;
+    // Either way, should the clock be set.
+    return size > 0 && Math.abs(this.options.now().getTime() - this.#appliedAtMs) >= PENDING_MS_MAX;
+  }
+
   async #applyAll(): Promise<void> {
     this.#intake.cutPart();
     await this.core.apply();
+    this.#appliedAtMs = this.options.now().getTime();
   }
 }
 

@@ -75,13 +75,26 @@ export function writeTransactionTail(to: ByteWriter, head: TransactionHead): voi
   to.length += 4;
 }
 
+/** When a part or commit record's transaction was committed, microseconds: `readTransaction` without the rest. */
+export function readCommitTime(record: RawRecord): bigint {
+  const { at, end } = tailOf(record);
+  const reader = new ByteReader(record.bytes, at, end);
+  reader.raw(reader.varint());
+  return reader.time();
+}
+
+function tailOf(record: RawRecord): { readonly at: number; readonly end: number } {
+  const end = record.bytes.length - LINK_BYTES - 4;
+  if (end < HEAD_BYTES) throw new MalformedBytes('a transaction has no head');
+  const at = end - record.bytes.readUInt32BE(end);
+  if (at < HEAD_BYTES) throw new MalformedBytes('a transaction has no head');
+  return { at, end };
+}
+
 /** The head of a part or commit record, and a reader that stands at its first change and ends behind its last. */
 export function readTransaction(record: RawRecord): { head: TransactionHead; reader: ByteReader } {
-  const end = record.bytes.length - LINK_BYTES;
-  if (end < HEAD_BYTES + 4) throw new MalformedBytes('a transaction has no head');
-  const tail = end - 4 - record.bytes.readUInt32BE(end - 4);
-  if (tail < HEAD_BYTES) throw new MalformedBytes('a transaction has no head');
-  const reader = new ByteReader(record.bytes, tail, end - 4);
+  const { at: tail, end } = tailOf(record);
+  const reader = new ByteReader(record.bytes, tail, end);
   const id = reader.text();
   const committedAtUs = reader.time();
   const position = reader.text();

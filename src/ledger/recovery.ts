@@ -1,6 +1,16 @@
+import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
-import { changesOf, readIdle, readTransaction, RECORD, bodyOf, linkIn, type RawRecord } from './record.ts';
+import {
+  bodyOf,
+  changesOf,
+  linkIn,
+  readCommitTime,
+  readIdle,
+  readTransaction,
+  RECORD,
+  type RawRecord,
+} from './record.ts';
 import { KIND, type ChangeRecord, type RowRecord } from './change-record.ts';
 import type { Core } from './core.ts';
 import { encodeEntry, entryChangedAt, STATE } from './entry.ts';
@@ -23,14 +33,21 @@ export interface Recovered {
 export function findEnd(journal: Journal, store: Store): Recovered {
   const known: Committed = store.committed() ?? { mark: FIRST_MARK, position: null, newestUs: null };
   const applied = store.applied() ?? FIRST_MARK;
-  let committed = known;
+  let { mark, newestUs } = known;
+  // Decoded at the end: of many thousands only the last one counts.
+  let positioned: RawRecord | null = null;
   let open = false;
-  const torn = journal.recover(known.mark, (record) => {
-    const mark = { at: record.end, link: Buffer.from(linkIn(record)) };
+  const torn = journal.recover(known.mark, (record, end) => {
     if (record.kind === RECORD.part) open = true;
-    else if (record.kind === RECORD.commit || !open) committed = committedBy(committed, record, mark);
-    if (record.kind === RECORD.commit) open = false;
+    else if (record.kind === RECORD.commit || !open) mark = end;
+    if (record.kind === RECORD.commit || (record.kind === RECORD.idle && !open)) positioned = record;
+    if (record.kind !== RECORD.commit) return;
+    open = false;
+    const committedAtUs = readCommitTime(record);
+    if (newestUs === null || committedAtUs > newestUs) newestUs = committedAtUs;
   });
+  const position = positioned === null ? known.position : positionIn(positioned);
+  const committed = { mark, position, newestUs };
   const end = journal.end.at;
   if (end < applied.at) {
     throw new TwinproofError('TP-LEDGER-CORRUPT', {
@@ -40,12 +57,8 @@ export function findEnd(journal: Journal, store: Store): Recovered {
   return { committed, torn, open: open ? { from: committed.mark, to: end } : null };
 }
 
-function committedBy(before: Committed, record: RawRecord, mark: Mark): Committed {
-  if (record.kind === RECORD.idle) return { ...before, mark, position: readIdle(record) };
-  if (record.kind !== RECORD.commit) return { ...before, mark };
-  const { position, committedAtUs } = readTransaction(record).head;
-  const newer = before.newestUs === null || committedAtUs > before.newestUs;
-  return { mark, position, newestUs: newer ? committedAtUs : before.newestUs };
+function positionIn(record: RawRecord): Position | null {
+  return record.kind === RECORD.idle ? readIdle(record) : readTransaction(record).head.position;
 }
 
 /**

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import {
+  beginEmpty,
+  insert,
+  openLedger,
+  place,
+  removeFolder,
+  table,
+  temporaryFolder,
+  transaction,
+} from './ledger-fixture.ts';
+
+const TABLE = table('accounts');
+let folder = '';
+let ledger: Ledger;
+let nowMs = Date.parse('2026-01-01T00:00:00Z');
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  ledger = await openLedger(folder, { now: () => new Date(nowMs) });
+  await beginEmpty(ledger, TABLE, 1);
+});
+
+afterEach(async () => {
+  await ledger.close();
+  removeFolder(folder);
+});
+
+/** Bytes of journal that whoever opens the ledger has to take into memory. */
+function bytesBehind(): number {
+  return ledger.core.journal.end.at - (ledger.core.store.applied()?.at ?? 0);
+}
+
+async function write(number: number): Promise<void> {
+  ledger.take(transaction(number, [insert(TABLE, number, 'x')]));
+  await ledger.flush();
+}
+
+test('changes wait for the index, but not for long', async () => {
+  await write(2);
+  nowMs += 9_000;
+  await write(3);
+  expect(bytesBehind()).toBeGreaterThan(0);
+  nowMs += 1_000;
+  await write(4);
+  expect(bytesBehind()).toBe(0);
+  nowMs -= 3_600_000;
+  await write(5);
+  expect(bytesBehind()).toBe(0);
+});
+
+test('when the stream ends the index has every transaction, and nothing of the one that did not end', async () => {
+  await write(2);
+  const open = transaction(3, [insert(TABLE, 7, 'x'), insert(TABLE, 8, 'x')]).slice(0, 2);
+  ledger.take(open);
+  await ledger.flush();
+  await ledger.abandon();
+  expect(bytesBehind()).toBe(0);
+  expect(ledger.core.pending.size).toBe(0);
+  expect(ledger.position).toBe(place(2));
+  expect(ledger.core.catalog.ofTable(TABLE.id)?.rows).toBe(1);
+});
+
+test('wide rows reach the index before they fill the memory', async () => {
+  const wide = Buffer.alloc(600).toString('latin1');
+  // A key of 600 bytes stands in its entry.
+  for (let number = 2; number < 4; number++) {
+    const rows = Array.from({ length: 30_000 }, (_, row) => ({
+      ...insert(TABLE, row, wide),
+      key: Buffer.concat([
+        Buffer.from([0, 0, 2, 88]),
+        Buffer.alloc(592),
+        Buffer.from([row >> 8, row, number, 0]),
+        Buffer.alloc(4),
+      ]),
+    }));
+    ledger.take(transaction(number, rows));
+    await ledger.flush();
+  }
+  expect(ledger.core.pending.bytes).toBe(0);
+});
