@@ -123,8 +123,10 @@ describe('a standby', () => {
     await waitForReplay(standby);
   });
 
-  test('has no log of its own to look for local writes in', async () => {
+  test('has no log of its own to look for local writes in, and needs nothing for it', async () => {
     const site = await open(standby);
+    const everything = { include: ['*'], exclude: [] };
+    expect(await site.ledgerSetup(everything, 'someone', forever())).toEqual({ sql: '', findings: [] });
     expect(await site.ownChanges({ after: null, pair: 'physical' }, forever())).toBeNull();
   });
 
@@ -171,6 +173,13 @@ describe('a subscriber', () => {
     ).toBe('TP-UNRELATED');
     await site.follow(source, forever());
     expect((await site.pendingLog(forever())).bytes).toBe(0n);
+  });
+
+  test('needs a role that may see how far it is', async () => {
+    const { sql } = await site.ledgerSetup({ include: ['*'], exclude: [] }, 'someone', forever());
+    expect(sql).toContain(
+      'GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_replication_origin_status() TO someone;',
+    );
   });
 
   test.each([
