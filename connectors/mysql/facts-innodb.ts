@@ -115,28 +115,6 @@ export async function readInnodbForeignKeys(session: Session, signal: AbortSigna
 }
 
 /**
- * The next values of AUTO_INCREMENT counters by table, of tables that were opened lately; others are absent. A counter
- * that is 0 here was never looked at.
- */
-export async function readInnodbCounters(
-  session: Session,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await session.rows<Record<'name' | 'next' | 'place', string>>(
-    `SELECT s.name AS name, s.autoinc AS next, DATABASE() AS place
-     FROM information_schema.innodb_sys_tablestats s WHERE s.autoinc > 0`,
-    [],
-    signal,
-  );
-  return new Map(
-    rows.flatMap(({ name, next, place }) => {
-      const [schema, table] = plainName(name);
-      return schema === place ? [[table, next] as const] : [];
-    }),
-  );
-}
-
-/**
  * `bank/t@002d1` is `bank` and `t-1`; letters with a short code of their own stay as they are (MySQL manual, "Mapping
  * of Identifiers to File Names").
  */
