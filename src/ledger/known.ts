@@ -128,7 +128,7 @@ export type KnownPrimary = z.infer<typeof primarySchema>;
 export type KnownDefinitions = z.infer<typeof definitionsSchema>;
 /** The last gap in the log, whichever tables it was of. */
 export type KnownGap = z.infer<typeof gapSchema>;
-/** Up to where, in its own log, everything that others wrote to a candidate is on its dirty list. */
+/** Up to where in its own log, and up to when, everything that others wrote to a candidate is on its dirty list. */
 export type KnownOwnLog = z.infer<typeof ownLogSchema>;
 /** A row that was found to differ and has not been read equal since. */
 export type KnownDifference = z.infer<typeof differenceSchema>;

@@ -6,12 +6,14 @@ import type { Relation } from '../ledger/relation.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
 import { NOWHERE, OriginPlaces } from './origin-places.ts';
 import { isFinal } from './site-errors.ts';
+import { untilFirstEnds } from './together.ts';
 import type { WatchLog } from './watch-log.ts';
 
 /** Keys that wait for the session; then the candidate's server waits too. */
 const WAITING_MAX = 50_000;
 const POLL_MS = 25;
 const RETRY_MS = 5_000;
+const ASK_EVERY_MS = 1_000;
 /** How long the ledger may take to bring what the candidate has applied already; then its keys are just looked at. */
 const PASS_MS = 5_000;
 
@@ -36,6 +38,10 @@ export class OwnLog {
   #touched: Touched[] = [];
   /** Everything up to here is in `#touched` or written down. */
   #position: Position | null = null;
+  /** Stored; and the watcher's time, microseconds, up to which everything that was written to it is. */
+  #reached: Position | null = null;
+  #guardedUs = 0n;
+  #asked: { readonly position: Position; readonly atMs: number } | null = null;
   #acknowledge: ((position: Position) => void) | null = null;
   /** Tables that lost all their rows, by root. */
   #emptied: string[] = [];
@@ -87,7 +93,10 @@ export class OwnLog {
     if (this.#isLost) this.#void('its own log has a gap', null);
     const { watched, bound, roots } = this.#session;
     const position = this.#position;
-    if (position === null) return;
+    if (position === null) {
+      this.#guard();
+      return;
+    }
     const [touched, emptied] = [this.#touched, this.#emptied.find((root) => roots.has(root))];
     this.#touched = [];
     this.#emptied = [];
@@ -102,7 +111,21 @@ export class OwnLog {
     const keys = touched.flatMap((one) => this.#suspect(one) ?? []);
     if (keys.length > 0) watched.candidates.suspect(bound, keys);
     this.#store(bound.incarnation, position);
+    this.#reached = position;
     this.#acknowledge?.(position);
+    this.#guard();
+  }
+
+  /** Everything written to it before it was asked for its head is known once its log has brought us there. */
+  #guard(): void {
+    const { watched, bound } = this.#session;
+    const [asked, reached] = [this.#asked, this.#reached];
+    if (asked === null || reached === null) return;
+    const order = watched.compare(reached, asked.position);
+    if (order !== 'equal' && order !== 'after') return;
+    this.#asked = null;
+    this.#guardedUs = BigInt(Math.round(asked.atMs * 1000));
+    this.#store(bound.incarnation, reached);
   }
 
   /** What was proven is void before the position is stored: whatever happens between, nothing is forgotten. */
@@ -116,16 +139,18 @@ export class OwnLog {
   }
 
   #store(incarnation: string, position: Position): void {
-    const { watched, timing } = this.#session;
-    const atUs = BigInt(Math.round(timing.now() * 1000));
-    watched.known.writeOwnLog(this.#name, { incarnation, position, atUs });
+    const { watched } = this.#session;
+    watched.known.writeOwnLog(this.#name, { incarnation, position, atUs: this.#guardedUs });
   }
 
   /** False: nobody can write to this candidate. */
   async #follow(signal: AbortSignal): Promise<boolean> {
     const { site, watched, bound } = this.#session;
     const stored = watched.known.ownLog(this.#name);
-    const after = stored?.incarnation === bound.incarnation ? stored.position : null;
+    const own = stored?.incarnation === bound.incarnation ? stored : null;
+    const after = own?.position ?? null;
+    this.#reached = after;
+    this.#guardedUs = own?.atUs ?? 0n;
     const stream = await site.ownChanges({ after, pair: 'logical' }, signal);
     if (stream === null) return false;
     try {
@@ -137,9 +162,10 @@ export class OwnLog {
         message: 'its own log is followed',
       });
       this.#isFirst = after === null;
-      await this.#read(stream, signal);
+      await untilFirstEnds(signal, [(one) => this.#read(stream, one), (one) => this.#ask(one)]);
     } finally {
       this.#acknowledge = null;
+      this.#asked = null;
       this.#touched = [];
       this.#emptied = [];
       this.#position = null;
@@ -150,6 +176,7 @@ export class OwnLog {
 
   async #read(stream: ChangeStream, signal: AbortSignal): Promise<void> {
     let since = NOWHERE;
+    signal.addEventListener('abort', () => void stream.close(), { once: true });
     for await (const events of stream.batches) {
       for (const event of events) {
         if (event.type === 'gap') this.#isLost = true;
@@ -158,6 +185,18 @@ export class OwnLog {
       }
       this.#started();
       await this.#room(signal);
+    }
+  }
+
+  /** Its own head from time to time; one question at a time, until its log has answered it. */
+  async #ask(signal: AbortSignal): Promise<void> {
+    const { site, timing } = this.#session;
+    while (!signal.aborted) {
+      if (this.#asked === null) {
+        const atMs = timing.now();
+        this.#asked = { position: (await site.witness(signal)).position, atMs };
+      }
+      await timing.sleep(ASK_EVERY_MS, signal).catch(() => undefined);
     }
   }
 

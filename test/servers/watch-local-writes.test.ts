@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
+import { Known, type KnownOwnLog } from '../../src/ledger/known.ts';
 import { prepareStream } from './harness/change-stream.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { provenOf, RunningWatch, WatchFolder } from './harness/watch.ts';
@@ -50,6 +51,10 @@ async function differences(): Promise<readonly string[]> {
   return [...(await provenOf(folder, 'gasan')).differences].toSorted();
 }
 
+function ownLog(): Promise<KnownOwnLog | null> {
+  return folder.reading((ledger) => new Known(ledger.core.store).ownLog('gasan'));
+}
+
 async function allProven(): Promise<boolean> {
   const { unproven, dirty } = await provenOf(folder, 'gasan');
   return unproven.length === 0 && dirty === 0;
@@ -64,6 +69,9 @@ describe('a proven subscriber whose own log is followed', () => {
     await primary.sql('UPDATE account SET v = v + 1 WHERE id <= 500; DELETE FROM part WHERE id = 7');
     await waitForApply(pair);
     await watch.sees(allProven, 'what replication wrote is proven');
+    const nowUs = BigInt(Date.now()) * 1000n;
+    const guarded = async (): Promise<boolean> => ((await ownLog())?.atUs ?? 0n) > nowUs;
+    await watch.sees(guarded, 'it is known that nobody else wrote, though nothing is written');
     expect(await differences()).toEqual([]);
   });
 
