@@ -5,8 +5,8 @@ import type { Identity } from '../connector/identity.ts';
 import { ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
-import { takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
-import { viewOf, type UnknownWhy, type View } from '../ledger/candidate-check.ts';
+import { reachedBy, takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
+import { atLeast, viewOf, type UnknownWhy, type View } from '../ledger/candidate-check.ts';
 import type { Known } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LedgerTable } from '../verdict/ledger-integrity.ts';
@@ -49,6 +49,8 @@ export interface CandidateFindings {
   readonly readiness: ReadinessFacts | null;
   readonly incarnation: 'same' | 'other' | 'unbound';
   readonly wentBack: boolean;
+  /** When its own log was last followed for writes of others, on the watcher's clock; null: it was not. */
+  readonly guardedUntil: Date | null;
   readonly place: CandidatePlace | null;
   readonly tables: readonly LedgerTable[];
   readonly excluded: readonly ExcludedTable[];
@@ -105,6 +107,7 @@ function empty(name: string, startedAt: Date): CandidateFindings {
     readiness: null,
     incarnation: 'unbound',
     wentBack: false,
+    guardedUntil: null,
     place: null,
     tables: [],
     excluded: [],
@@ -147,7 +150,7 @@ const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-
 
 type Seen = Pick<
   CandidateFindings,
-  'incarnation' | 'wentBack' | 'place' | 'tables' | 'excluded' | 'shapes' | 'rowsRead'
+  'incarnation' | 'wentBack' | 'guardedUntil' | 'place' | 'tables' | 'excluded' | 'shapes' | 'rowsRead'
 >;
 
 /** Proofs first, then the position, then the rows: so all that is held against the candidate is older than what it shows. */
@@ -155,20 +158,34 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const { ledger, known, system, candidate, sleep } = question;
   const proofs = takeProofs(ledger.core, candidate.name);
   const before = await site.incarnation(io.signal);
-  const place = await placeOf(ledger, site, io);
-  const { view } = place;
-  const nothing = { wentBack: false, tables: [], excluded: [], shapes: new Map(), rowsRead: 0n };
+  const pair = known.stream()?.pair ?? 'physical';
+  const told = await placeOf(ledger, site, io);
+  // While one server runs it takes nothing back: what a subscriber has passed it only does not tell any more.
+  const isSame = incarnationOf(proofs, before) === 'same';
+  const floor = pair === 'physical' || proofs === null || !isSame ? null : reachedBy(proofs);
+  const view = told.view === null ? null : atLeast(told.view, floor);
+  const place = { ...told, view };
+  const guardedUntil = guardedAt(known, candidate.name, before);
+  const nothing = {
+    wentBack: false,
+    guardedUntil,
+    tables: [],
+    excluded: [],
+    shapes: new Map(),
+    rowsRead: 0n,
+  };
   if (view === null) return { ...nothing, incarnation: incarnationOf(proofs, before), place };
   const answer = await readRows(
     {
       ledger,
       site,
-      pair: known.stream()?.pair ?? 'physical',
+      pair,
       proofs,
       view,
       selection: system.tables,
       definitions: known.definitions(),
       rest: { ms: REST_MS, sleep },
+      floor,
     },
     io.signal,
   );
@@ -177,12 +194,18 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   return {
     incarnation: before === after ? incarnationOf(proofs, after) : 'other',
     wentBack: proofs !== null && wentBack(proofs, view),
+    guardedUntil,
     place,
     tables: answer.tables,
     excluded: answer.excluded,
     shapes: answer.shapes,
     rowsRead: answer.read,
   };
+}
+
+function guardedAt(known: Known, name: string, incarnation: string): Date | null {
+  const own = known.ownLog(name);
+  return own?.incarnation === incarnation ? new Date(Number(own.atUs / 1000n)) : null;
 }
 
 function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFindings['incarnation'] {

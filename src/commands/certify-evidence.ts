@@ -73,7 +73,7 @@ export function evidenceOf(
           }),
     notChecked: [
       ...notCheckedOn(pair, facts.ledger.identity.digest, findings.identity?.engine),
-      ...ledgerNotChecked(known),
+      ...ledgerNotChecked(known, findings),
     ],
     policy: policyOf(system),
   };
@@ -108,10 +108,13 @@ function ledgerEvidence(
 ): LedgerEvidence {
   const { place } = findings;
   const remembered = known.primary();
-  const feed = remembered === null ? null : { role: remembered.identity.role };
+  const feed =
+    remembered === null
+      ? null
+      : { role: remembered.identity.role, heldBackBy: remembered.followed.details['heldBackBy'] ?? '' };
   const witness = new Witness(ledger.core).read();
   const counted =
-    place?.view === null || place === null || feed?.role !== 'primary'
+    place?.view === null || place === null || feed?.role !== 'primary' || feed.heldBackBy !== ''
       ? null
       : lossBetween(ledger.core, place.view.low, ledger.head());
   const atHead =
@@ -143,6 +146,7 @@ function ledgerEvidence(
       stranger: findings.stranger,
       incarnation: findings.incarnation,
       wentBack: findings.wentBack,
+      unguarded: findings.guardedUntil === null && findings.incarnation === 'same' && isWritable(known),
       unplaced: place?.unplaced ?? null,
       feed,
       definitionsKnownUntil: dateOf(known.definitions()?.knownUntilUs ?? null),
@@ -172,9 +176,15 @@ function countedOf(loss: JournalLoss): CountedLoss {
 }
 
 /** What a ledger cannot see, beside what no comparison looks at. */
-function ledgerNotChecked(known: Known): readonly NotChecked[] {
+function ledgerNotChecked(known: Known, { guardedUntil }: CandidateFindings): readonly NotChecked[] {
+  const guarded: NotChecked = {
+    code: 'TP-N-LATE-LOCAL-WRITES',
+    subject: 'local writes',
+    message: `writes of others to the candidate were last looked for in its own log at ${guardedUntil?.toISOString() ?? 'no time'}: later ones are not seen`,
+  };
   const until = dateOf(known.definitions()?.knownUntilUs ?? null);
   return [
+    ...(isWritable(known) ? [guarded] : []),
     {
       code: 'TP-N-SILENT-DEFINITIONS',
       subject: 'definitions',
@@ -187,6 +197,11 @@ function ledgerNotChecked(known: Known): readonly NotChecked[] {
         'rows that the primary did not change since they were proven were not read again: what else changed them since is not seen',
     },
   ];
+}
+
+/** Where rows are applied others can write too; a standby takes no writes. */
+function isWritable(known: Known): boolean {
+  return known.stream()?.pair !== 'physical';
 }
 
 /** Whole milliseconds. */

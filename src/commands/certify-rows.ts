@@ -7,6 +7,7 @@ import type { UnknownWhy, View } from '../ledger/candidate-check.ts';
 import type { KnownDefinitions } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { shapeOf } from '../ledger/shape.ts';
+import type { Boundary } from '../ledger/state.ts';
 import type { PairKind } from '../connector/table.ts';
 import type { ExcludedTable } from '../verdict/evidence.ts';
 import type { LedgerTable } from '../verdict/ledger-integrity.ts';
@@ -25,6 +26,8 @@ export interface RowQuestion {
   readonly selection: TableSelection;
   readonly definitions: KnownDefinitions | null;
   readonly rest: Rest;
+  /** A boundary that it is known to have reached; null: none. */
+  readonly floor: Boundary | null;
 }
 
 /** What can be said of the candidate's rows, and how its tables are read. */
@@ -124,7 +127,7 @@ function shapeIn(
 }
 
 async function readWaiting(question: RowQuestion, count: Counting, signal: AbortSignal): Promise<void> {
-  const { ledger, site, rest } = question;
+  const { ledger, site, rest, floor } = question;
   const { waiting, shape, unknown } = count;
   count.waiting = [];
   if (waiting.length === 0) return;
@@ -133,7 +136,7 @@ async function readWaiting(question: RowQuestion, count: Counting, signal: Abort
     return;
   }
   const { root } = count.proven;
-  const checked = await checkKeys(ledger, site, { root, shape }, waiting, signal, rest);
+  const checked = await checkKeys(ledger, site, { root, shape }, waiting, signal, rest, floor);
   count.read += BigInt(checked.length);
   for (const one of checked) add(count, one);
 }

@@ -5,6 +5,7 @@ import { TwinproofError } from '../errors.ts';
 import { BodySink } from '../row/body-sink.ts';
 import { int32At, NULL_LENGTH } from '../row/stream.ts';
 import {
+  atLeast,
   TableCheck,
   viewOf,
   type Judgement,
@@ -53,7 +54,7 @@ export interface Rest {
 /**
  * Reads rows of a candidate by key and holds them against the ledger. The answers are in the order of `keys`. With `rest`,
  * rows that do not match and may lie behind the ledger's end are judged again after a rest in which the candidate stood
- * still. Throws what the reads throw.
+ * still. `floor`: a boundary that the candidate is known to have reached. Throws what the reads throw.
  */
 export async function checkKeys(
   ledger: Ledger,
@@ -62,11 +63,12 @@ export async function checkKeys(
   keys: readonly Uint8Array[],
   signal: AbortSignal,
   rest: Rest | null = null,
+  floor: Boundary | null = null,
 ): Promise<CheckedKey[]> {
   const checked: CheckedKey[] = [];
   for (let start = 0; start < keys.length; start += KEYS_PER_READ) {
     const some = keys.slice(start, start + KEYS_PER_READ);
-    checked.push(...(await checkSome(ledger, site, { root, shape }, some, signal, rest)));
+    checked.push(...(await checkSome(ledger, site, { root, shape }, some, signal, rest, floor)));
   }
   return checked;
 }
@@ -78,12 +80,16 @@ async function checkSome(
   keys: readonly Uint8Array[],
   signal: AbortSignal,
   rest: Rest | null,
+  floor: Boundary | null,
 ): Promise<CheckedKey[]> {
   const read = await readSome(site, shape, keys, signal);
   if (read === null) {
     const middle = Math.ceil(keys.length / 2);
-    const first = await checkSome(ledger, site, { root, shape }, keys.slice(0, middle), signal, rest);
-    return [...first, ...(await checkSome(ledger, site, { root, shape }, keys.slice(middle), signal, rest))];
+    const first = await checkSome(ledger, site, { root, shape }, keys.slice(0, middle), signal, rest, floor);
+    return [
+      ...first,
+      ...(await checkSome(ledger, site, { root, shape }, keys.slice(middle), signal, rest, floor)),
+    ];
   }
   const { rows, bracket } = read;
   const digester = ledger.digester();
@@ -91,11 +97,11 @@ async function checkSome(
   const found = new Map(
     rows.map((row) => [nameOf(row.key), readRow(digester, row, site, shape, transactions)] as const),
   );
-  const judged = judgeSome(ledger, site, root, bracket, keys, found, false);
+  const judged = judgeSome(ledger, site, root, bracket, keys, found, false, floor);
   if (rest === null || bracket === null || !judged.some(({ judgement }) => isBeyond(judgement)))
     return judged;
   const stoodStill = await rested(site, shape, keys, bracket, rest, signal);
-  return stoodStill ? judgeSome(ledger, site, root, bracket, keys, found, true) : judged;
+  return stoodStill ? judgeSome(ledger, site, root, bracket, keys, found, true, floor) : judged;
 }
 
 /** Null: the rows are too large together, and there is more than one. */
@@ -122,13 +128,14 @@ function judgeSome(
   keys: readonly Uint8Array[],
   found: ReadonlyMap<string, ReadRow | null>,
   hasRested: boolean,
+  floor: Boundary | null,
 ): CheckedKey[] {
   const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
   const view = viewOf(ledger.core, bracket, compare, hasRested);
   if (typeof view === 'string') {
     return keys.map((identity) => ({ identity, judgement: { kind: 'unknown', why: view } }));
   }
-  const table = new TableCheck(ledger.core, root, view);
+  const table = new TableCheck(ledger.core, root, atLeast(view, floor));
   return keys.map((identity) => {
     const row = found.get(nameOf(identity));
     const judgement: Judgement =

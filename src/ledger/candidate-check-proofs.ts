@@ -7,6 +7,7 @@ import { entryLongKey } from './entry.ts';
 import { identityOf, RELATION_BYTES, relationOf, storedFromFields } from './key.ts';
 import { changesOf, RECORD } from './record.ts';
 import type { Relation } from './relation.ts';
+import { boundaryAt, type Boundary } from './state.ts';
 
 const KEYS_PER_PAGE = 16_384;
 
@@ -50,6 +51,13 @@ export function takeProofs(core: Core, name: string): Proofs | null {
     core.catalog.all().map(({ number }) => [number, candidates.proofs(candidate, number)]),
   );
   return { candidate, ranges };
+}
+
+/** The latest commit as of which something was proven of it: it has reached that. Null: nothing was proven. */
+export function reachedBy({ ranges }: Proofs): Boundary | null {
+  let reached = 0;
+  for (const some of ranges.values()) for (const { boundary } of some) reached = Math.max(reached, boundary);
+  return reached === 0 ? null : boundaryAt(reached);
 }
 
 /** Whether something was proven of it as of a later commit than it has now: then it is not what was proven. */

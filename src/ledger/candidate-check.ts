@@ -6,7 +6,8 @@ import { ABSENT, entryChangedAt, STATE, UNKNOWN, type RowState } from './entry.t
 import { storedKey } from './key.ts';
 import { readTransaction, RECORD } from './record.ts';
 import type { Relation } from './relation.ts';
-import { boundaryAt, boundaryOf, StateAt, type Boundary } from './state.ts';
+import { boundaryNear } from './candidate-check-places.ts';
+import { boundaryAt, StateAt, type Boundary } from './state.ts';
 
 type Compare = (a: Position, b: Position) => PositionOrder;
 
@@ -56,8 +57,8 @@ export function viewOf(
   rested = false,
 ): View | UnknownWhy {
   if (bracket === null) return 'no position';
-  const from = boundaryOf(core, bracket.atLeast, compare);
-  const to = boundaryOf(core, bracket.atMost, compare);
+  const from = boundaryNear(core, bracket.atLeast, compare);
+  const to = bracket.atMost === bracket.atLeast ? from : boundaryNear(core, bracket.atMost, compare);
   if (from.kind === 'incomparable' || to.kind === 'incomparable') return 'another history';
   if (from.kind === 'pruned' || to.kind === 'pruned') return 'before the window';
   const head = boundaryAt(core.committed.mark.at);
@@ -66,6 +67,16 @@ export function viewOf(
   const next = nextCommit(core, to.boundary);
   if (next !== null) return { low, high: next, beyond: false };
   return { low, high: head, beyond: !rested };
+}
+
+/**
+ * The same view of a candidate that is known to have reached `floor` before. A subscriber whose worker has ended tells
+ * only the last commit that it applied, and nothing of what it had passed since.
+ */
+export function atLeast(view: View, floor: Boundary | null): View {
+  if (floor === null) return view;
+  const { low, high, beyond } = view;
+  return { low: low > floor ? low : floor, high: high > floor ? high : floor, beyond };
 }
 
 /** Behind the first commit from a boundary on; null: the ledger has none. */

@@ -13,12 +13,18 @@ export interface LedgerStanding {
   readonly stranger: string | null;
   /** `unbound`: the ledger has never seen it. `other`: what was proven was proven of another incarnation. */
   readonly incarnation: 'same' | 'other' | 'unbound';
+  /** It can be written to, and nobody looked for writes of others in its own log since it was proven. */
+  readonly unguarded: boolean;
   /** Something was proven of it as of a later commit than it has. */
   readonly wentBack: boolean;
   /** Why its position cannot be placed in the ledger; null: it can. */
   readonly unplaced: UnknownWhy | null;
   /** What the ledger's stream came from; null: not known. */
-  readonly feed: { readonly role: 'primary' | 'standby' | 'subscriber' } | null;
+  readonly feed: {
+    readonly role: 'primary' | 'standby' | 'subscriber';
+    /** Standbys that must have received what the ledger is sent; empty: it waits for nobody. */
+    readonly heldBackBy: string;
+  } | null;
   /** Up to when it is known that no table was redefined without a word in the log; null: not known. */
   readonly definitionsKnownUntil: Date | null;
   /** The primary's last sign of life. */
@@ -45,6 +51,7 @@ function candidateDoubts({
   stranger,
   incarnation,
   wentBack,
+  unguarded,
   unplaced,
 }: LedgerStanding): readonly Doubt[] {
   const subject = 'candidate';
@@ -72,6 +79,15 @@ function candidateDoubts({
       message:
         'it is not the candidate that was proven: it was restarted, replaced, redefined or promoted since',
       hint: 'let `twinproof watch` compare it anew: it can do so without the primary too',
+    });
+  }
+  if (unguarded) {
+    doubts.push({
+      code: 'TP-V-LOCAL-WRITES',
+      subject,
+      message:
+        'others than replication may have written to it since it was proven: its own log was not followed',
+      hint: 'let a DBA run what `twinproof preflight --sql` prints for this candidate, so that `twinproof watch` can follow it',
     });
   }
   if (wentBack) {
@@ -118,7 +134,7 @@ function behindDoubts({ behindHead }: LedgerStanding): readonly Doubt[] {
 
 /** What comes by way of a standby lacks what the standby lacked: of a loss it says nothing. */
 function feedDoubts({ feed }: LedgerStanding): readonly Doubt[] {
-  if (feed?.role === 'primary') return [];
+  if (feed?.role === 'primary' && feed.heldBackBy === '') return [];
   return [
     {
       code: 'TP-V-FED-BY-CANDIDATE',
@@ -126,8 +142,10 @@ function feedDoubts({ feed }: LedgerStanding): readonly Doubt[] {
       message:
         feed === null
           ? 'what the ledger was fed from is not known'
-          : 'the ledger was fed from a standby, which may have lacked what was lost',
-      hint: 'let `twinproof watch` stream from the primary itself',
+          : feed.role === 'primary'
+            ? `the ledger was sent only what standbys had received already (${feed.heldBackBy}): of a loss it says nothing`
+            : 'the ledger was fed from a standby, which may have lacked what was lost',
+      hint: 'let `twinproof watch` stream from the primary itself, by a slot that waits for no standby',
     },
   ];
 }

@@ -1,27 +1,32 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
-import { Known } from '../../src/ledger/known.ts';
-import { Witness } from '../../src/ledger/witness.ts';
-import type { VerdictJson } from '../../src/verdict/json.ts';
 import { prepareStream } from './harness/change-stream.ts';
-import { type CliResult, runCli, until } from './harness/cli.ts';
+import {
+  certify,
+  fenced,
+  ledgerCaughtUp,
+  provenWatch,
+  setReceiving,
+  weighty,
+} from './harness/certify-ledger.ts';
+import { runCli, until } from './harness/cli.ts';
+import { builtProgram } from './harness/cli-build.ts';
 import { ServerSet } from './harness/server-set.ts';
-import { provenOf, RunningWatch, Ticker, WatchFolder } from './harness/watch.ts';
+import { type RunningWatch, WatchFolder } from './harness/watch.ts';
 
-const POLICY = '{ rpo: 1h, maxTail: 1h }';
-
+const GASAN = ['--candidate', 'gasan'];
 const servers = new ServerSet();
 let primary: Cluster;
 let standby: Cluster;
+let other: Cluster;
 let folder: WatchFolder;
-let ticker: Ticker | null = null;
-let watch: RunningWatch | null = null;
+let watch: RunningWatch;
 
-/** A pair that the tests of one group may ruin. */
-async function makePair(): Promise<void> {
+beforeAll(async () => {
+  builtProgram();
   primary = await servers.cluster();
   await primary.sql(`CREATE TABLE account (id bigint PRIMARY KEY, owner text, amount numeric(12,2));
     CREATE TABLE tag (name text PRIMARY KEY, note text);
@@ -29,130 +34,147 @@ async function makePair(): Promise<void> {
     INSERT INTO tag SELECT 'tag ' || i, repeat('x', i % 50) FROM generate_series(1, 100) i`);
   await prepareStream(primary, 'TABLE account, tag');
   standby = servers.add(await createStandby(primary));
-  folder = new WatchFolder({ primary, candidates: { gasan: standby }, policy: POLICY });
-}
+  other = servers.add(await createStandby(primary));
+  folder = new WatchFolder({
+    primary,
+    candidates: { gasan: standby, busan: other },
+    policy: '{ rpo: 1h, maxTail: 1h }',
+  });
+  watch = await provenWatch(folder, primary, ['gasan', 'busan'], 2);
+}, 300_000);
 
-async function startWatch(): Promise<void> {
-  ticker = new Ticker(primary);
-  watch = new RunningWatch(folder);
-  await until(isProven, 'the standby is proven', 60_000);
-  await ticker.stop();
-}
-
-async function isProven(): Promise<boolean> {
-  try {
-    const { unproven, dirty } = await provenOf(folder, 'gasan');
-    const known = await folder.reading((ledger) => new Known(ledger.core.store).definitions());
-    return known?.tables.length === 2 && unproven.length === 0 && dirty === 0;
-  } catch {
-    // There is no ledger yet.
-    return false;
-  }
-}
-
-async function stopWatch(): Promise<void> {
-  await ticker?.stop();
-  await watch?.stop().catch(() => undefined);
-  watch = null;
-}
-
-/** The standby gets nothing more, and does not say so. */
-async function cutOff(): Promise<void> {
-  await standby.sql(`ALTER SYSTEM SET primary_conninfo = ''`);
-  await standby.reload();
-  const cut = async (): Promise<boolean> =>
-    (await standby.sql('SELECT count(*)::int AS n FROM pg_stat_wal_receiver'))[0]?.['n'] === 0;
-  await until(cut, 'no receiver');
-}
-
-/** Until the ledger has seen everything that the primary has committed by now. */
-async function ledgerCaughtUp(): Promise<void> {
-  const [row] = await primary.sql(
-    `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8::text AS us`,
-  );
-  const wanted = BigInt(String(row?.['us']));
-  const passed = async (): Promise<boolean> => {
-    await primary.sql(`SELECT pg_logical_emit_message(true, 'tick', '')`);
-    return await folder.reading((ledger) => (new Witness(ledger.core).read()?.timeUs ?? 0n) > wanted);
-  };
-  await until(passed, 'the ledger has caught up', 30_000);
-}
-
-type CandidateVerdict = VerdictJson & { readonly candidate: string; readonly position: string | null };
-
-async function certify(
-  ...args: readonly string[]
-): Promise<{ code: number | null; verdict: CandidateVerdict }> {
-  const result: CliResult = await runCli(['certify', '--config', folder.config, '--format', 'json', ...args]);
-  if (result.stdout === '') throw new Error(result.stderr);
-  const verdict: CandidateVerdict = JSON.parse(result.stdout);
-  return { code: result.code, verdict };
-}
-
-function failover(): readonly string[] {
-  return ['--fenced-at', new Date().toISOString(), '--fenced-by', 'power cut in a test'];
-}
-
-function weighty({ reasons }: VerdictJson): string[] {
-  return reasons
-    .filter(({ effect }) => effect !== 'none')
-    .map(({ code, subject, message }) => `${code} ${subject}: ${message}`);
-}
-
-beforeAll(async () => {
-  await makePair();
-}, 120_000);
-afterEach(stopWatch);
 afterAll(async () => {
-  await stopWatch();
+  await watch.stop().catch(() => undefined);
   await servers.end();
   folder.remove();
 });
 
+/** The tests follow one another: what happens to the two servers is one story. */
 describe('certify by a ledger', () => {
-  it('is SAFE for a switchover while primary, ledger and standby stand at one place, and counts a loss exactly afterwards', async () => {
-    await startWatch();
+  it('is SAFE for a switchover while primary, ledger and standby stand at one place', async () => {
     await waitForReplay(standby);
-    const planned = await certify();
-    expect(weighty(planned.verdict)).toEqual([]);
-    expect(planned).toMatchObject({
+    const { code, verdict } = await certify(folder, ...GASAN);
+    expect(weighty(verdict)).toEqual([]);
+    expect({ code, verdict }).toMatchObject({
       code: 0,
-      verdict: { verdict: 'SAFE', mode: 'switchover', integrity: 'same' },
+      verdict: { verdict: 'SAFE', mode: 'switchover', integrity: 'same', candidate: 'gasan' },
     });
+  }, 120_000);
 
-    await cutOff();
-    await primary.sql(
-      `BEGIN; INSERT INTO account VALUES (9001, 'lost', 1); UPDATE tag SET note = 'lost' WHERE name = 'tag 5'; COMMIT`,
-    );
+  it('tells lag of nothing as 0 only while changes are brought, and counts what was not received', async () => {
+    const lag = async (): Promise<unknown> => {
+      const { code, stdout } = await runCli(['lag', '--config', folder.config, '--format', 'json', ...GASAN]);
+      return { code, ...Object(JSON.parse(stdout)) };
+    };
+    // On a machine that is busy the witness may be too old for a moment.
+    await until(async () => Object(await lag())['state'] === 'ok', 'lag is known', 60_000);
+    expect(await lag()).toMatchObject({
+      total: { transactions: '0', ms: 0 },
+      apply: { transactions: '0', ms: 0 },
+    });
+    await setReceiving(standby, null);
+    expect(await lag()).toMatchObject({ code: 3, state: 'unknown', total: { transactions: null, ms: null } });
+    await primary.sql(`UPDATE tag SET note = 'late' WHERE name = 'tag 9'`);
+    await ledgerCaughtUp(folder, primary);
+    expect(await lag()).toMatchObject({
+      code: 0,
+      transport: { transactions: '1' },
+      apply: { transactions: '0', ms: 0 },
+    });
+  }, 120_000);
+
+  it('is UNKNOWN for a failover while the primary answers', async () => {
+    const { code, verdict } = await certify(folder, ...GASAN, '--mode', 'failover', ...fenced());
+    expect(code).toBe(3);
+    expect(weighty(verdict)).toContain('TP-V-PRIMARY-ANSWERS primary');
+  }, 120_000);
+
+  it('counts exactly what the standby lacks when the primary is gone, and writes every lost change down', async () => {
+    await primary.sql(`BEGIN; INSERT INTO account VALUES (9001, 'lost', 1);
+      UPDATE tag SET note = 'lost' WHERE name = 'tag 5'; COMMIT`);
     await primary.sql(`DELETE FROM account WHERE id = 17`);
     await primary.sql(`BEGIN; DELETE FROM account; ROLLBACK`);
     await primary.sql(`UPDATE account SET amount = 0 WHERE id IN (18, 19)`);
-    await ledgerCaughtUp();
+    await ledgerCaughtUp(folder, primary);
     await primary.kill();
     const losses = path.join(folder.path, 'lost.jsonl');
-    const lost = await certify(...failover(), '--losses', losses);
-    expect(weighty(lost.verdict)).toEqual([expect.stringMatching(/^TP-V-LOSS-WITHIN-RPO/)]);
-    expect(lost).toMatchObject({
-      code: 1,
-      verdict: {
-        verdict: 'SAFE_WITH_LOSS',
-        mode: 'failover',
-        integrity: 'same',
-        loss: { kind: 'bounded', transactions: '3', changes: '5', keys: '5', tail: { bytes: '0', ms: 0 } },
-      },
+    const { code, verdict } = await certify(folder, ...GASAN, ...fenced(), '--losses', losses);
+    expect(weighty(verdict)).toEqual(['TP-V-LOSS-WITHIN-RPO loss']);
+    expect(code).toBe(1);
+    expect(verdict).toMatchObject({
+      verdict: 'SAFE_WITH_LOSS',
+      mode: 'failover',
+      integrity: 'same',
+      loss: { kind: 'bounded', transactions: '4', changes: '6', keys: '6', tail: { bytes: '0', ms: 0 } },
     });
     const lines = readFileSync(losses, 'utf8').trimEnd().split('\n');
     expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject([
+      { table: 'public.tag', kind: 'update', key: { name: 'tag 9' } },
       { table: 'public.account', kind: 'insert', key: { id: '9001' } },
       { table: 'public.tag', kind: 'update', key: { name: 'tag 5' } },
       { table: 'public.account', kind: 'delete', key: { id: '17' } },
       { table: 'public.account', kind: 'update', key: { id: '18' } },
       { table: 'public.account', kind: 'update', key: { id: '19' } },
     ]);
-    const unfenced = await certify('--primary-lost');
+  }, 120_000);
+
+  it('names the candidate that lacks least, and why', async () => {
+    const result = await runCli(['certify', '--config', folder.config, '--format', 'json', ...fenced()]);
+    expect(result.code).toBe(1);
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      schema: 'twinproof.verdicts/v1',
+      best: { candidate: 'busan', why: 'it lacks 0 of the known transactions, gasan 4' },
+      candidates: [
+        { candidate: 'busan', verdict: 'SAFE_WITH_LOSS', loss: { transactions: '0' } },
+        { candidate: 'gasan', verdict: 'SAFE_WITH_LOSS', loss: { transactions: '4' } },
+      ],
+    });
+  }, 120_000);
+
+  it('has no bound for a loss without a fence, and refuses a fence of before the last commit that was seen', async () => {
+    const unfenced = await certify(folder, ...GASAN, '--primary-lost');
     expect(unfenced).toMatchObject({
       code: 3,
-      verdict: { verdict: 'UNKNOWN', integrity: 'same', loss: { kind: 'unbounded', transactions: '3' } },
+      verdict: { verdict: 'UNKNOWN', integrity: 'same', loss: { kind: 'unbounded', transactions: '4' } },
     });
-  }, 180_000);
+    const early = await certify(
+      folder,
+      ...GASAN,
+      '--fenced-at',
+      '2020-01-01T00:00:00Z',
+      '--fenced-by',
+      'somebody',
+    );
+    expect(early.code).toBe(3);
+    expect(weighty(early.verdict)).toContain('TP-V-FENCE-TIME primary');
+  }, 120_000);
+
+  it('knows where a standby was promoted, and never calls a promoted one SAFE', async () => {
+    const key = path.join(folder.path, 'key');
+    const out = path.join(folder.path, 'gasan.cert');
+    expect(await runCli(['keygen', '--out', key])).toMatchObject({ code: 0 });
+    const issued = await certify(folder, ...GASAN, ...fenced(), '--out', out, '--key', key);
+    expect(issued.code).toBe(1);
+    const after = async (): Promise<{ code: number | null; outcome: string }> => {
+      const args = [
+        'certify',
+        '--after-promotion',
+        out,
+        ...GASAN,
+        '--config',
+        folder.config,
+        '--format',
+        'json',
+      ];
+      const { code, stdout } = await runCli(args);
+      return { code, outcome: String(Object(JSON.parse(stdout))['outcome']) };
+    };
+    expect(await after()).toEqual({ code: 3, outcome: 'not promoted' });
+    await standby.promote();
+    expect(await after()).toEqual({ code: 0, outcome: 'certified' });
+    await standby.sql(`INSERT INTO account VALUES (9002, 'of its own', 1)`);
+    const promoted = await certify(folder, ...GASAN, ...fenced());
+    expect(promoted.verdict.verdict).toBe('NOT_SAFE');
+    expect(weighty(promoted.verdict)).toContain('TP-V-LINEAGE candidate');
+  }, 120_000);
 });
