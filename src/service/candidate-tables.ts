@@ -78,3 +78,9 @@ export function rootsSignature(roots: ReadonlyMap<string, WatchedRoot>): string 
     .map(({ root, relations }) => `${root}:${relations.map(({ number }) => number).join()}`)
     .join(';');
 }
+
+/** The kind of pair that a candidate of this role makes; null: it has been promoted, which `follow` says better. */
+export function kindOf(role: 'primary' | 'standby' | 'subscriber'): PairKind | null {
+  if (role === 'standby') return 'physical';
+  return role === 'subscriber' ? 'logical' : null;
+}

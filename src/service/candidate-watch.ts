@@ -5,7 +5,8 @@ import { TwinproofError } from '../errors.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import type { KnownPrimary } from '../ledger/known.ts';
 import { pauseBefore } from './backoff.ts';
-import type { WatchedRoot } from './candidate-tables.ts';
+import { type CandidateState, lookAt, tellState, UNSEEN } from './candidate-state.ts';
+import { kindOf } from './candidate-tables.ts';
 import { AnotherIncarnation, CandidateSession } from './candidate-session.ts';
 import { Differences } from './differences.ts';
 import { KeySettler } from './key-settler.ts';
@@ -46,22 +47,6 @@ export interface CandidateParts {
   readonly log: WatchLog;
 }
 
-/** What a look at a candidate has come to: for status lines and for who waits for the end. */
-export interface CandidateState {
-  readonly connected: boolean;
-  readonly dirty: number;
-  readonly differences: number;
-  readonly moreDifferences: boolean;
-  /** Tables of which something is not proven, by name. */
-  readonly unproven: readonly string[];
-  /** Up to this place of the journal every key that changed was looked at; those that are left differ. 0: it was not. */
-  readonly lookedAtUpTo: number;
-  /** Everything that can be proven is. */
-  readonly proven: boolean;
-  /** How often it was looked at, so that an old answer is not taken for a new one. */
-  readonly looks: number;
-}
-
 /** What looks at one incarnation of a candidate. */
 interface Looking {
   readonly session: CandidateSession;
@@ -69,17 +54,6 @@ interface Looking {
   readonly scrubber: Scrubber;
   readonly ownLog: OwnLog;
 }
-
-const UNSEEN: CandidateState = {
-  connected: false,
-  dirty: 0,
-  differences: 0,
-  moreDifferences: false,
-  unproven: [],
-  lookedAtUpTo: 0,
-  proven: false,
-  looks: 0,
-};
 
 /** Proves one candidate against the ledger, all the time. Others are not disturbed when it is down. */
 export class CandidateWatch {
@@ -239,56 +213,9 @@ export class CandidateWatch {
   }
 
   #look(session: CandidateSession, scrubber: Scrubber): void {
-    const { listed } = this.#parts.watched.candidates.dirtyCounts(session.bound);
-    const unproven = [...session.roots.values()].filter(
-      (root) => !root.complete || scrubber.due(root)?.provenAtUs === null,
-    );
-    const differences = this.#differences.count;
-    const clear = this.#differences.more || listed <= differences;
-    this.state = {
-      connected: true,
-      dirty: listed,
-      differences,
-      moreDifferences: this.#differences.more,
-      unproven: unproven.map(({ root }) => root),
-      lookedAtUpTo: clear ? session.bound.cursor : 0,
-      proven: scrubber.done && this.#isKnown(session.roots),
-      looks: this.state.looks + 1,
-    };
-    this.#tell();
-  }
-
-  /** Every row that the ledger can know is known to it: before that nothing is proven of the rest. */
-  #isKnown(roots: ReadonlyMap<string, WatchedRoot>): boolean {
-    const { unreadable } = this.#parts.watched;
-    return (
-      roots.size > 0 &&
-      [...roots.values()].every(
-        ({ followed, complete, relations }) =>
-          !followed ||
-          complete ||
-          relations.some(({ table, keyFields }) => keyFields === null || unreadable.has(table)),
-      )
-    );
-  }
-
-  /** Says when it is ready, and when it is not any more. */
-  #tell(): void {
     const { log, name } = this.#parts;
-    const { proven, differences, unproven } = this.state;
-    const about = { site: name, event: 'proven' } as const;
-    if (differences > 0) {
-      log.state({
-        ...about,
-        level: 'error',
-        message: 'rows differ from the primary’s: it must not be promoted',
-      });
-    } else if (!proven) {
-      log.over({ ...about, level: 'warn', message: 'not every row is proven equal any more' });
-    } else if (this.state.lookedAtUpTo > 0) {
-      const but = unproven.length === 0 ? '' : `, but for ${unproven.length} tables that cannot be proven`;
-      log.state({ ...about, level: 'info', message: `every row is proven equal${but}` });
-    }
+    this.state = lookAt(session, scrubber, this.#differences, this.state.looks + 1);
+    tellState(this.state, name, log);
   }
 
   async #remember(session: CandidateSession, signal: AbortSignal): Promise<void> {
@@ -309,10 +236,4 @@ export class CandidateWatch {
   #nowUs(): bigint {
     return BigInt(Math.round(this.#parts.timing.now() * 1000));
   }
-}
-
-/** The kind of pair that a candidate of this role makes; null: it has been promoted, which `follow` says better. */
-export function kindOf(role: 'primary' | 'standby' | 'subscriber'): PairKind | null {
-  if (role === 'standby') return 'physical';
-  return role === 'subscriber' ? 'logical' : null;
 }

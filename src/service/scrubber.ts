@@ -2,6 +2,7 @@ import type { RowShape } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { checkRange, type CheckedKey, type CheckedRange } from '../ledger/candidate-check-keys.ts';
 import type { RangeProof } from '../ledger/candidates.ts';
+import type { ProvenRange } from '../ledger/coverage.ts';
 import { identityOf, isHashedKey, RELATION_BYTES } from '../ledger/key.ts';
 import type { Relation } from '../ledger/relation.ts';
 import type { CandidateSession } from './candidate-session.ts';
@@ -27,6 +28,8 @@ export class Scrubber {
   readonly #halvings = new Map<string, number>();
   /** Tables that the candidate refused to read: they rest too, and are not waited for. */
   readonly #refused = new Set<string>();
+  /** As they stand in the store, where nobody else writes them: reading them anew for every step would be most of it. */
+  readonly #proofs = new Map<number, readonly ProvenRange[]>();
   #pass: FullPass | null = null;
 
   constructor(session: CandidateSession, maxProofAgeMs: number) {
@@ -69,10 +72,16 @@ export class Scrubber {
 
   /** Tables of which something is not proven, or not lately. */
   due(root: WatchedRoot): Due | null {
-    const { watched, bound, timing } = this.#session;
-    const nowUs = BigInt(Math.round(timing.now() * 1000));
-    const proofs = root.relations.map(({ number }) => watched.candidates.proofs(bound, number));
+    const nowUs = BigInt(Math.round(this.#session.timing.now() * 1000));
+    const proofs = root.relations.map(({ number }) => this.#proofsOf(number));
     return nextDue(proofs, nowUs - this.#renewAfterUs);
+  }
+
+  #proofsOf(relation: number): readonly ProvenRange[] {
+    const { watched, bound } = this.#session;
+    const known = this.#proofs.get(relation) ?? watched.candidates.proofs(bound, relation);
+    this.#proofs.set(relation, known);
+    return known;
   }
 
   #next(): { root: WatchedRoot; shape: RowShape; due: Due } | null {
@@ -161,6 +170,7 @@ export class Scrubber {
         .map((key) => this.#session.placeOf(root, key.identity))
         .filter((placed) => placed.relation === number)
         .map(({ stored }) => stored);
+      this.#proofs.delete(number);
       watched.candidates.prove(bound, { ...proof, relation: number }, except);
     }
   }
