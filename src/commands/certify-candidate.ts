@@ -17,6 +17,9 @@ import type { SiteIo } from './io.ts';
 
 /** How long a candidate must stand still before nothing can be on its way into it any more. */
 const REST_MS = 250;
+/** How long a running `watch` may take to look for writes of others once more. */
+const GUARD_MS_MAX = 5_000;
+const GUARD_POLL_MS = 100;
 
 export interface CandidateQuestion {
   readonly ledger: Ledger;
@@ -165,7 +168,7 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const floor = pair === 'physical' || proofs === null || !isSame ? null : reachedBy(proofs);
   const view = told.view === null ? null : atLeast(told.view, floor);
   const place = { ...told, view };
-  const guardedUntil = guardedAt(known, candidate.name, before);
+  const guardedUntil = pair === 'physical' ? null : await guarded(question, before, io);
   const nothing = {
     wentBack: false,
     guardedUntil,
@@ -203,9 +206,23 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   };
 }
 
-function guardedAt(known: Known, name: string, incarnation: string): Date | null {
-  const own = known.ownLog(name);
-  return own?.incarnation === incarnation ? new Date(Number(own.atUs / 1000n)) : null;
+/**
+ * Up to when the writes of others to this candidate are on its dirty list, on the watcher's clock. A running `watch` moves
+ * that on every second or so: within bounds it is waited for until it has passed the moment of asking.
+ */
+async function guarded(
+  { known, candidate, sleep }: CandidateQuestion,
+  incarnation: string,
+  io: SiteIo,
+): Promise<Date | null> {
+  const asked = io.now().getTime();
+  for (;;) {
+    const own = known.ownLog(candidate.name);
+    const until = own?.incarnation === incarnation ? new Date(Number(own.atUs / 1000n)) : null;
+    const isPast = until !== null && until.getTime() >= asked;
+    if (until === null || isPast || io.now().getTime() - asked > GUARD_MS_MAX) return until;
+    await sleep(GUARD_POLL_MS, io.signal);
+  }
 }
 
 function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFindings['incarnation'] {

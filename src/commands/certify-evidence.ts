@@ -146,7 +146,7 @@ function ledgerEvidence(
       stranger: findings.stranger,
       incarnation: findings.incarnation,
       wentBack: findings.wentBack,
-      unguarded: findings.guardedUntil === null && findings.incarnation === 'same' && isWritable(known),
+      unguarded: findings.incarnation === 'same' && isWritable(known) && !isGuarded(findings),
       unplaced: place?.unplaced ?? null,
       feed,
       definitionsKnownUntil: dateOf(known.definitions()?.knownUntilUs ?? null),
@@ -197,6 +197,11 @@ function ledgerNotChecked(known: Known, { guardedUntil }: CandidateFindings): re
         'rows that the primary did not change since they were proven were not read again: what else changed them since is not seen',
     },
   ];
+}
+
+/** Whether whatever others wrote to it before it was asked is among the rows that were read. */
+function isGuarded({ guardedUntil, startedAt }: CandidateFindings): boolean {
+  return guardedUntil !== null && guardedUntil.getTime() >= startedAt.getTime();
 }
 
 /** Where rows are applied others can write too; a standby takes no writes. */

@@ -13,7 +13,7 @@ export interface LedgerStanding {
   readonly stranger: string | null;
   /** `unbound`: the ledger has never seen it. `other`: what was proven was proven of another incarnation. */
   readonly incarnation: 'same' | 'other' | 'unbound';
-  /** It can be written to, and nobody looked for writes of others in its own log since it was proven. */
+  /** It can be written to, and its own log was not followed up to now for writes of others. */
   readonly unguarded: boolean;
   /** Something was proven of it as of a later commit than it has. */
   readonly wentBack: boolean;
@@ -87,7 +87,7 @@ function candidateDoubts({
       subject,
       message:
         'others than replication may have written to it since it was proven: its own log was not followed',
-      hint: 'let a DBA run what `twinproof preflight --sql` prints for this candidate, so that `twinproof watch` can follow it',
+      hint: 'see that `twinproof watch` runs and can follow it: `twinproof preflight --sql` prints what it needs on the candidate',
     });
   }
   if (wentBack) {
