@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { Follower, isRowChange, short } from './harness/change-stream.ts';
 import { type CliResult, runCli } from './harness/cli.ts';
+import { builtProgram } from './harness/cli-build.ts';
 import { keyOf } from './harness/ledger-load.ts';
 import { ledgerTable, openSite } from './harness/ledger-site.ts';
 import { forever, ServerSet } from './harness/server-set.ts';
@@ -14,6 +15,8 @@ let cluster: Cluster;
 let folder: string;
 
 beforeAll(async () => {
+  // Where it is not built it is translated now, and not within the time of a test.
+  builtProgram();
   folder = await mkdtemp(join(tmpdir(), 'twinproof-setup-'));
   cluster = await servers.cluster(15);
   await cluster.sql(`CREATE SCHEMA "Odd ""one"; CREATE TABLE "Odd ""one".t (id int PRIMARY KEY, v int);
