@@ -11,6 +11,7 @@ interface Parsed {
   readonly mode?: PromotionMode;
   readonly primaryLost: boolean;
   readonly deep: boolean;
+  readonly rules: boolean;
   readonly statementTimeout: number;
   readonly format: 'text' | 'json';
 }
@@ -20,7 +21,7 @@ Exit codes: 0 nothing found, 1 warnings, 2 something blocks, 3 a blocking check 
 cannot be reached, 64 wrong usage. They are about the mode: switchover when the primary answers, else failover.
 
 Rows are not compared here: that is \`verify\` and \`certify\`, which take these checks into their verdict. Every check is
-described in docs/readiness-rules.md.`;
+described in docs/readiness-rules.md, which --rules prints.`;
 
 export function addReadinessCommand(program: Command, io: SiteIo): void {
   program
@@ -40,11 +41,16 @@ export function addReadinessCommand(program: Command, io: SiteIo): void {
       false,
     )
     .option('--deep', 'also check every index against its table (reads them all)', false)
+    .option('--rules', 'print every rule, as Markdown, and end', false)
     .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
     .addOption(formatOption())
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
-      const { runReadiness } = await import('./readiness.ts');
+      const { printRules, runReadiness } = await import('./readiness.ts');
+      if (parsed.rules) {
+        printRules(io);
+        return;
+      }
       process.exitCode = await runReadiness(
         {
           primary: parsed.primary ?? null,

@@ -6,8 +6,10 @@ import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { judgeReadiness } from '../readiness/judge.ts';
 import type { PromotionMode, ReadinessSite } from '../readiness/rule.ts';
+import { READINESS_RULES } from '../readiness/rules.ts';
 import { summarise } from '../readiness/summary.ts';
 import { readinessJson, type ReadinessReport } from '../report/readiness-json.ts';
+import { readinessRulesPage } from '../report/readiness-rules.ts';
 import { readinessText } from '../report/readiness-text.ts';
 import { terminalJson } from '../report/terminal-text.ts';
 import type { SiteIo } from './io.ts';
@@ -25,6 +27,11 @@ export interface ReadinessCommandOptions {
   readonly deep: boolean;
   readonly statementTimeoutMs: number;
   readonly format: 'text' | 'json';
+}
+
+/** `twinproof readiness --rules`. */
+export function printRules(io: Pick<SiteIo, 'stdout'>): void {
+  io.stdout(readinessRulesPage(READINESS_RULES));
 }
 
 type Sites = Pick<ChosenSites, 'config' | 'candidate'> & {
