@@ -6,7 +6,7 @@ export const VARINT_BYTES_MAX = 8;
 export const OFFSET_BYTES = 6;
 
 /** A call into the engine costs more than copying the few bytes of most values (measured). */
-const COPY_LOOP_MAX = 48;
+const COPY_LOOP_MAX = 128;
 
 export function copyBytes(from: Uint8Array, at: number, length: number, to: Uint8Array, toAt: number): void {
   if (length > COPY_LOOP_MAX) {
@@ -73,9 +73,20 @@ export class MalformedBytes extends Error {}
 export class ByteWriter {
   bytes: Buffer;
   length = 0;
+  #written: Buffer = Buffer.alloc(0);
+  #writtenOf: Buffer | null = null;
 
   constructor(capacity: number) {
     this.bytes = Buffer.allocUnsafe(capacity);
+  }
+
+  /** All that was written: a view, valid until more is. Small records are often as long as the one before. */
+  written(): Buffer {
+    if (this.#written.length !== this.length || this.#writtenOf !== this.bytes) {
+      this.#written = this.bytes.subarray(0, this.length);
+      this.#writtenOf = this.bytes;
+    }
+    return this.#written;
   }
 
   reserve(size: number): void {

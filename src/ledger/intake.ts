@@ -106,7 +106,7 @@ export class Intake {
   recordGap(reason: string, tables: readonly string[] | null): void {
     this.#tail.length = 0;
     writeGap(this.#tail, { reason, tables });
-    this.#core.journal.append(RECORD.gap, this.#tail.bytes.subarray(0, this.#tail.length), null);
+    this.#core.journal.append(RECORD.gap, this.#tail.written(), null);
     for (const relation of this.#core.catalog.current()) {
       if (tables === null || tables.includes(relation.leaf) || tables.includes(relation.root ?? '')) {
         this.#definitions.renew(relation, 'gap');
@@ -130,13 +130,12 @@ export class Intake {
     if (position === committed.position) return;
     this.#tail.length = 0;
     this.#tail.text(position);
-    journal.append(RECORD.idle, this.#tail.bytes.subarray(0, this.#tail.length), null);
+    journal.append(RECORD.idle, this.#tail.written(), null);
     this.#core.committed = { mark: journal.end, position, newestUs: committed.newestUs };
   }
 
   #append(kind: typeof RECORD.part | typeof RECORD.commit, newestUs: bigint | null): void {
-    const body = this.#body.bytes.subarray(0, this.#body.length);
-    this.#core.journal.append(kind, body, newestUs);
+    this.#core.journal.append(kind, this.#body.written(), newestUs);
     this.#body.length = 0;
     this.#changes = 0;
   }

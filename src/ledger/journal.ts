@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { ByteReader, ByteWriter, MalformedBytes } from './bytes.ts';
 import { readChangeRecord, type ChangeRecord } from './change-record.ts';
 import {
+  bodyOf,
   HEAD_BYTES,
   isRecordKind,
   LINK_BYTES,
@@ -123,9 +124,9 @@ export class Journal {
     const start = buffer.length;
     buffer.bytes.writeUInt32BE(body.length, start);
     buffer.bytes[start + 4] = kind;
-    buffer.bytes.set(body, start + HEAD_BYTES);
-    buffer.length += HEAD_BYTES + body.length;
-    this.#link = linkOf(this.#link, buffer.bytes.subarray(start + 4, buffer.length), this.#linkScratch);
+    buffer.length += HEAD_BYTES;
+    buffer.raw(body);
+    this.#link = linkOf(this.#link, kind, body, this.#linkScratch);
     buffer.raw(this.#link);
     if (buffer.length >= WRITE_BUFFER_BYTES) this.#write();
     return this.#files.end + buffer.length;
@@ -195,8 +196,7 @@ export class Journal {
 
   /** Whether the record's link follows from the one before it. */
   follows(link: Buffer, record: RawRecord): boolean {
-    const kindAndBody = record.bytes.subarray(4, record.bytes.length - LINK_BYTES);
-    return linkOf(link, kindAndBody, this.#linkScratch).equals(linkIn(record));
+    return linkOf(link, record.kind, bodyOf(record), this.#linkScratch).equals(linkIn(record));
   }
 
   close(): void {

@@ -18,8 +18,8 @@ import { boundaryAt, type Boundary } from './state.ts';
 import { LEDGER_VERSION, Store, type LedgerIdentity } from './store.ts';
 
 const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** Entries that wait in memory for the index: about 60 bytes each, and the more there are, the more share a page. */
-const PENDING_MAX = 200_000;
+/** Entries that wait in memory for the index: about 80 bytes each, and the more there are, the more share a page. */
+const PENDING_MAX = 400_000;
 /** Wide rows take more: so many bytes of entries bring them into the index as well. */
 const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 /** Who opens the ledger takes the journal behind the index into memory, so the index does not stay behind for long. */

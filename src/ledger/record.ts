@@ -39,12 +39,13 @@ export interface TransactionHead {
   readonly changes: number;
 }
 
-export function linkOf(previous: Buffer, kindAndBody: Buffer, scratch: ByteWriter): Buffer {
+export function linkOf(previous: Buffer, kind: RecordKind, body: Buffer, scratch: ByteWriter): Buffer {
   scratch.length = 0;
   scratch.raw(previous);
-  scratch.raw(kindAndBody);
+  scratch.byte(kind);
+  scratch.raw(body);
   // By way of a string: twice as fast as a buffer from `hash` (Node 20, measured 0.5 against 1.8 µs).
-  return Buffer.from(hash('sha256', scratch.bytes.subarray(0, scratch.length), 'binary'), 'latin1');
+  return Buffer.from(hash('sha256', scratch.written(), 'binary'), 'latin1');
 }
 
 export function bodyOf(record: RawRecord): Buffer {
