@@ -192,8 +192,11 @@ export class MemoryConnector implements Connector {
       const keysOnly = { ...shape, columns: shape.columns.slice(0, shape.keyFields) };
       const bytes = new RowBytes(keysOnly, table, this.#rowsPerBlock);
       const delivery = new Delivery(sink, this.#random);
-      const recent = table.placedRows().filter(({ row }) => (xidOfVersion(row.version) ?? 0) >= Number(mark));
-      delivery.rows(recent.map((placed) => bytes.body(placed)));
+      const all = table.placedRows();
+      const recent = all.filter(({ row }) => (xidOfVersion(row.version) ?? 0) >= Number(mark));
+      // Without versions nobody can tell which rows were written, only whether there are any.
+      const given = recent.length === 0 || this.capabilities.rowVersions ? recent : all;
+      delivery.rows(given.map((placed) => bytes.body(placed)));
       delivery.end();
     });
   }

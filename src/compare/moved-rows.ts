@@ -1,6 +1,7 @@
-import { isTooLarge, withRetry } from './retry.ts';
 import { keyAt } from '../digest/records.ts';
 import { reason } from './reasons.ts';
+import { isTooLarge, withRetry } from './retry.ts';
+import { differingAtOnce } from './snapshot-table.ts';
 import type { TableRun } from './table-run.ts';
 
 /**
@@ -40,9 +41,20 @@ export class MovedRows {
       else if (keys.count > 0n) tally.unproven(reason('TP-HOT-ROWS', plan.name, UNKEYED));
     } catch (error) {
       if (!isTooLarge(error)) throw error;
-      tally.unproven(
-        reason('TP-HOT-ROWS', plan.name, 'too many rows were written while the table was compared'),
-      );
+      await this.#settleMany();
+    }
+  }
+
+  /** More keys than may be settled one by one. Where no version tells which rows were written, they need not be many. */
+  async #settleMany(): Promise<void> {
+    const { pair, plan, tally } = this.#run;
+    try {
+      if (pair.primary.capabilities.rowVersions)
+        tally.unproven(reason('TP-HOT-ROWS', plan.name, TOO_MANY_WRITTEN));
+      else await this.#run.settling.push(await differingAtOnce(this.#run));
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      tally.unproven(reason('TP-HOT-ROWS', plan.name, TOO_MANY_ROWS));
     }
   }
 
@@ -51,7 +63,8 @@ export class MovedRows {
     const shape = plan.shapes.primary;
     return withRetry(pair, signal, () =>
       sinks.with(0, async (sink) => {
-        sink.begin(shape.keyFields > 0 ? 'records' : 'sums', shape.keyFields);
+        const rowsMax = pair.primary.capabilities.rowVersions ? undefined : pair.limits.movedKeysMax;
+        sink.begin(shape.keyFields > 0 ? 'records' : 'sums', shape.keyFields, rowsMax);
         await pair.primary.readWrittenSince(shape, this.#mark, sink, signal);
         const { rows: count } = sink.digest();
         const records = sink.records();
@@ -62,5 +75,8 @@ export class MovedRows {
   }
 }
 
+const TOO_MANY_WRITTEN = 'too many rows were written while the table was compared';
+const TOO_MANY_ROWS =
+  'the table was written to while it was compared, and has too many rows to be compared at once';
 const UNKEYED =
   'the table has no key and was written to while it was compared: a row may have moved past the reader';

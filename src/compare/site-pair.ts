@@ -42,6 +42,8 @@ export interface Limits {
   /** Suspects waiting to be settled, per table, before reading pauses. */
   readonly suspectsMax: number;
   readonly samplesMax: number;
+  /** Where rows have no versions: keys of a table that was written to, to be settled one by one. */
+  readonly movedKeysMax: number;
   /** Memory for joining the rows of mismatched slices. */
   readonly joinBytesMax: number;
 }
@@ -62,5 +64,6 @@ export const DEFAULT_LIMITS: Limits = {
   settleBatch: 1000,
   suspectsMax: 100_000,
   samplesMax: 20,
+  movedKeysMax: 32_768,
   joinBytesMax: 168 * 1024 * 1024,
 };

@@ -47,6 +47,7 @@ export class KernelSink implements RowSink {
   #long: LongRow | null = null;
   #pieced: PiecedRow | null = null;
   #spilled: Records[] = [];
+  #onArea: ((records: Records) => void) | null = null;
   #spilledRows = 0;
   /** Infinite where rows are not kept for the whole of a range. */
   #rowsMax = Infinity;
@@ -67,9 +68,15 @@ export class KernelSink implements RowSink {
 
   /**
    * Makes the sink ready for a read. Drops whatever an earlier, failed read left behind. In mode `records` a read of
-   * more than `rowsMax` rows, or of as much in identities, ends with TP-RANGE-TOO-LARGE from `take`.
+   * more than `rowsMax` rows, or of as much in identities, ends with TP-RANGE-TOO-LARGE from `take`. With `onArea` rows
+   * are given away, as a view, whenever their area is full; those after the last time are in `records`.
    */
-  begin(mode: keyof typeof KERNEL_MODE, keyFields: number, rowsMax = AREAS_MAX * RECORDS_MAX): void {
+  begin(
+    mode: keyof typeof KERNEL_MODE,
+    keyFields: number,
+    rowsMax = AREAS_MAX * RECORDS_MAX,
+    onArea: ((records: Records) => void) | null = null,
+  ): void {
     const { exports } = this.#kernel;
     this.#keyFields = keyFields;
     exports.configure(KERNEL_MODE[mode], SEED_1, SEED_2, keyFields, INPUT_BYTES);
@@ -84,6 +91,7 @@ export class KernelSink implements RowSink {
     this.#pieced = null;
     this.#spilled = [];
     this.#spilledRows = 0;
+    this.#onArea = onArea;
     this.#rowsMax = mode === 'records' ? rowsMax : Infinity;
     this.bytes = 0;
   }
@@ -181,7 +189,13 @@ export class KernelSink implements RowSink {
   }
 
   #spill(): void {
-    const { count, digests, keyEnds, keys } = this.#area();
+    const area = this.#area();
+    if (this.#onArea !== null) {
+      this.#onArea(area);
+      this.#kernel.exports.clearRecords();
+      return;
+    }
+    const { count, digests, keyEnds, keys } = area;
     if (this.#rowsMax < Infinity && this.#spilled.length + 1 >= AREAS_MAX) throw tooLarge();
     this.#spilledRows += count;
     this.#spilled.push({ count, digests: digests.slice(), keyEnds: keyEnds.slice(), keys: keys.slice() });

@@ -18,6 +18,7 @@ export const WORLD_LIMITS: Limits = {
   settleBatch: 7,
   suspectsMax: 25,
   samplesMax: 5,
+  movedKeysMax: 10,
   joinBytesMax: 2 * 1024 * 1024,
 };
 
