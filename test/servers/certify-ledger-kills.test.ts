@@ -177,7 +177,7 @@ describe('a primary that is killed under load', () => {
       if (run + 1 === RUNS) break;
       if (cut) await setReceiving(standby, conninfo);
       await ledgerCaughtUp(folder, primary);
-      await until(() => isProven(folder, 'gasan', TABLES), 'proven again', 60_000);
+      await until(() => isProven(folder, 'gasan', TABLES), 'proven again', 150_000);
     }
     // With luck alone nothing is ever lost.
     expect(answers.some(({ loss }) => Number(loss.transactions) > 0)).toBe(true);
