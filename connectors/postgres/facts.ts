@@ -30,11 +30,15 @@ export async function readFacts(
   );
   const replayPaused = await read(['replayPaused'], () => readReplayPaused(session, signal));
   const unloggedTables = await read(['unloggedTables'], () => readUnlogged(session, signal));
-  const sequences = await read(['sequences'], async () => {
-    const found = await readSequences(session, signal);
-    unread.push(...found.unread);
-    return found.sequences;
-  });
+  // Where the log is replayed sequences come with it: no rule asks for them, and reading many takes its time.
+  const sequences =
+    options.pair === 'physical'
+      ? null
+      : await read(['sequences'], async () => {
+          const found = await readSequences(session, signal);
+          unread.push(...found.unread);
+          return found.sequences;
+        });
   const subscriptions = await read(['subscriptions'], () => readSubscriptions(session, signal));
   return {
     inRecovery: identity?.inRecovery ?? null,

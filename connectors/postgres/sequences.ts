@@ -30,6 +30,8 @@ interface SequenceRow {
   readonly columnName: string | null;
   /** Whether the extreme of the column is quickly found. */
   readonly cheap: boolean;
+  /** An empty file: there is no value to look for. */
+  readonly empty: boolean;
   readonly inRecovery: boolean;
 }
 
@@ -58,6 +60,7 @@ select c.oid::int8::float8 as oid, n.nspname || '.' || c.relname as name,
   pg_catalog.quote_ident(a.attname) as "column", a.attname as "columnName",
   t.relpages <= ${SCAN_BLOCKS_MAX} and t.relkind = 'r' or exists (select from pg_index i
     where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null) as cheap,
+  coalesce(t.relkind = 'r' and not t.relhassubclass and pg_catalog.pg_relation_size(t.oid) = 0, false) as empty,
   pg_catalog.pg_is_in_recovery() as "inRecovery"
 from pg_sequence q join pg_class c on c.oid = q.seqrelid join pg_namespace n on n.oid = c.relnamespace
 cross join lateral (select pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE') as visible) v
@@ -136,7 +139,7 @@ async function readExtremes(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, bigint>> {
   const extremes = new Map<number, bigint>();
-  const fed = rows.filter(({ table, inRecovery }) => table !== null && !inRecovery);
+  const fed = rows.filter(({ table, empty, inRecovery }) => table !== null && !empty && !inRecovery);
   for (const row of fed) {
     if (!row.cheap)
       unread.push({ fact: `sequences.${row.name}`, reason: `${row.tableName} has no index on the column` });

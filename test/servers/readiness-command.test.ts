@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { createStandby } from '../../src/demo/cluster-standby.ts';
+import type { ReadinessJson } from '../../src/report/readiness-json.ts';
+import { type CliResult, expectRefusal, runCli } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
+import { ServerSet } from './harness/server-set.ts';
+
+const servers = new ServerSet();
+let folder = '';
+let primary: Cluster;
+let standby: Cluster;
+
+/** The oldest version that is read, so that its catalog is asked too. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'twinproof-readiness-'));
+  const settings = { fsync: 'on', wal_log_hints: 'on', autovacuum: 'off' };
+  primary = servers.add(await createCluster({ version: 14, settings }));
+  await primary.sql(`${verifierOf(14)} CREATE TABLE account (id serial PRIMARY KEY)`);
+  standby = servers.add(await createStandby(primary, { settings }));
+});
+
+afterAll(async () => {
+  await servers.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function readiness(...args: readonly string[]): Promise<CliResult> {
+  return runCli(['readiness', ...args], { cwd: folder });
+}
+
+function sites(): readonly string[] {
+  const url = (cluster: Cluster): string => cluster.url('postgres', 'verifier');
+  return ['--primary', url(primary), '--candidate', url(standby)];
+}
+
+function documentOf(result: CliResult): ReadinessJson {
+  const document: ReadinessJson = JSON.parse(result.stdout);
+  return document;
+}
+
+test('a pair with nothing wrong is ready: exit code 0, and it says what was not done', async () => {
+  const text = await readiness(...sites());
+  expect(text.stdout).toMatch(/READY {2}nothing that was checked stands against it \(switchover\)/);
+  expect([text.stdout, text.code]).toEqual([expect.stringContaining('rows were not compared'), 0]);
+  const json = documentOf(await readiness(...sites(), '--format', 'json'));
+  expect(json).toMatchObject({
+    schema: 'twinproof.readiness/v1',
+    pair: 'physical',
+    mode: 'switchover',
+    switchover: { word: 'ready', blocking: 0, unknown: 0, warnings: 0 },
+    refusal: null,
+  });
+});
+
+test('a finding that blocks is exit code 2, a warning 1, and a waiver in force takes it away', async () => {
+  await primary.sql('CREATE UNLOGGED TABLE cache (id int)');
+  const config = join(folder, 'twinproof.yaml');
+  const waived = (until: string): Promise<CliResult> => {
+    writeFileSync(
+      config,
+      `systems:
+  bank:
+    primary: { url: "${primary.url('postgres', 'verifier')}" }
+    candidates: [{ name: gasan, url: "${standby.url('postgres', 'verifier')}" }]
+    waivers: [{ rule: TP-R-UNLOGGED, subject: public.cache, reason: rebuilt, by: Kim, until: ${until} }]
+`,
+    );
+    return readiness('--config', config);
+  };
+  const blocked = await readiness(...sites());
+  expect([blocked.stdout, blocked.code]).toEqual([expect.stringContaining('TP-R-UNLOGGED'), 2]);
+  const accepted = await waived('2999-01-01');
+  expect([accepted.stdout, accepted.code]).toEqual([expect.stringContaining('waived by Kim'), 0]);
+  expect((await waived('2020-01-01')).code).toBe(2);
+  await primary
+    .sql('DROP TABLE cache; CREATE INDEX CONCURRENTLY later ON account (id)')
+    .catch(() => undefined);
+  await primary.sql(
+    'ALTER TABLE account ADD CONSTRAINT low CHECK (id < 9) NOT VALID; DROP TABLE IF EXISTS cache',
+  );
+  expect((await readiness(...sites())).code).toBe(1);
+});
+
+test('with the primary gone it is about a failover, and what only the primary knows is unknown', async () => {
+  await primary.stop();
+  const result = await readiness(...sites(), '--format', 'json');
+  const json = documentOf(result);
+  expect(json.mode).toBe('failover');
+  expect(json.primary.silence).not.toBeNull();
+  expect([json.failover.word, result.code]).toEqual(['unknown', 3]);
+  const lost = await readiness('--candidate', standby.url('postgres', 'verifier'), '--primary-lost');
+  expect(lost.code).toBe(3);
+  await standby.stop();
+  expectRefusal(await readiness(...sites()), 3, 'TP-UNREACHABLE');
+});
+
+test('every rule is printed on request, without any site', async () => {
+  const { stdout, code } = await readiness('--rules');
+  expect([stdout.split('\n')[0], code]).toEqual(['# Readiness rules', 0]);
+});
