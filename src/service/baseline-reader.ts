@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Range, RowShape } from '../connector/contract.ts';
+import { throwIfInterrupted } from '../connector/interruption.ts';
 import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { PairKind, TableDescription, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
@@ -132,6 +133,7 @@ export class BaselineReader {
       await pace.admit(signal);
       const sink = new DigestSink(watched.ledger.digester(), shape.keyFields);
       const { visible, until } = await primary.readSnapshot({ shape, range }, sink, signal);
+      throwIfInterrupted(signal);
       pace.spent(sink.rows.length);
       const read = { relation: relation.number, piece, visible, until };
       if (index === missing.length - 1) this.#held.push({ relation, root: table, read, rows: sink.rows });

@@ -14,7 +14,7 @@ import { OwnLog } from './own-log.ts';
 import { Pace } from './pace.ts';
 import { Scrubber } from './scrubber.ts';
 import { isFinal } from './site-errors.ts';
-import { untilFirstEnds } from './together.ts';
+import { untilFirstEnds, within } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 
@@ -114,7 +114,7 @@ export class CandidateWatch {
         }
       }
     } finally {
-      await site.close();
+      await within(site.close());
     }
   }
 

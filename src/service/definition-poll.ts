@@ -1,3 +1,4 @@
+import { throwIfInterrupted } from '../connector/interruption.ts';
 import type { SourceTable, WitnessReading } from '../connector/ledger-sites.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { definitionOf, sameDefinition, type Relation } from '../ledger/relation.ts';
@@ -52,6 +53,8 @@ export class DefinitionPoll {
     const before = await this.#primary.witness(signal);
     const tables = await this.#primary.sourceTables(this.#selection, this.#pair, signal);
     const after = await this.#primary.witness(signal);
+    // An answer that came when nobody waited any more is older than it looks.
+    throwIfInterrupted(signal);
     let voided: Relation[] = [];
     await this.#watched.between(() => {
       voided = this.#watched.ledger.definitions.compare(this.#fingerprints(tables));

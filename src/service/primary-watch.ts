@@ -8,7 +8,7 @@ import { DefinitionPoll } from './definition-poll.ts';
 import type { Pace } from './pace.ts';
 import { isFinal } from './site-errors.ts';
 import { Tail } from './tail.ts';
-import { untilFirstEnds } from './together.ts';
+import { untilFirstEnds, within } from './together.ts';
 import { UnreadReader } from './unread-reader.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -85,7 +85,7 @@ export class PrimaryWatch {
         (own) => this.#every(FACTS_EVERY_MS, 'facts', own, () => this.#remember(primary, own, true)),
       ]);
     } finally {
-      await primary.close();
+      await within(primary.close());
     }
   }
 

@@ -12,7 +12,7 @@ import { PrimaryWatch } from './primary-watch.ts';
 import { isFinal } from './site-errors.ts';
 import { isTooSlow } from './scrub-plan.ts';
 import { statusLine } from './status.ts';
-import { untilFirstEnds } from './together.ts';
+import { untilFirstEnds, within } from './together.ts';
 import { WatchedLedger, type WatchSite } from './watched-ledger.ts';
 import { WatchLog, type WriteLine } from './watch-log.ts';
 
@@ -148,7 +148,7 @@ export class SystemWatch {
           try {
             return await action(connected);
           } finally {
-            await connected.close();
+            await within(connected.close());
           }
         } catch (error) {
           if (signal.aborted) return null;

@@ -1,6 +1,7 @@
 import type { ChangeEvent, ChangeStream } from '../connector/changes.ts';
 import type { PairKind } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
+import { within } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 
@@ -33,7 +34,7 @@ export class Tail {
         this.#log.state({ level: 'info', site: 'primary', event: 'stream', message: 'following the log' });
         await this.#follow(stream, nowUs);
       } finally {
-        await stream.close();
+        await within(stream.close());
       }
     } finally {
       await this.#watched.abandon();

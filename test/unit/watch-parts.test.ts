@@ -139,6 +139,18 @@ describe('tasks of which the first to end ends all', () => {
   });
 });
 
+describe('a task that does not end when it is told to', () => {
+  it('is not waited for without bounds', async () => {
+    const deaf = new Promise<void>(() => undefined);
+    const running = untilFirstEnds(
+      new AbortController().signal,
+      [() => Promise.reject(new Error('the first')), () => deaf],
+      10,
+    );
+    await expect(running).rejects.toThrow('the first');
+  });
+});
+
 describe('the log of a watch', () => {
   const lines: WatchLine[] = [];
   const line = (message: string) => ({ level: 'warn', site: 'gasan', event: 'connection', message }) as const;
