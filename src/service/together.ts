@@ -2,7 +2,7 @@
  * How long tasks that were told to end, and connections that are closed, are waited for: behind a link that is cut
  * neither may ever answer.
  */
-const GRACE_MS = 15_000;
+const GRACE_MS = 3000;
 
 /**
  * Runs tasks at once until the first of them ends or fails; then the others are aborted and waited for, within bounds.
