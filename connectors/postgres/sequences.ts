@@ -98,7 +98,9 @@ export async function readSequences(
   const sequenceRows = await session.rows<SequenceRow>(SEQUENCES, [], signal);
   const columns = await session.rows<FedColumn & { readonly oid: number }>(FED, [], signal);
   const fed = new Map(columns.map((column) => [column.oid, column]));
-  const rows = sequenceRows.map((row): FedSequence => ({ ...FEEDS_NOTHING, ...fed.get(row.oid), ...row }));
+  const rows = sequenceRows.map((row): FedSequence =>
+    Object.assign({}, FEEDS_NOTHING, fed.get(row.oid), row),
+  );
   const unread: Unread[] = [];
   const starts = await readStarts(session, rows, signal);
   const extremes = await readExtremes(session, rows, unread, signal);

@@ -73,12 +73,14 @@ export function readinessJson(report: ReadinessReport): ReadinessJson {
     primary: siteJson(primary),
     candidate: siteJson(candidate),
     refusal,
-    results: results.map(({ waiver, ...result }) => ({
-      ...result,
-      waiver:
-        waiver === null ? null : { by: waiver.by, reason: waiver.reason, until: waiver.until.toISOString() },
-    })),
+    results: results.map(resultJson),
   };
+}
+
+function resultJson({ waiver, ...result }: ReadinessResult): ReadinessResultJson {
+  if (waiver === null) return { ...result, waiver };
+  const { by, reason, until } = waiver;
+  return { ...result, waiver: { by, reason, until: until.toISOString() } };
 }
 
 function siteJson({ label, identity, silence, rememberedAt }: ReportedSite): ReadinessSiteJson {
