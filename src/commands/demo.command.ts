@@ -5,7 +5,10 @@ import { addCertificateCommand } from './certificate-check.command.ts';
 import { addCertifyCommand } from './certify.command.ts';
 import type { SiteIo } from './io.ts';
 import { addKeygenCommand } from './keygen.command.ts';
+import { addLedgerCommand } from './ledger.command.ts';
+import { addPreflightCommand } from './preflight.command.ts';
 import { addVerifyCommand } from './verify.command.ts';
+import { addWatchCommand } from './watch.command.ts';
 
 const HELP = `
 It starts PostgreSQL servers of its own on this machine, proves a copy the same, breaks two copies in ways that happen,
@@ -36,10 +39,13 @@ function forgetOtherServers(): void {
 
 /** Command lines are run by the same commands that run them for a user; only their output is kept. */
 function commandRunner(io: SiteIo): CommandRunner {
-  return async (args, width): Promise<CommandResult> => {
+  return async (args, width, background): Promise<CommandResult> => {
     let stdout = '';
     const inner: SiteIo = {
       ...io,
+      // The demo says itself what matters of it; an error is thrown.
+      stderr: () => undefined,
+      ...background,
       stdout: (text) => {
         stdout += text;
       },
@@ -50,6 +56,9 @@ function commandRunner(io: SiteIo): CommandRunner {
     addCertifyCommand(program, inner);
     addCertificateCommand(program, inner);
     addKeygenCommand(program, inner);
+    addPreflightCommand(program, inner);
+    addWatchCommand(program, inner);
+    addLedgerCommand(program, inner);
     await program.parseAsync([...args], { from: 'user' });
     return { exitCode: takeExitCode(), stdout };
   };

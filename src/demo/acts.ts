@@ -231,6 +231,6 @@ function sitesOf(bank: Bank, candidate: Cluster): readonly string[] {
   return ['--primary', siteUrl(bank.primary), '--candidate', siteUrl(candidate)];
 }
 
-function expectExit(stage: Stage, what: string, code: number, wanted: number): void {
+export function expectExit(stage: Stage, what: string, code: number, wanted: number): void {
   if (code !== wanted) stage.problems.push(`${what} ended with exit code ${code} instead of ${wanted}`);
 }

@@ -35,7 +35,7 @@ export class BankSites {
       name,
       signal: this.#signal,
       // Small tables, a short life: vacuum and analyse would only make the times of two runs differ.
-      settings: { autovacuum: 'off', max_wal_size: '2GB' },
+      settings: { autovacuum: 'off', max_wal_size: '2GB', max_slot_wal_keep_size: '1GB' },
     });
     await this.#own(cluster);
     await cluster.createDatabase(DATABASE);
@@ -49,8 +49,8 @@ export class BankSites {
     await primary.query(DATABASE, 'VACUUM (FREEZE, ANALYZE)');
   }
 
-  async standby(primary: Cluster): Promise<Cluster> {
-    const standby = await createStandby(primary, { signal: this.#signal });
+  async standby(primary: Cluster, name = 'standby'): Promise<Cluster> {
+    const standby = await createStandby(primary, { name, signal: this.#signal });
     await this.#own(standby);
     return standby;
   }

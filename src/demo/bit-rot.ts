@@ -2,6 +2,7 @@ import { DATABASE } from './bank-schema.ts';
 import type { BrokenRow } from './broken-row.ts';
 import type { Cluster, Row } from './cluster.ts';
 import {
+  editOrphan,
   editPages,
   editStandby,
   eraseTuple,
@@ -29,24 +30,26 @@ export interface BitRot {
 /**
  * What a disk or a controller may do to a standby that is switched off: one bit of an amount flips, and a row is gone.
  * PostgreSQL sees neither without page checksums; replication goes on as before. Both rows lie in pages to which the
- * writer never comes: the log would carry whole pages after the next checkpoint, and heal them.
+ * writer never comes: the log would carry whole pages after the next checkpoint, and heal them. `primary` is null when
+ * it is gone.
  */
-export async function rotStandby(primary: Cluster, standby: Cluster): Promise<BitRot> {
-  const [booked] = await primary.query(
+export async function rotStandby(primary: Cluster | null, standby: Cluster): Promise<BitRot> {
+  const [booked] = await standby.query(
     DATABASE,
     `SELECT id::text, booked_at::text, ctid::text AS ctid, trunc(amount)::int AS units, amount::text FROM transfer_2024
       WHERE amount BETWEEN 600 AND 999 ORDER BY id LIMIT 1 OFFSET 700`,
   );
-  const [person] = await primary.query(
+  const [person] = await standby.query(
     DATABASE,
     'SELECT id::text, ctid::text AS ctid FROM customer WHERE id = 12017',
   );
-  const transfers = await relationPath(primary, DATABASE, 'transfer_2024');
-  const customers = await relationPath(primary, DATABASE, 'customer');
-  await editStandby(primary, standby, async (target) => {
+  const transfers = await relationPath(standby, DATABASE, 'transfer_2024');
+  const customers = await relationPath(standby, DATABASE, 'customer');
+  const edit = async (target: HeapTarget): Promise<void> => {
     await flipBit(target, transfers, text(booked, 'ctid'), Number(booked?.['units']));
     await eraseTuple(target, customers, text(person, 'ctid'));
-  });
+  };
+  await (primary === null ? editOrphan(standby, edit) : editStandby(primary, standby, edit));
   const [after] = await standby.query(DATABASE, 'SELECT amount::text FROM transfer_2024 WHERE id = $1', [
     text(booked, 'id'),
   ]);

@@ -6,8 +6,18 @@ export interface CommandResult {
   readonly stdout: string;
 }
 
+/** A command that runs beside others until `signal` ends it; `stderr` gets what it tells meanwhile. */
+export interface Background {
+  readonly signal: AbortSignal;
+  readonly stderr: (text: string) => void;
+}
+
 /** Runs `twinproof ARGS` as the program itself would, for a screen of `width` columns. Throws what it throws. */
-export type CommandRunner = (args: readonly string[], width: number) => Promise<CommandResult>;
+export type CommandRunner = (
+  args: readonly string[],
+  width: number,
+  background?: Background,
+) => Promise<CommandResult>;
 
 export interface DemoIo {
   readonly stdout: (text: string) => void;

@@ -17,6 +17,7 @@ import {
   writeBehind,
 } from './acts.ts';
 import { BankSites, demoVersion, siteUrl } from './bank-sites.ts';
+import { alter, beginWatch, burn } from './fire.ts';
 import { findBinaries } from './binaries.ts';
 import type { DemoIo, DemoOptions } from './demo-io.ts';
 import { Narrator } from './narrator.ts';
@@ -40,7 +41,10 @@ export async function runDemo(options: DemoOptions, io: DemoIo): Promise<void> {
   const files = { endNow: () => rmSync(folder, { recursive: true, force: true }) };
   guard(files);
   const sites = new BankSites(io.signal);
-  const stage: Stage = { narrator: new Narrator(io), io, sites, folder, problems: [] };
+  // What runs beside the story ends with it, however it ends.
+  const over = new AbortController();
+  const signal = AbortSignal.any([io.signal, over.signal]);
+  const stage: Stage = { narrator: new Narrator(io), io: { ...io, signal }, sites, folder, problems: [] };
   const told = { all: false };
   const story = tell(stage, options, () => (told.all = true));
   try {
@@ -50,6 +54,7 @@ export async function runDemo(options: DemoOptions, io: DemoIo): Promise<void> {
     if (!told.all) throw error;
   } finally {
     // A comparison that is interrupted ends by itself, and sooner than one whose servers are gone.
+    over.abort(new TwinproofError('TP-INTERRUPTED'));
     if (io.signal.aborted) await settled(story, GRACE_MS);
     await sites.end();
     if (io.signal.aborted) await settled(story, END_MS);
@@ -66,7 +71,7 @@ async function tell(stage: Stage, options: DemoOptions, told: () => void): Promi
   narrator.print((page) => {
     page.line(page.paint('bold', 'Twinproof: is this DR site safe to promote, and what would be lost?'));
     page.paragraph(
-      'Real servers on this machine, no network, under a minute. Ctrl-C ends everything and leaves nothing.',
+      'Real servers on this machine, no network, about a minute. Ctrl-C ends everything and leaves nothing.',
       { style: 'dim' },
     );
   });
@@ -128,13 +133,27 @@ async function acts(stage: Stage): Promise<Bank> {
     'An auditor needs neither our word nor our servers: the certificate, the public key and openssl are enough.',
     () => checkEvidence(stage),
   );
-  return bank;
+  const watched = await narrator.act(
+    'A third site watches',
+    'Once a data centre is dark it is too late to ask it anything. Twinproof remembers its rows and commits elsewhere.',
+    () => beginWatch(stage, bank.primary),
+  );
+  const fencedAt = await narrator.act(
+    'The fire',
+    'The standby is behind and the primary is gone, with its disks. May the standby take over, and what is lost?',
+    () => burn(stage, watched),
+  );
+  await narrator.act(
+    'The standby decays, too',
+    'There is nothing left to compare it with, but the ledger.',
+    () => alter(stage, watched, fencedAt),
+  );
+  return { ...bank, standby: watched.standby };
 }
 
 async function keepOpen({ narrator, io, folder }: Stage, bank: Bank): Promise<void> {
   narrator.print((page) => {
     page.heading('The servers go on running until Ctrl-C');
-    page.line(`   primary  ${siteUrl(bank.primary)}`);
     page.line(`   standby  ${siteUrl(bank.standby)}`);
     page.line(`   replica  ${siteUrl(bank.replica)}`);
     page.line(`   files    ${folder}`);

@@ -95,6 +95,22 @@ export async function editStandby(
   return target.edits;
 }
 
+/**
+ * The same for a standby whose primary is gone. The edits last if the log since its last restart point does not hold the
+ * pages: true of pages that nobody wrote to since it was copied.
+ */
+export async function editOrphan(
+  standby: Cluster,
+  edit: (target: HeapTarget) => Promise<unknown>,
+): Promise<void> {
+  await standby.stop('fast');
+  try {
+    await edit({ cluster: standby, edits: [] });
+  } finally {
+    await standby.start();
+  }
+}
+
 /** Makes the standby write all its pages to disk, as of a checkpoint that the primary makes now. */
 async function restartPoint(primary: Cluster, standby: Cluster): Promise<void> {
   await primary.sql('CHECKPOINT');

@@ -122,7 +122,8 @@ export class Narrator {
 }
 
 /** On one line where it fits, else one long option a line, and as many short ones as fit; a shell takes either. */
-function commandLines(words: readonly string[], width: number): readonly string[] {
+function commandLines(typed: readonly string[], width: number): readonly string[] {
+  const words = typed.map((word) => (word.includes(' ') ? `"${word}"` : word));
   const whole = `$ ${words.join(' ')}`;
   if (widthOf(whole) <= width) return [whole];
   const lines: string[] = [];

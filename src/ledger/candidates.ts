@@ -89,13 +89,18 @@ export class Candidates {
     return this.#core.store.read(`candidate:${name}`, candidateSchema);
   }
 
-  /** The candidate under this name; all that was proven of it is void if it is another incarnation than it was. */
-  bind(name: string, incarnation: string): Candidate {
+  /**
+   * The candidate under this name; all that was proven of it is void if it is another incarnation than it was.
+   * `standsAt`: where it stands, when that is behind the journal's end; it may never come further, its primary being gone,
+   * and can be proven as of there all the same. What the journal changed since is dirty.
+   */
+  bind(name: string, incarnation: string, standsAt: Boundary | null = null): Candidate {
     const known = this.byName(name);
     if (known?.incarnation === incarnation) return known;
     const number = known?.number ?? Math.max(0, ...this.list().map((one) => one.number)) + 1;
     const { at } = this.#core.committed.mark;
-    const candidate = { number, name, incarnation, since: at, cursor: at };
+    const since = Math.min(at, standsAt ?? at);
+    const candidate = { number, name, incarnation, since, cursor: since };
     const { store } = this.#core;
     this.#core.guard(() => {
       this.#eraseKeys(numberPrefix(number), numberPrefix(number + 1));

@@ -4,6 +4,7 @@ import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import type { KnownPrimary } from '../ledger/known.ts';
+import { type Boundary, boundaryOf } from '../ledger/state.ts';
 import { pauseBefore } from './backoff.ts';
 import { type CandidateState, lookAt, tellState, UNSEEN } from './candidate-state.ts';
 import { kindOf } from './candidate-tables.ts';
@@ -145,11 +146,12 @@ export class CandidateWatch {
     const incarnation = await site.incarnation(signal);
     const known = watched.candidates.byName(name);
     const isNew = voided || known?.incarnation !== incarnation;
+    const standsAt = isNew ? await this.#standsAt(site, signal) : null;
     // Its beginning must be a place of the journal that a crash does not take back.
     const bound = await watched.exclusive.run(async () => {
       await watched.ledger.flush();
       if (voided && known?.incarnation === incarnation) watched.candidates.bind(name, '');
-      return watched.candidates.bind(name, incarnation);
+      return watched.candidates.bind(name, incarnation, standsAt);
     });
     if (isNew) this.#differences.forget();
     if (isNew && known !== null && !voided) {
@@ -157,6 +159,14 @@ export class CandidateWatch {
       log.tell({ level: 'warn', site: name, event: 'incarnation', message });
     }
     return bound;
+  }
+
+  /** Null: nowhere before the journal's end that is known. */
+  async #standsAt(site: WatchSite, signal: AbortSignal): Promise<Boundary | null> {
+    const { watched } = this.#parts;
+    const { applied } = await site.pendingLog(signal);
+    const answer = applied === null ? null : boundaryOf(watched.ledger.core, applied, watched.compare);
+    return answer?.kind === 'found' ? answer.boundary : null;
   }
 
   async #session(site: WatchSite, bound: Candidate, signal: AbortSignal): Promise<void> {

@@ -210,6 +210,26 @@ describe('the dirty keys of a candidate', () => {
   });
 });
 
+describe('a candidate that is bound where it stands behind the journal’s end', () => {
+  it('can be proven as of there, and what the journal changed since is dirty', async () => {
+    await withLedger(async (run) => {
+      run.write([1, 2]);
+      await run.ledger.flush();
+      const standsAt = run.ledger.head();
+      run.write([2, 3]);
+      await run.ledger.flush();
+      const candidate = run.candidates.bind('seoul', 'timeline 1', standsAt);
+      const relation = run.ledger.core.catalog.ofTable(OF.id)?.number ?? 0;
+      const proof = { relation, from: null, to: null, position: '2', provenAtUs: 1n };
+      run.candidates.prove(candidate, { ...proof, boundary: standsAt });
+      expect(unprovenRanges(run.candidates.proofs(candidate, relation))).toEqual([]);
+      const dirty = [...run.candidates.dirty(candidate)].map(({ stored }) => keyOf(stored));
+      expect(new Set(dirty)).toEqual(new Set([2, 3]));
+      expect(dirty).toHaveLength(2);
+    });
+  });
+});
+
 function before(place: number): Boundary {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a boundary that nothing gives
   return place as Boundary;
