@@ -141,7 +141,8 @@ function isStill(head: HeadEvidence): boolean {
 
 /** "Nothing is lost" is the strongest claim there is: it needs a basis, and no count that speaks against it. */
 function judgeNone({ mode }: Evidence, loss: Loss): JudgedLoss {
-  const clean = [loss.transactions, loss.changes, loss.keys].every((count) => count === 0n);
+  const counts = [loss.transactions, loss.changes, loss.keys];
+  const clean = counts.every((count) => count === 0n) && (loss.atLeastMs ?? 0) === 0;
   const bases = mode === 'failover' ? ['clean-shutdown', 'synchronous-commit'] : ['ledger', 'clean-shutdown'];
   const based = loss.basis !== null && bases.includes(loss.basis);
   if (clean && based) return { loss, reasons: [] };

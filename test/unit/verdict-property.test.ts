@@ -163,6 +163,7 @@ function unmet(given: Evidence): readonly string[] {
     'one site writes': given.candidate?.writable === false,
     'every blocking check ran': READINESS_RULES.every(
       (rule) =>
+        rule.deep === true ||
         severityOf(rule)[given.mode] !== 'block' ||
         !applies(rule, given.pair, 'postgres') ||
         passed.has(rule.code),
@@ -198,7 +199,7 @@ function nothingLost({ mode, head, ledger }: Evidence): boolean {
   const { kind, basis, transactions, changes, keys } = ledger.loss;
   const bases: readonly unknown[] =
     mode === 'failover' ? ['clean-shutdown', 'synchronous-commit'] : ['ledger', 'clean-shutdown'];
-  const zero = transactions === 0n && changes === 0n && keys === 0n;
+  const zero = transactions === 0n && changes === 0n && keys === 0n && (ledger.loss.atLeastMs ?? 0) === 0;
   return kind === 'none' && zero && bases.includes(basis);
 }
 
