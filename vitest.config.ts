@@ -29,6 +29,17 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      // Not part of `npm test`: what takes long, or looks for a fault that is known and not found yet.
+      {
+        test: {
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

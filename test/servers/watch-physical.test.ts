@@ -3,9 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { editStandby, eraseTuple, relationPath } from '../../src/demo/heap-edit.ts';
-import { Known } from '../../src/ledger/known.ts';
 import { prepareStream } from './harness/change-stream.ts';
-import { until } from './harness/cli.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { ledgerRows, problemsOf, provenOf, RunningWatch, watchOnce, WatchFolder } from './harness/watch.ts';
 
@@ -115,23 +113,6 @@ describe('watch on a standby', () => {
     expect(await watchOnce(folder)).toEqual({ differences: 0, unproven: [] });
   });
 
-  it('names a gap when its slot was dropped, says what to do, and reads everything anew', async () => {
-    const watch = new RunningWatch(folder);
-    await watch.said(/^baseline$/, /account/);
-    await dropSlot();
-    await watch.said(/^gap$/, /slot twinproof has gone/);
-    await watch.said(/^stream$/, /slot twinproof does not exist/);
-    expect(await folder.reading((ledger) => new Known(ledger.core.store).gap()?.reason)).toMatch(/has gone/);
-    expect((await provenOf(folder, 'gasan')).unproven).toEqual(TABLES);
-    await primary.sql(`SELECT pg_create_logical_replication_slot('twinproof', 'pgoutput')`);
-    await watch.sees(
-      async () => (await provenOf(folder, 'gasan')).unproven.length === 0,
-      'all is proven again',
-    );
-    await watch.stop();
-    await expectEqualRows();
-  });
-
   it('is refused on a ledger that another one writes to', async () => {
     const watch = new RunningWatch(folder);
     await watch.said(/^stream$/, /following/);
@@ -139,16 +120,3 @@ describe('watch on a standby', () => {
     await watch.stop();
   });
 });
-
-/** As somebody might who thinks that nobody needs it. */
-async function dropSlot(): Promise<void> {
-  await until(async () => {
-    await primary.sql(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots
-      WHERE slot_name = 'twinproof' AND active`);
-    const drop = primary.sql(`SELECT pg_drop_replication_slot('twinproof')`);
-    return drop.then(
-      () => true,
-      () => false,
-    );
-  }, 'the slot is dropped');
-}
