@@ -3,12 +3,12 @@ import type { Reading } from '../connector/reading.ts';
 import {
   BOTH_SITES,
   fail,
-  pass,
   readOwn,
   unreadable,
   type Observation,
   type ReadinessInput,
   type SiteName,
+  noneOf,
 } from './rule.ts';
 
 /** A fact of one site; the rule that needs it is unknown without it. */
@@ -50,15 +50,6 @@ export function withBoth<K extends keyof MysqlValues>(
       return reading.known ? [] : [unreadable(site, reading)];
     });
   };
-}
-
-/** One failure for each, or one pass. */
-export function noneOf(
-  found: readonly Observation[],
-  seen: string,
-  site: SiteName = 'candidate',
-): readonly Observation[] {
-  return found.length > 0 ? found : [pass(site, seen)];
 }
 
 /** One failure for each setting that differs, or one pass. Names that either server does not have are left out. */

@@ -1,6 +1,7 @@
 import type { DefinerFact } from '../connector/facts-mysql.ts';
-import { factOf, noneOf, withBoth, withFact } from './mysql-fact.ts';
+import { factOf, withBoth, withFact } from './mysql-fact.ts';
 import {
+  noneOf,
   APPLIED,
   BOTH_SITES,
   CANDIDATE,

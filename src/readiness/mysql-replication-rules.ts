@@ -1,11 +1,12 @@
 import type { ChannelFact, TransactionsFact } from '../connector/facts-mysql.ts';
-import { factOf, noneOf, withBoth, withFact } from './mysql-fact.ts';
+import { factOf, withBoth, withFact } from './mysql-fact.ts';
 import {
   BOTH_SITES,
   CANDIDATE,
   fail,
   LOGICAL,
   MYSQL,
+  noneOf,
   pass,
   unknown,
   unreadable,

@@ -1,4 +1,4 @@
-import { isYes, noneOf, shown, withBoth, withFact } from './mysql-fact.ts';
+import { isYes, shown, withBoth, withFact } from './mysql-fact.ts';
 import {
   APPLIED,
   BOTH_SITES,
@@ -6,6 +6,7 @@ import {
   fail,
   LOGICAL,
   MYSQL,
+  noneOf,
   pass,
   type Observation,
   type Rule,

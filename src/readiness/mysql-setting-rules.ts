@@ -1,5 +1,5 @@
-import { differing, isYes, noneOf, shown, withBoth } from './mysql-fact.ts';
-import { BOTH_SITES, fail, LOGICAL, MYSQL, pass, type Observation, type Rule } from './rule.ts';
+import { differing, isYes, shown, withBoth } from './mysql-fact.ts';
+import { BOTH_SITES, fail, LOGICAL, MYSQL, noneOf, pass, type Observation, type Rule } from './rule.ts';
 
 type Variables = Readonly<Record<string, string>>;
 

@@ -7,6 +7,7 @@ import {
   judged,
   judgedBoth,
   LOGICAL,
+  noneOf,
   pass,
   POSTGRES,
   PRIMARY,
@@ -144,14 +145,15 @@ export const POSTGRES_FEED_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.writers,
         (writers) =>
-          writers.length === 0
-            ? [pass('candidate', 'no client was writing when it was looked at')]
-            : writers.map(({ role, application, database }) =>
-                fail(
-                  `role ${role}`,
-                  `it is writing in database ${database} (${application === '' ? 'no application name' : application})`,
-                ),
+          noneOf(
+            writers.map(({ role, application, database }) =>
+              fail(
+                `role ${role}`,
+                `it is writing in database ${database} (${application === '' ? 'no application name' : application})`,
               ),
+            ),
+            'no client was writing when it was looked at',
+          ),
       ),
   },
 ];
@@ -214,11 +216,11 @@ function observeUnpublished(input: ReadinessInput): readonly Observation[] {
           ({ name, definition }) =>
             !reached.has(name) && !reached.has(definition.replace(/^partition of /, '')),
         );
-        return absent.length === 0
-          ? [pass('primary', `all of its ${tables.length} tables in scope are published to the candidate`)]
-          : absent.map(({ name }) =>
-              fail(name, 'it is in no publication that the candidate is subscribed to'),
-            );
+        return noneOf(
+          absent.map(({ name }) => fail(name, 'it is in no publication that the candidate is subscribed to')),
+          `all of its ${tables.length} tables in scope are published to the candidate`,
+          'primary',
+        );
       },
     ),
   );
@@ -271,9 +273,11 @@ function observePublished(
         const bad = published.filter(
           (one) => publications.has(one.publication) && inScope(input, one.table) && isBad(one),
         );
-        return bad.length === 0
-          ? [pass('primary', sound)]
-          : bad.map(({ table, publication }) => fail(table, `publication ${publication} ${seen}`));
+        return noneOf(
+          bad.map(({ table, publication }) => fail(table, `publication ${publication} ${seen}`)),
+          sound,
+          'primary',
+        );
       },
     ),
   );
@@ -295,9 +299,11 @@ function observeIdentity(input: ReadinessInput): readonly Observation[] {
               published.filter(({ publication }) => publications.has(publication)).map(({ table }) => table),
             );
             const bad = without.filter((table) => reached.has(table) && inScope(input, table));
-            return bad.length === 0
-              ? [pass('primary', 'its published tables have a replica identity')]
-              : bad.map((table) => fail(table, 'it has no usable replica identity'));
+            return noneOf(
+              bad.map((table) => fail(table, 'it has no usable replica identity')),
+              'its published tables have a replica identity',
+              'primary',
+            );
           },
         ),
     ),

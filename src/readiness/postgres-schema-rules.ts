@@ -7,6 +7,7 @@ import {
   judgedBoth,
   judged,
   LOGICAL,
+  noneOf,
   pass,
   POSTGRES,
   type Observation,
@@ -348,11 +349,12 @@ function observeFiring(input: ReadinessInput): readonly Observation[] {
       const firing = objects.filter(
         ({ family, definition }) => family === 'trigger' && /^[AR] /.test(definition),
       );
-      return firing.length === 0
-        ? [pass('candidate', 'its triggers do not fire while changes are applied')]
-        : firing.map(({ name, definition }) =>
-            fail(name, definition.startsWith('A') ? 'it is enabled ALWAYS' : 'it is enabled as REPLICA'),
-          );
+      return noneOf(
+        firing.map(({ name, definition }) =>
+          fail(name, definition.startsWith('A') ? 'it is enabled ALWAYS' : 'it is enabled as REPLICA'),
+        ),
+        'its triggers do not fire while changes are applied',
+      );
     },
   );
 }
@@ -395,9 +397,10 @@ function observeOverrides(input: ReadinessInput): readonly Observation[] {
     (theirs, ours) => {
       const had = new Set(ours);
       const absent = theirs.filter((text) => !had.has(text));
-      return absent.length === 0
-        ? [pass('candidate', `all ${theirs.length} of the primary are there`)]
-        : absent.map((text) => fail(text, 'the candidate does not have it'));
+      return noneOf(
+        absent.map((text) => fail(text, 'the candidate does not have it')),
+        `all ${theirs.length} of the primary are there`,
+      );
     },
   );
 }

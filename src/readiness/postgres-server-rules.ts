@@ -6,6 +6,7 @@ import {
   judged,
   judgedBoth,
   LOGICAL,
+  noneOf,
   pass,
   PHYSICAL,
   POSTGRES,
@@ -158,9 +159,10 @@ export const POSTGRES_SERVER_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.pendingRestart,
         (names) =>
-          names.length === 0
-            ? [pass('candidate', 'no setting waits for a restart')]
-            : names.map((name) => fail(name, 'its changed value waits for a restart')),
+          noneOf(
+            names.map((name) => fail(name, 'its changed value waits for a restart')),
+            'no setting waits for a restart',
+          ),
       ),
   },
   {
@@ -179,9 +181,10 @@ export const POSTGRES_SERVER_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.configErrors,
         (errors) =>
-          errors.length === 0
-            ? [pass('candidate', 'its configuration files hold no errors')]
-            : errors.map(({ place, error }) => fail(place, error)),
+          noneOf(
+            errors.map(({ place, error }) => fail(place, error)),
+            'its configuration files hold no errors',
+          ),
       ),
   },
   {
@@ -200,9 +203,10 @@ export const POSTGRES_SERVER_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.hbaErrors,
         (errors) =>
-          errors.length === 0
-            ? [pass('candidate', 'its rules of who may log in hold no errors')]
-            : errors.map(({ place, error }) => fail(place, error)),
+          noneOf(
+            errors.map(({ place, error }) => fail(place, error)),
+            'its rules of who may log in hold no errors',
+          ),
       ),
   },
   {
@@ -331,9 +335,10 @@ function observeDurability(input: ReadinessInput): readonly Observation[] {
     ({ postgres }) => postgres?.settings,
     (settings) => {
       const off = ['fsync', 'full_page_writes'].filter((name) => settings[name] === 'off');
-      return off.length === 0
-        ? [pass('candidate', 'fsync and full_page_writes are on')]
-        : off.map((name) => fail(name, 'it is off'));
+      return noneOf(
+        off.map((name) => fail(name, 'it is off')),
+        'fsync and full_page_writes are on',
+      );
     },
   );
 }
@@ -341,11 +346,12 @@ function observeDurability(input: ReadinessInput): readonly Observation[] {
 function observeBehaviour(input: ReadinessInput): readonly Observation[] {
   return bothSettings(input, (theirs, ours) => {
     const other = BEHAVIOUR.filter((name) => theirs[name] !== undefined && theirs[name] !== ours[name]);
-    return other.length === 0
-      ? [pass('candidate', `${BEHAVIOUR.join(', ')} are as on the primary`)]
-      : other.map((name) =>
-          fail(name, `${ours[name] ?? 'not told'} on the candidate, ${theirs[name] ?? ''} on the primary`),
-        );
+    return noneOf(
+      other.map((name) =>
+        fail(name, `${ours[name] ?? 'not told'} on the candidate, ${theirs[name] ?? ''} on the primary`),
+      ),
+      `${BEHAVIOUR.join(', ')} are as on the primary`,
+    );
   });
 }
 

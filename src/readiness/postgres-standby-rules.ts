@@ -5,6 +5,7 @@ import {
   fail,
   judged,
   judgedBoth,
+  noneOf,
   pass,
   PHYSICAL,
   POSTGRES,
@@ -210,9 +211,11 @@ export const POSTGRES_STANDBY_RULES: readonly Rule[] = [
         'primary',
         ({ postgres }) => postgres?.prepared,
         (found) =>
-          found.length === 0
-            ? [pass('primary', 'it has no prepared transactions')]
-            : found.map(({ gid, database, owner }) => fail(gid, `prepared in ${database} by ${owner}`)),
+          noneOf(
+            found.map(({ gid, database, owner }) => fail(gid, `prepared in ${database} by ${owner}`)),
+            'it has no prepared transactions',
+            'primary',
+          ),
       ),
   },
   {
@@ -231,11 +234,12 @@ export const POSTGRES_STANDBY_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.conflicts,
         (found) =>
-          found.length === 0
-            ? [pass('candidate', 'replay has cancelled no queries')]
-            : found.map(({ database, count }) =>
-                fail(`database ${database}`, `replay has cancelled ${count} queries`),
-              ),
+          noneOf(
+            found.map(({ database, count }) =>
+              fail(`database ${database}`, `replay has cancelled ${count} queries`),
+            ),
+            'replay has cancelled no queries',
+          ),
       ),
   },
   {
@@ -316,9 +320,10 @@ function observeTarget(input: ReadinessInput): readonly Observation[] {
       );
       const timeline = settings['recovery_target_timeline'] ?? 'latest';
       if (timeline !== 'latest') set.push(`recovery_target_timeline is ${timeline}`);
-      return set.length === 0
-        ? [pass('candidate', 'it follows the latest timeline without a target')]
-        : set.map((seen) => fail('candidate', seen));
+      return noneOf(
+        set.map((seen) => fail('candidate', seen)),
+        'it follows the latest timeline without a target',
+      );
     },
   );
 }
@@ -373,11 +378,12 @@ function observeSlots(input: ReadinessInput): readonly Observation[] {
       const absent = theirs.filter(
         (slot) => !slot.temporary && !slot.failover && slot.name !== own && !names.has(slot.name),
       );
-      return absent.length === 0
-        ? [pass('candidate', 'the primary has no slots of others that it lacks')]
-        : absent.map(({ name, type }) =>
-            fail(`slot ${name}`, `the primary has this ${type} slot and the candidate does not`),
-          );
+      return noneOf(
+        absent.map(({ name, type }) =>
+          fail(`slot ${name}`, `the primary has this ${type} slot and the candidate does not`),
+        ),
+        'the primary has no slots of others that it lacks',
+      );
     },
   );
 }

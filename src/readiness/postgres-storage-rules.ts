@@ -6,6 +6,7 @@ import {
   fail,
   judged,
   judgedBoth,
+  noneOf,
   pass,
   PHYSICAL,
   POSTGRES,
@@ -41,14 +42,15 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         ({ postgres }) => postgres?.collations,
         (collations) => {
           const other = collations.filter(({ recorded, actual }) => recorded !== null && recorded !== actual);
-          return other.length === 0
-            ? [pass('candidate', 'every recorded collation version is the one provided here')]
-            : other.map(({ name, recorded, actual }) =>
-                fail(
-                  name,
-                  `the catalog records version ${recorded}, this machine provides ${actual ?? 'none'}`,
-                ),
-              );
+          return noneOf(
+            other.map(({ name, recorded, actual }) =>
+              fail(
+                name,
+                `the catalog records version ${recorded}, this machine provides ${actual ?? 'none'}`,
+              ),
+            ),
+            'every recorded collation version is the one provided here',
+          );
         },
       ),
   },
@@ -80,9 +82,10 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.invalidIndexes,
         (names) =>
-          names.length === 0
-            ? [pass('candidate', 'every index is valid')]
-            : names.map((name) => fail(name, 'the index is not valid')),
+          noneOf(
+            names.map((name) => fail(name, 'the index is not valid')),
+            'every index is valid',
+          ),
       ),
   },
   {
@@ -103,9 +106,10 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         ({ postgres }) => postgres?.indexChecks,
         (checks) => {
           const bad = checks.filter(({ problem }) => problem !== null);
-          return bad.length === 0
-            ? [pass('candidate', `${checks.length} B-tree indexes match their tables`)]
-            : bad.map(({ index, problem }) => fail(index, problem ?? ''));
+          return noneOf(
+            bad.map(({ index, problem }) => fail(index, problem ?? '')),
+            `${checks.length} B-tree indexes match their tables`,
+          );
         },
       ),
   },
@@ -125,9 +129,10 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.unvalidated,
         (names) =>
-          names.length === 0
-            ? [pass('candidate', 'every constraint is validated')]
-            : names.map((name) => fail(name, 'the constraint is not validated')),
+          noneOf(
+            names.map((name) => fail(name, 'the constraint is not validated')),
+            'every constraint is validated',
+          ),
       ),
   },
   {
@@ -146,11 +151,12 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         'candidate',
         ({ postgres }) => postgres?.checksumFailures,
         (found) =>
-          found.length === 0
-            ? [pass('candidate', 'no checksum failure is on record')]
-            : found.map(({ database, count }) =>
-                fail(`database ${database}`, `${count} checksum failures are on record`),
-              ),
+          noneOf(
+            found.map(({ database, count }) =>
+              fail(`database ${database}`, `${count} checksum failures are on record`),
+            ),
+            'no checksum failure is on record',
+          ),
       ),
   },
   {
@@ -182,11 +188,12 @@ export const POSTGRES_STORAGE_RULES: readonly Rule[] = [
         ({ postgres }) => postgres?.extensions,
         (extensions) => {
           const absent = extensions.filter(({ installed }) => !installed);
-          return absent.length === 0
-            ? [pass('candidate', `the files of ${extensions.length} extensions are installed`)]
-            : absent.map(({ name, version }) =>
-                fail(`extension ${name}`, `no files of version ${version} are installed`),
-              );
+          return noneOf(
+            absent.map(({ name, version }) =>
+              fail(`extension ${name}`, `no files of version ${version} are installed`),
+            ),
+            `the files of ${extensions.length} extensions are installed`,
+          );
         },
       ),
   },
@@ -212,14 +219,15 @@ function observeCollationSites(input: ReadinessInput): readonly Observation[] {
     (theirs, ours) => {
       const versions = new Map(ours.map(({ name, actual }) => [name, actual]));
       const other = theirs.filter(({ name, actual }) => versions.has(name) && versions.get(name) !== actual);
-      return other.length === 0
-        ? [pass('candidate', 'both machines provide the same collation versions')]
-        : other.map(({ name, actual }) =>
-            fail(
-              name,
-              `the primary’s machine provides version ${actual ?? 'none'}, the candidate’s ${versions.get(name) ?? 'none'}`,
-            ),
-          );
+      return noneOf(
+        other.map(({ name, actual }) =>
+          fail(
+            name,
+            `the primary’s machine provides version ${actual ?? 'none'}, the candidate’s ${versions.get(name) ?? 'none'}`,
+          ),
+        ),
+        'both machines provide the same collation versions',
+      );
     },
   );
 }
@@ -262,9 +270,10 @@ function observeTablespaces(input: ReadinessInput): readonly Observation[] {
       const gone = tablespaces.filter(
         (one) => one.databases === 0 && (one.used || (input.pair === 'physical' && used.has(one.name))),
       );
-      return gone.length === 0
-        ? [pass('candidate', `${tablespaces.length} tablespaces of its own are there`)]
-        : gone.map(({ name, location }) => fail(`tablespace ${name}`, `nothing is found at ${location}`));
+      return noneOf(
+        gone.map(({ name, location }) => fail(`tablespace ${name}`, `nothing is found at ${location}`)),
+        `${tablespaces.length} tablespaces of its own are there`,
+      );
     },
   );
 }

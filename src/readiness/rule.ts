@@ -171,6 +171,15 @@ export function judged<T>(
   return reading.known ? observe(reading.value) : [unreadable(site, reading)];
 }
 
+/** One failure for each, or one pass. */
+export function noneOf(
+  found: readonly Observation[],
+  seen: string,
+  site: SiteName = 'candidate',
+): readonly Observation[] {
+  return found.length > 0 ? found : [pass(site, seen)];
+}
+
 /** Judges one own fact of each site, the primary's first; unknown when either could not be read. */
 export function judgedBoth<T, U>(
   input: ReadinessInput,
