@@ -1,13 +1,14 @@
 import type { Connector, Range, RowShape } from '../connector/contract.ts';
 import type { KernelSink } from '../digest/kernel-sink.ts';
 import type { Records } from '../digest/records.ts';
+import type { Pace } from './pace.ts';
 import { withRetry } from './retry.ts';
 import type { TableRun } from './table-run.ts';
 
 export type Site = 'primary' | 'candidate';
 
-/** Pieces are larger than ranges: they need no rows kept. */
-const PIECE_FACTOR = 8;
+/** Where no rows are kept pieces are larger than ranges. */
+const PIECE_FACTORS = { buckets: 8, sieve: 1 } as const;
 
 /**
  * Buckets for a table, three 64-bit words each. 4096 stay in the processor's cache, which is what makes filling them
@@ -20,7 +21,7 @@ export function bucketCountFor(rows: number): number {
 /** Reads one site's whole table in its own physical pieces; rows fall into buckets by their identity. */
 export async function readBuckets(run: TableRun, site: Site, bucketCount: number): Promise<BigUint64Array> {
   const total = new BigUint64Array(bucketCount * 3);
-  await eachWorker(run, site, bucketCount, async (pieces, sink) => {
+  await eachWorker(run, site, bucketCount, 'buckets', async (pieces, sink) => {
     sink.clearBuckets();
     for (const piece of pieces) {
       await readPiece(run, site, piece, sink, 'buckets');
@@ -36,22 +37,38 @@ export async function readBuckets(run: TableRun, site: Site, bucketCount: number
   return total;
 }
 
-/** Reads one site's whole table again; only rows in the buckets of `sieve` come through, a piece at a time. */
-export async function readSieved(
-  run: TableRun,
-  site: Site,
-  bucketCount: number,
-  sieve: Uint8Array,
-  onRecords: (records: Records) => void,
-): Promise<void> {
-  await eachWorker(run, site, bucketCount, async (pieces, sink) => {
-    sink.setSieve(sieve);
-    for (const piece of pieces) {
-      await readPiece(run, site, piece, sink, 'sieve');
-      onRecords(sink.records());
-      run.onRows(0n, sink.bytes);
-    }
-  });
+export interface SievedRead {
+  readonly bucketCount: number;
+  /** A bit for each bucket whose rows come through. */
+  readonly sieve: Uint8Array;
+  /** Takes the rows of one piece. False: no more are wanted, of either site. */
+  readonly onRecords: (site: Site, records: Records) => boolean;
+  /** Null: this site does not look at the other's progress. */
+  readonly pace: Pace | null;
+}
+
+/** Reads one site's whole table again; only rows in the buckets of the sieve come through, a piece at a time. */
+export async function readSieved(run: TableRun, site: Site, read: SievedRead): Promise<void> {
+  const { bucketCount, pace } = read;
+  try {
+    await eachWorker(run, site, bucketCount, 'sieve', async (pieces, sink) => {
+      sink.setSieve(read.sieve);
+      for (const piece of pieces) {
+        await pace?.keep(site, pieces.share());
+        await readPiece(run, site, piece, sink, 'sieve');
+        if (!read.onRecords(site, sink.records())) break;
+        run.onRows(0n, sink.bytes);
+      }
+    });
+  } finally {
+    pace?.end(site);
+  }
+}
+
+/** What is left of a site's pieces, shared by its readers. */
+interface Pieces extends Iterable<Range> {
+  /** How much of the whole was given out, from 0 to 1. */
+  readonly share: () => number;
 }
 
 /** The readers of one site: each takes the next piece when it is done with one. */
@@ -59,21 +76,31 @@ async function eachWorker(
   run: TableRun,
   site: Site,
   bucketCount: number,
-  work: (pieces: Iterable<Range>, sink: KernelSink) => Promise<void>,
+  mode: keyof typeof PIECE_FACTORS,
+  work: (pieces: Pieces, sink: KernelSink) => Promise<void>,
 ): Promise<void> {
   const { pair, signal } = run;
   const { rangeRowsMax, rangeBytesMax } = pair.limits;
   const options = {
     kind: 'slice',
-    rowsMax: rangeRowsMax * PIECE_FACTOR,
-    bytesMax: rangeBytesMax * PIECE_FACTOR,
+    rowsMax: rangeRowsMax * PIECE_FACTORS[mode],
+    bytesMax: rangeBytesMax * PIECE_FACTORS[mode],
   } as const;
   const pieces = await withRetry(pair, signal, () =>
     connectorOf(run, site).planRanges(shapeOf(run, site), options, signal),
   );
-  const queue = pieces[Symbol.iterator]();
+  let given = 0;
+  const next = (): IteratorResult<Range, undefined> => {
+    const piece = pieces[given];
+    if (piece === undefined) return { done: true, value: undefined };
+    given++;
+    return { done: false, value: piece };
+  };
+  const shared: Pieces = {
+    [Symbol.iterator]: () => ({ next }),
+    share: () => given / Math.max(1, pieces.length),
+  };
   const workers = Math.min(pair.limits.jobs, Math.max(1, pieces.length));
-  const shared: Iterable<Range> = { [Symbol.iterator]: () => ({ next: () => queue.next() }) };
   const results = await Promise.allSettled(
     Array.from({ length: workers }, () => run.sinks.with(bucketCount, (sink) => work(shared, sink))),
   );

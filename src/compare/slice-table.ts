@@ -1,7 +1,9 @@
 import { lane, SEED_1 } from '../digest/digest.ts';
 import { Joiner, type Leftover } from '../digest/joiner.ts';
+import type { Records } from '../digest/records.ts';
 import { reason, reasonOfError } from './reasons.ts';
 import { MovedRows } from './moved-rows.ts';
+import { Pace } from './pace.ts';
 import { judgeSuspects } from './range-table.ts';
 import { isTableLost } from './retry.ts';
 import { bucketCountFor, readBuckets, readSieved, type Site } from './slice-pass.ts';
@@ -11,6 +13,9 @@ import type { Suspect } from './suspect.ts';
 import { nameOf } from './suspects.ts';
 import type { TableRun } from './table-run.ts';
 import { judgeValues } from './value-settling.ts';
+
+/** Rows that may wait for their twins while both sites are read side by side. */
+const WAITING_ROWS_MAX = 786_432;
 
 /**
  * Compares a table whose order means nothing on the other site: rows fall into buckets by identity, buckets are
@@ -24,13 +29,11 @@ export async function compareBySlices(run: TableRun): Promise<void> {
     const { primary, candidate } = await readBothInOrder(run, (site) => readBuckets(run, site, bucketCount));
     run.tally.addRows(rowsOf(primary), rowsOf(candidate));
     const mismatched = mismatchedBuckets(primary, candidate);
-    const groups = groupBuckets(
-      mismatched,
-      primary,
-      candidate,
-      Joiner.capacity(run.pair.limits.joinBytesMax),
-    );
-    for (const group of groups) await compareBuckets(run, bucketCount, group);
+    if (mismatched.length > 0 && !(await compareSideBySide(run, bucketCount, mismatched))) {
+      const capacity = Joiner.capacity(run.pair.limits.joinBytesMax);
+      const groups = groupBuckets(mismatched, primary, candidate, capacity);
+      for (const group of groups) await compareBuckets(run, bucketCount, group);
+    }
     await moved.settle();
   } catch (error) {
     if (signal.aborted || isTableLost(error)) throw error;
@@ -61,7 +64,40 @@ async function readBothInOrder<T>(
   return { primary: await read('primary'), candidate };
 }
 
-/** The second read, over one group of mismatched buckets. */
+/**
+ * The second read, both sites side by side: of two that were written in the same order few rows wait for their twins, so
+ * one read is enough however large the table is. False, and nothing is judged: the sites moved, or are in orders so
+ * different that the rows which wait do not fit.
+ */
+async function compareSideBySide(
+  run: TableRun,
+  bucketCount: number,
+  mismatched: readonly number[],
+): Promise<boolean> {
+  const window = run.still.current;
+  if (window === null) return false;
+  const pace = new Pace();
+  const sieve = bitmapOf(mismatched, bucketCount);
+  return run.sinks.withJoiner(run.pair.limits.joinBytesMax, async (joiner) => {
+    joiner.reset(WAITING_ROWS_MAX);
+    let room = true;
+    const onRecords = (site: Site, records: Records): boolean => {
+      if (room) room = joiner.add(records, signOf(site));
+      return room;
+    };
+    const read = { bucketCount, sieve, onRecords, pace };
+    const results = await Promise.allSettled([
+      readSieved(run, 'primary', read),
+      readSieved(run, 'candidate', read),
+    ]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    if (!room || !(await run.still.unmoved(window, run.signal))) return false;
+    await judgeLeftovers(run, window, bucketCount, joiner);
+    return true;
+  });
+}
+
+/** The second read, over one group of mismatched buckets whose rows fit all. */
 async function compareBuckets(run: TableRun, bucketCount: number, group: readonly number[]): Promise<void> {
   const window = run.still.current;
   const sieve = bitmapOf(group, bucketCount);
@@ -71,15 +107,21 @@ async function compareBuckets(run: TableRun, bucketCount: number, group: readonl
       joiner.reset();
       room = true;
     };
+    const onRecords = (site: Site, records: Records): boolean => {
+      if (room) room = joiner.add(records, signOf(site));
+      return room;
+    };
     const read = (site: Site): Promise<void> =>
-      readSieved(run, site, bucketCount, sieve, (records) => {
-        if (room) room = joiner.add(records, site === 'candidate' ? 1 : -1);
-      });
+      readSieved(run, site, { bucketCount, sieve, onRecords, pace: null });
     await readBothInOrder(run, read, restart);
     if (room) await judgeLeftovers(run, window, bucketCount, joiner);
     return room;
   });
   if (!fits) await compareHalves(run, bucketCount, group);
+}
+
+function signOf(site: Site): 1 | -1 {
+  return site === 'candidate' ? 1 : -1;
 }
 
 async function judgeLeftovers(

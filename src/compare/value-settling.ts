@@ -102,12 +102,14 @@ async function countValues(
 ): Promise<Counts> {
   const counts = new Map<string, number>();
   const sieve = bitmapOf([...new Set(values.values())], bucketCount);
-  await readSieved(run, site, bucketCount, sieve, (records) => {
+  const onRecords = (_: Site, records: Records): boolean => {
     for (let row = 0; row < records.count; row++) {
       const name = nameOfRow(records, row);
       if (values.has(name)) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
-  });
+    return true;
+  };
+  await readSieved(run, site, { bucketCount, sieve, onRecords, pace: null });
   return counts;
 }
 

@@ -23,28 +23,31 @@ export interface Leftover {
 
 /**
  * Joins the rows of two sites that arrive in any order, in a memory of fixed size: equal rows cancel, so what stays is
- * where the sites differ. Rows of the first site need room until their twins arrive.
+ * where the sites differ. A row needs room until its twin arrives.
  */
 export class Joiner {
   readonly #kernel: KernelInstance;
   readonly #slots: number;
-  readonly #slotCount: number;
+  readonly #slotsMax: number;
+  #slotCount: number;
   readonly #keys: number;
+  readonly #keyBytes: number;
   readonly #stageDigests: number;
   readonly #stageEnds: number;
   readonly #stageKeys: number;
 
   constructor(bytesMax: number) {
     const usable = usableBytes(bytesMax);
-    this.#slotCount = slotsIn(usable);
+    this.#slotsMax = slotsIn(usable);
+    this.#slotCount = this.#slotsMax;
     this.#stageDigests = KERNEL_BASE_BYTES;
     this.#stageEnds = this.#stageDigests + STAGE_ROWS * 16;
     this.#stageKeys = this.#stageEnds + STAGE_ROWS * 4;
     this.#slots = this.#stageKeys + STAGE_KEY_BYTES;
-    this.#keys = this.#slots + this.#slotCount * SLOT_BYTES;
-    const keyBytes = usable - this.#slotCount * SLOT_BYTES;
-    this.#kernel = instantiateKernel(this.#keys + keyBytes);
-    this.#kernel.exports.joinPlace(this.#slots, this.#slotCount - 1, this.#keys, keyBytes);
+    this.#keys = this.#slots + this.#slotsMax * SLOT_BYTES;
+    this.#keyBytes = usable - this.#slotsMax * SLOT_BYTES;
+    this.#kernel = instantiateKernel(this.#keys + this.#keyBytes);
+    this.reset();
   }
 
   /** How many different rows fit, if their identities are short. */
@@ -52,7 +55,14 @@ export class Joiner {
     return Math.floor((slotsIn(usableBytes(bytesMax)) * LOAD) / 1.05);
   }
 
-  reset(): void {
+  /**
+   * Empties it. `rows`: where only so many are expected to wait at a time, fewer slots are used, which the processor's
+   * cache holds better.
+   */
+  reset(rows = Infinity): void {
+    const wanted = 2 ** Math.ceil(Math.log2(Math.max(rows, 1024) / LOAD));
+    this.#slotCount = Math.min(wanted, this.#slotsMax);
+    this.#kernel.exports.joinPlace(this.#slots, this.#slotCount - 1, this.#keys, this.#keyBytes);
     this.#kernel.exports.joinReset();
   }
 

@@ -20,14 +20,13 @@ export interface KernelExports {
   joinPlace(slots: number, slotsMask: number, keys: number, keysMax: number): void;
   joinReset(): void;
   joinAdd(digests: number, keyEnds: number, keys: number, count: number, sign: number): number;
-  joinUsed(): number;
 }
 
 export const KERNEL_STATUS = { needMore: 0, otherMessage: 1, areaFull: 2, oversized: 3 } as const;
 export const KERNEL_MODE = { sums: 0, records: 1, buckets: 2, sieve: 3 } as const;
 
-/** Below this address the kernel's own static data lies. */
-export const KERNEL_BASE_BYTES = 1024;
+/** Below this address the kernel's own static data lies, which the compiler puts behind the first kilobyte. */
+export const KERNEL_BASE_BYTES = 2048;
 
 export type KernelInstance = WasmInstance<KernelExports>;
 

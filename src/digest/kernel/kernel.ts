@@ -394,9 +394,10 @@ export function settleBuckets(from: usize, into: usize, count: u32): void {
 }
 
 /*
- * The join: rows of one site enter with sign +1, of the other with −1, equal digests cancel; what stays is where the
- * sites differ. An open-addressing table of 24-byte slots: digest (16), count (i32, 0 = free or cancelled), where the
- * identity begins in the key area, plus one (u32, 0 = never used).
+ * The join: rows of one site enter with sign +1, of the other with −1, equal digests cancel and leave their room to
+ * others; what stays is where the sites differ. An open-addressing table of 24-byte slots: digest (16), count (i32),
+ * where the cell of the identity begins in the key area, plus one (u32, 0 = free). A cell is length (u32) and bytes, in
+ * units of eight; short ones that became free are chained by their size.
  */
 let joinSlots: usize = 0;
 let joinMask: u32 = 0;
@@ -404,6 +405,10 @@ let joinKeys: usize = 0;
 let joinKeysMax: u32 = 0;
 let joinKeysUsed: u32 = 0;
 let joinFilled: u32 = 0;
+
+/** Cells of up to so many units of eight bytes are used again. */
+const CELL_UNITS_MAX: u32 = 64;
+const freeCells: usize = memory.data(65 * 4, 8);
 
 export function joinPlace(slots: usize, slotsMask: u32, keyArea: usize, keyAreaMax: u32): void {
   joinSlots = slots;
@@ -415,17 +420,69 @@ export function joinPlace(slots: usize, slotsMask: u32, keyArea: usize, keyAreaM
 export function joinReset(): void {
   const end = joinSlots + ((joinMask as usize) + 1) * 24;
   for (let at = joinSlots; at < end; at += 8) store<u64>(at, 0);
+  for (let unit: usize = 0; unit <= CELL_UNITS_MAX; unit++) store<u32>(freeCells + (unit << 2), 0);
   joinKeysUsed = 0;
   joinFilled = 0;
 }
 
-export function joinUsed(): u32 {
-  return joinFilled;
+// @ts-ignore: decorator
+@inline
+function homeOf(digest: u64): u32 {
+  return ((digest >> 20) as u32) & joinMask;
+}
+
+/** Where a cell for `size` bytes begins, plus one; 0: no room. */
+function takeCell(size: u32): u32 {
+  const units = (size + 11) >> 3;
+  if (units <= CELL_UNITS_MAX) {
+    const head = freeCells + ((units as usize) << 2);
+    const free = load<u32>(head);
+    if (free != 0) {
+      store<u32>(head, load<u32>(joinKeys + (free as usize) - 1));
+      return free;
+    }
+  }
+  const bytes = units << 3;
+  if (bytes > joinKeysMax - joinKeysUsed) return 0;
+  const cell = joinKeysUsed + 1;
+  joinKeysUsed += bytes;
+  return cell;
+}
+
+function giveCell(cell: u32): void {
+  const at = joinKeys + (cell as usize) - 1;
+  const units = (load<u32>(at) + 11) >> 3;
+  if (units > CELL_UNITS_MAX) return;
+  const head = freeCells + ((units as usize) << 2);
+  store<u32>(at, load<u32>(head));
+  store<u32>(head, cell);
+}
+
+/** Frees a slot; those behind it that it kept from their home move up (Knuth, TAOCP 3, 6.4, algorithm R). */
+function removeSlot(slot: u32): void {
+  giveCell(load<u32>(joinSlots + (slot as usize) * 24, 20));
+  joinFilled--;
+  let hole = slot;
+  let next = slot;
+  while (true) {
+    next = (next + 1) & joinMask;
+    const from = joinSlots + (next as usize) * 24;
+    if (load<u32>(from, 20) == 0) break;
+    const home = homeOf(load<u64>(from));
+    // It stays if its home lies behind the hole, cyclically.
+    if (((next - home) & joinMask) < ((next - hole) & joinMask)) continue;
+    const into = joinSlots + (hole as usize) * 24;
+    store<u64>(into, load<u64>(from));
+    store<u64>(into, load<u64>(from, 8), 8);
+    store<u64>(into, load<u64>(from, 16), 16);
+    hole = next;
+  }
+  store<u64>(joinSlots + (hole as usize) * 24, 0, 16);
 }
 
 /**
  * Adds `count` records with a sign. Returns how many were taken: fewer than `count` when the table (filled to three
- * quarters) or the key area is full. An identity is stored as length (u32) and bytes.
+ * quarters) or the key area is full.
  */
 export function joinAdd(digestArea: usize, keyEndArea: usize, keyArea: usize, count: u32, sign: i32): u32 {
   const limit = joinMask - (joinMask >> 2);
@@ -434,28 +491,27 @@ export function joinAdd(digestArea: usize, keyEndArea: usize, keyArea: usize, co
     const keyEnd = load<u32>(keyEndArea + ((i as usize) << 2));
     const a = load<u64>(digestArea + ((i as usize) << 4));
     const b = load<u64>(digestArea + ((i as usize) << 4), 8);
-    let slot = ((a >> 20) as u32) & joinMask;
+    let slot = homeOf(a);
     while (true) {
       const at = joinSlots + (slot as usize) * 24;
-      const reference = load<u32>(at, 20);
-      if (reference == 0) {
+      if (load<u32>(at, 20) == 0) {
         const size = keyEnd - keyStart;
-        if (joinFilled >= limit || joinKeysUsed + size + 8 > joinKeysMax) return i;
+        const cell = joinFilled < limit ? takeCell(size) : 0;
+        if (cell == 0) return i;
         store<u64>(at, a);
         store<u64>(at, b, 8);
         store<i32>(at, sign, 16);
-        store<u32>(at, joinKeysUsed + 1, 20);
-        const target = joinKeys + (joinKeysUsed as usize);
+        store<u32>(at, cell, 20);
+        const target = joinKeys + (cell as usize) - 1;
         store<u32>(target, size);
-        for (let k: u32 = 0; k < size; k++) {
-          store<u8>(target + 4 + (k as usize), load<u8>(keyArea + ((keyStart + k) as usize)));
-        }
-        joinKeysUsed += (size + 4 + 3) & ~3;
+        memory.copy(target + 4, keyArea + (keyStart as usize), size as usize);
         joinFilled++;
         break;
       }
       if (load<u64>(at) == a && load<u64>(at, 8) == b) {
-        store<i32>(at, load<i32>(at, 16) + sign, 16);
+        const total = load<i32>(at, 16) + sign;
+        if (total == 0) removeSlot(slot);
+        else store<i32>(at, total, 16);
         break;
       }
       slot = (slot + 1) & joinMask;
