@@ -10,11 +10,11 @@ import { type Mapping, NO_MAPPING, NOTHING_SAID } from '../../src/config/mapping
 import { faultyPlan, livePlan, quietPlan, tamperedPlan } from './world-arbitrary.ts';
 import { ScheduledWorld, type WorldPlan } from './world-schedule.ts';
 import { verifyPair } from './world-verify.ts';
+import { PROPERTY_TIMEOUT_MS, times } from './property-runs.ts';
 
 const T = 'public.accounts';
 const WITHIN_MS = 5000;
-const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 40);
-const TIMEOUT_MS = 20_000 + RUNS * 100;
+const RUNS = times(12);
 
 function accounts(spec: Partial<TableSpec> = {}): TableSpec {
   return {
@@ -194,7 +194,7 @@ describe('a mapping that does not fit', () => {
   });
 });
 
-describe('whatever happens between two engines', { timeout: TIMEOUT_MS }, () => {
+describe('whatever happens between two engines', { timeout: PROPERTY_TIMEOUT_MS }, () => {
   const crossing = (plan: WorldPlan): WorldPlan => ({
     ...plan,
     kind: 'logical',

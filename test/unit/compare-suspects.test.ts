@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { suspectsOf } from '../../src/compare/suspects.ts';
 import type { Records } from '../../src/digest/records.ts';
 import { frameFields } from '../../src/row/stream.ts';
+import { times } from './property-runs.ts';
 
 interface Row {
   readonly key: number;
@@ -113,7 +114,7 @@ describe('suspects of two reads', () => {
           expect(suspectsAsText(primary, candidate)).toEqual(expectedOf(primary, candidate));
         },
       ),
-      { numRuns: 400 },
+      { numRuns: times(120) },
     );
   });
 
@@ -129,7 +130,7 @@ describe('suspects of two reads', () => {
           expect(suspectsAsText(primary, candidate)).toEqual(expectedOf(primary, candidate));
         },
       ),
-      { numRuns: 150 },
+      { numRuns: times(60) },
     );
   });
 
@@ -153,7 +154,7 @@ describe('suspects of two reads', () => {
         );
         expect(differing.filter((key) => !suspected.has(key))).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: times(120) },
     );
   });
 

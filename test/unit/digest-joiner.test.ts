@@ -125,7 +125,10 @@ describe('joining the rows of two sites', () => {
   it('gives the room of rows that cancelled to others, and keeps those between them findable', () => {
     const keys = (round: number): Row[] =>
       Array.from({ length: 700 }, (_, index) =>
-        row(new Uint8Array(4 + ((index * 7 + round) % 90)).fill(index & 0xff, 2).fill(round, 0, 1), index >> 8),
+        row(
+          new Uint8Array(4 + ((index * 7 + round) % 90)).fill(index & 0xff, 2).fill(round, 0, 1),
+          index >> 8,
+        ),
       );
     const everyFifth = (rows: readonly Row[]): Row[] => rows.filter((_, index) => index % 5 === 0);
     joiner.reset(1000);
@@ -134,7 +137,12 @@ describe('joining the rows of two sites', () => {
       const rows = keys(round);
       const twins = round % 10 === 0 ? rows.toReversed().slice(9) : rows.toReversed();
       const late = everyFifth(rows);
-      adds.push({ rows, sign: 1 }, { rows: late, sign: 1 }, { rows: twins, sign: -1 }, { rows: late, sign: -1 });
+      adds.push(
+        { rows, sign: 1 },
+        { rows: late, sign: 1 },
+        { rows: twins, sign: -1 },
+        { rows: late, sign: -1 },
+      );
     }
     for (const { rows, sign } of adds) expect(joiner.add(recordsOf(rows), sign)).toBe(true);
     const left = leftoversOf(joiner);

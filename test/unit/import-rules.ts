@@ -39,6 +39,12 @@ export type Sources = ReadonlyMap<string, string>;
 
 /** Every module named in `text`: import, export … from, import(), import type and the type import('…'). */
 export function importsOf(file: string, text: string): readonly Import[] {
+  // The scanner finds all but calls, at a tenth of the cost.
+  if (!/\bimport\s*\(/.test(text)) {
+    return ts
+      .preProcessFile(text, true, true)
+      .importedFiles.map(({ fileName }) => ({ specifier: fileName, dynamic: false }));
+  }
   const found: Import[] = [];
   const add = (node: ts.Node | undefined, dynamic: boolean) => {
     if (node !== undefined && ts.isStringLiteralLike(node)) found.push({ specifier: node.text, dynamic });

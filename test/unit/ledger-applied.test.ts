@@ -65,18 +65,16 @@ test('when the stream ends the index has every transaction, and nothing of the o
 test('wide rows reach the index before they fill the memory', async () => {
   const wide = Buffer.alloc(600).toString('latin1');
   // A key of 600 bytes stands in its entry.
-  for (let number = 2; number < 4; number++) {
-    const rows = Array.from({ length: 30_000 }, (_, row) => ({
-      ...insert(TABLE, row, wide),
-      key: Buffer.concat([
-        Buffer.from([0, 0, 2, 88]),
-        Buffer.alloc(592),
-        Buffer.from([row >> 8, row, number, 0]),
-        Buffer.alloc(4),
-      ]),
-    }));
-    ledger.take(transaction(number, rows));
-    await ledger.flush();
-  }
+  const rows = Array.from({ length: 30_000 }, (_, row) => ({
+    ...insert(TABLE, row, wide),
+    key: Buffer.concat([
+      Buffer.from([0, 0, 2, 88]),
+      Buffer.alloc(592),
+      Buffer.from([row >> 8, row, 2, 0]),
+      Buffer.alloc(4),
+    ]),
+  }));
+  ledger.take(transaction(2, rows));
+  await ledger.flush();
   expect(ledger.core.pending.bytes).toBe(0);
 });

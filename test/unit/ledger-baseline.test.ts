@@ -11,6 +11,7 @@ import {
   comparePlaces,
   define,
   digestOf,
+  fill,
   identity,
   insert,
   openLedger,
@@ -22,6 +23,7 @@ import {
   transaction,
   update,
 } from './ledger-fixture.ts';
+import { times } from './property-runs.ts';
 
 const KEYS = 6;
 const OF = table('accounts');
@@ -213,7 +215,7 @@ describe('a baseline that is read while the primary is written to', () => {
           removeFolder(folder);
         }
       }),
-      { numRuns: 80 },
+      { numRuns: times(12) },
     );
   }, 120_000);
 
@@ -257,6 +259,35 @@ describe('a baseline that is read while the primary is written to', () => {
       ledger.take([{ type: 'idle', position: place(9) }]);
       expect(baseline.advance(comparePlaces)).toEqual([relation]);
       expect(new StateAt(ledger.core, relation, ledger.head()).row(identity(1)).state).toBe(STATE.absent);
+    } finally {
+      await ledger.close();
+      removeFolder(folder);
+    }
+  });
+});
+
+describe('a table that is emptied', () => {
+  it('is known from then on if every row of it was known before, and else is read', async () => {
+    const folder = temporaryFolder();
+    const empty: ChangeEvent = { type: 'truncate', tables: [OF] };
+    let ledger = await openLedger(folder);
+    const stateOf = (key: number) => {
+      const relation = ledger.core.catalog.ofTable(OF.id);
+      if (relation === null) throw new Error('the table is not defined');
+      return new StateAt(ledger.core, relation, ledger.head()).row(identity(key)).state;
+    };
+    try {
+      ledger.take([define(OF), { type: 'idle', position: place(1) }]);
+      ledger.take(transaction(2, [insert(OF, 1, 'one'), empty, insert(OF, 2, 'two')]));
+      expect([stateOf(1), stateOf(2)]).toEqual([STATE.unknown, STATE.unknown]);
+      await fill(ledger, OF, 2, [{ key: 2, value: 'two' }]);
+      expect([stateOf(1), stateOf(2)]).toEqual([STATE.absent, STATE.present]);
+      ledger.take(transaction(3, [empty, insert(OF, 3, 'three'), empty, insert(OF, 4, 'four')]));
+      expect([2, 3, 4].map(stateOf)).toEqual([STATE.absent, STATE.absent, STATE.present]);
+      await ledger.flush();
+      await ledger.close();
+      ledger = await openLedger(folder);
+      expect([2, 3, 4].map(stateOf)).toEqual([STATE.absent, STATE.absent, STATE.present]);
     } finally {
       await ledger.close();
       removeFolder(folder);

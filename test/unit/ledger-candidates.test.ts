@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Candidates, type Candidate, type CleanKey, type DirtyBatch } from '../../src/ledger/candidates.ts';
 import { unprovenRanges, withProof, type ProvenRange } from '../../src/ledger/coverage.ts';
 import { storedKey } from '../../src/ledger/key.ts';
@@ -17,6 +17,7 @@ import {
   transaction,
   update,
 } from './ledger-fixture.ts';
+import { times } from './property-runs.ts';
 
 const KEYS = 8;
 const OF = table('accounts');
@@ -175,7 +176,7 @@ describe('the dirty keys of a candidate', () => {
           expect([...run.candidates.dirty(run.candidate)]).toEqual([]);
         }),
       ),
-      { numRuns: 40 },
+      { numRuns: times(10) },
     );
   }, 120_000);
 
@@ -206,6 +207,28 @@ describe('the dirty keys of a candidate', () => {
       expect(() => run.candidates.prove(clone, { ...proof, boundary: before(candidate.since) })).toThrow(
         /before the candidate/,
       );
+    });
+  });
+});
+
+describe('a process that ends while a candidate is bound anew', () => {
+  it('leaves no proof without the keys that were dirty', async () => {
+    await withLedger(async (run) => {
+      const relation = run.ledger.core.catalog.ofTable(OF.id)?.number ?? 0;
+      run.write([1, 2]);
+      await run.drain([], false);
+      const proof = { relation, from: null, to: null, position: '2', provenAtUs: 1n };
+      const { stored } = storedKey(relation, identity(1), [false]);
+      run.candidates.prove(run.candidate, { ...proof, boundary: run.ledger.head() }, [stored]);
+      const { dirty } = run.ledger.core.store;
+      const cut = vi.spyOn(dirty, 'getKeys').mockImplementation(() => {
+        throw new Error('the end');
+      });
+      expect(() => run.candidates.bind('gasan', '')).toThrow('the end');
+      cut.mockRestore();
+      const found = run.candidates.byName('gasan');
+      expect(found?.incarnation).toBe('');
+      expect(found !== null && run.candidates.hasProofs(found)).toBe(false);
     });
   });
 });

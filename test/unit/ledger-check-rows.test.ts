@@ -22,6 +22,7 @@ import {
   update,
 } from './ledger-fixture.ts';
 import { KEYS, Model, step, type Step } from './ledger-model.ts';
+import { times } from './property-runs.ts';
 
 const OF = table('accounts');
 
@@ -140,7 +141,7 @@ describe('a row of a candidate', () => {
           }
         });
       }),
-      { numRuns: 60 },
+      { numRuns: times(12) },
     );
   }, 120_000);
 
@@ -154,7 +155,7 @@ describe('a row of a candidate', () => {
           expect(judged.kind).toBe(high < head ? 'different' : judged.kind);
         });
       }),
-      { numRuns: 60 },
+      { numRuns: times(12) },
     );
   }, 120_000);
 
@@ -173,7 +174,7 @@ describe('a row of a candidate', () => {
           expect(judged).not.toEqual({ kind: 'unknown', why: 'tail' });
         });
       }),
-      { numRuns: 60 },
+      { numRuns: times(12) },
     );
   }, 120_000);
 });

@@ -7,8 +7,9 @@ import { NOT_READ, PendingEntries } from '../../src/ledger/pending.ts';
 import { newRelation } from '../../src/ledger/relation.ts';
 import { Tally } from '../../src/ledger/tally.ts';
 import { frameFields } from '../../src/row/stream.ts';
+import { times } from './property-runs.ts';
 
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: times(60) };
 
 /** Few bytes from a small alphabet, so that keys share beginnings and some are the beginning of others. */
 const key = fc
@@ -114,8 +115,8 @@ test('rows and sums are the same by halves as by whole lanes', () => {
         fingerprint: null,
       };
       const definition = { ...bare, number: 1, table: 't', cause: 'new' as const };
-      const byHalves = newRelation(definition, 1);
-      const byLanes = newRelation(definition, 1);
+      const byHalves = newRelation(definition, 1, null);
+      const byLanes = newRelation(definition, 1, null);
       const tally = new Tally();
       for (const group of groups) {
         for (const [row, one] of group) {

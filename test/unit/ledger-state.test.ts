@@ -19,6 +19,7 @@ import {
   transaction,
 } from './ledger-fixture.ts';
 import { KEYS, Model, step, type Rows, type Step } from './ledger-model.ts';
+import { times } from './property-runs.ts';
 
 type Act =
   | { readonly kind: 'transaction'; readonly steps: readonly Step[] }
@@ -119,7 +120,7 @@ describe('the state as of a commit', () => {
           removeFolder(folder);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: times(10) },
     );
   }, 120_000);
 });

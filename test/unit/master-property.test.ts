@@ -5,10 +5,9 @@ import { TwinproofError } from '../../src/errors.ts';
 import { faultyPlan, livePlan, quietPlan, tamperedPlan } from './world-arbitrary.ts';
 import { type RowWrite, type Scheduled, ScheduledWorld, type WorldPlan } from './world-schedule.ts';
 import { verifyPair } from './world-verify.ts';
+import { PROPERTY_TIMEOUT_MS, times } from './property-runs.ts';
 
-/** More by hand: `TWINPROOF_RUNS=20000 npx vitest run --project unit master-property`. */
-const RUNS = Number(process.env['TWINPROOF_RUNS'] ?? 40);
-const TIMEOUT_MS = 20_000 + RUNS * 100;
+const RUNS = times(12);
 
 interface Ended {
   readonly outcome: Outcome | 'refused';
@@ -28,7 +27,7 @@ async function verifyPlan(plan: WorldPlan): Promise<Ended> {
   }
 }
 
-describe('whatever happens while two sites are compared', { timeout: TIMEOUT_MS }, () => {
+describe('whatever happens while two sites are compared', { timeout: PROPERTY_TIMEOUT_MS }, () => {
   it('equal sites at rest are the same, in every table and to the last row', () =>
     fc.assert(
       fc.asyncProperty(quietPlan, async (plan) => {

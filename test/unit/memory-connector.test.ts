@@ -11,6 +11,7 @@ import { CollectingSink } from '../contract/collecting-sink.ts';
 import { multiset } from '../contract/reading.ts';
 import { livePlan } from './world-arbitrary.ts';
 import { ScheduledWorld, type WorldPlan } from './world-schedule.ts';
+import { times } from './property-runs.ts';
 
 const SIGNAL = new AbortController().signal;
 const ITEMS: TableSpec = {
@@ -176,7 +177,7 @@ describe('virtual time', () => {
       fc.asyncProperty(livePlan, async (plan) => {
         expect(await story(plan)).toEqual(await story(plan));
       }),
-      { numRuns: 15 },
+      { numRuns: times(8) },
     );
   });
 });

@@ -9,6 +9,7 @@ import { frameMessage, frameRow } from '../../src/row/stream.ts';
 import type { RowSink } from '../../src/connector/contract.ts';
 import { counted, END, lengthPrefix, packetsOf, rowPayload, type TestValue } from './mysql-packets.ts';
 import { micros2000, tables, type TestColumn, type TestTable } from './mysql-wire-rows.ts';
+import { times } from './property-runs.ts';
 
 // Thousands of rows and hundreds of megabytes, on a machine that may have other things to do.
 vi.setConfig({ testTimeout: 60_000 });
@@ -79,7 +80,7 @@ describe('the transcoder', () => {
       fc.property(tables, (table) => {
         expect(bodiesOf(table, () => Infinity)).toEqual(expectedBodies(table));
       }),
-      { numRuns: 200 },
+      { numRuns: times(60) },
     );
   });
 
@@ -95,7 +96,7 @@ describe('the transcoder', () => {
           expect(bodiesOf(table, cut, first)).toEqual(expectedBodies(table));
         },
       ),
-      { numRuns: 100 },
+      { numRuns: times(40) },
     );
   });
 

@@ -4,6 +4,7 @@ import { decodeMessage } from '../../connectors/postgres/pgoutput-decode.ts';
 import type { PgOutputMessage, Tuple } from '../../connectors/postgres/pgoutput-messages.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { encode, type PlainMessage, type PlainRow, type PlainValue } from './pgoutput-encoder.ts';
+import { times } from './property-runs.ts';
 
 const uint32 = fc.nat(0xffff_ffff);
 const lsn = fc.bigInt(0n, 2n ** 64n - 1n);
@@ -148,7 +149,7 @@ describe('messages of pgoutput', () => {
       fc.property(inContext, ({ message, inStream }) => {
         expect(plain(decodeMessage(encode(message), inStream))).toEqual(message);
       }),
-      { numRuns: 1000 },
+      { numRuns: times(400) },
     );
   });
 
@@ -163,7 +164,7 @@ describe('messages of pgoutput', () => {
         const long = new Uint8Array([...whole, 0]);
         expect(attempt(long, inStream)).toBe('refused');
       }),
-      { numRuns: 300 },
+      { numRuns: times(100) },
     );
   });
 
@@ -173,7 +174,7 @@ describe('messages of pgoutput', () => {
         const decoded = attempt(bytes, inStream);
         expect(decoded === 'refused' || typeof decoded.kind === 'string').toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: times(800) },
     );
   });
 
@@ -184,7 +185,7 @@ describe('messages of pgoutput', () => {
         bytes[where % bytes.length] = byte;
         attempt(bytes, inStream);
       }),
-      { numRuns: 1000 },
+      { numRuns: times(400) },
     );
   });
 

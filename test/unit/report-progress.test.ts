@@ -5,6 +5,7 @@ import type { Progress } from '../../src/compare/result.ts';
 import { barLine, fractionOf, logLine, timeLeftOf } from '../../src/report/progress-line.ts';
 import { showProgress } from '../../src/report/progress.ts';
 import { widthOf } from '../../src/report/text-width.ts';
+import { times } from './property-runs.ts';
 
 const HALF: Progress = {
   table: 'public.orders',
@@ -79,7 +80,7 @@ describe('the line of the bar', () => {
         expect(line + logLine(state, unicode)).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
         expect(line).not.toMatch(/NaN|Infinity|undefined/);
       }),
-      { numRuns: 60 },
+      { numRuns: times(30) },
     );
   });
 });

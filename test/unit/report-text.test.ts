@@ -11,6 +11,7 @@ import {
 } from '../../src/report/quantity.ts';
 import { terminalJson, terminalText } from '../../src/report/terminal-text.ts';
 import { truncateMiddle, widthOf, wrap } from '../../src/report/text-width.ts';
+import { times } from './property-runs.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 60 });
 /** What a terminal acts on: C0, DEL, C1, bidirectional controls, zero width, line separators. */
@@ -100,7 +101,7 @@ describe('width', () => {
           expect(lines.join('').replaceAll(' ', '')).toBe(safe.replaceAll(' ', ''));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: times(200) },
     );
   });
 });

@@ -6,6 +6,7 @@ import { groupReasons } from '../../src/report/reason-list.ts';
 import { verifyDocument, verifyJson } from '../../src/report/verify-json.ts';
 import { verifyText } from '../../src/report/verify-text.ts';
 import { MIXED, resultOf, tableOf } from './report-sample.ts';
+import { times } from './property-runs.ts';
 
 // oxlint-disable-next-line no-control-regex -- what a terminal acts on is what is looked for
 const DANGEROUS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/;
@@ -196,7 +197,7 @@ describe('a verification as text', () => {
         expect(lines.filter((line) => widthOf(line) > width)).toEqual([]);
       }),
       {
-        numRuns: 40,
+        numRuns: times(15),
         // A name whose columns a table library counted otherwise.
         examples: [['\u{1f3cd}\u0000\u{2ee5e}\u{14647}', '', '', 72]],
       },
