@@ -38,12 +38,19 @@ export interface SnapshotReading {
   readonly until: Position;
 }
 
+/**
+ * What makes the bytes of a key column stand in the server's order: false, nothing; true, its top bit is turned (a two's
+ * complement integer, most significant byte first); `little`, its bytes are turned round (an integer whose least
+ * significant byte comes first), and with `signed` the top bit then too.
+ */
+export type KeyOrder = boolean | 'little' | 'little signed';
+
 /** The primary as `watch` needs it, beside what every connector gives. */
 export interface LedgerPrimary extends ChangeSource {
   /** What has to be remembered, so that candidates can be followed without the primary. Asked again from time to time. */
   followedSource(signal: AbortSignal): Promise<FollowedSource>;
-  /** Which leading key columns of a streamed table are two's complement integers, so that the store orders them. */
-  signedKey(table: StreamedTable): readonly boolean[];
+  /** What puts the leading key columns of a streamed table into the server's order, of each one. */
+  signedKey(table: StreamedTable): readonly KeyOrder[];
   /**
    * The selected tables by their leaves, in the forms of this kind of pair. Polled. What was read from a leaf counts
    * only if its fingerprint is the same before the description was read and after the rows were.
@@ -83,6 +90,7 @@ export interface LedgerPrimary extends ChangeSource {
 /**
  * Between which positions of the primary's log a read of a candidate lies. Every commit up to `atLeast` is in it; none
  * behind the first commit that lies beyond `atMost` is (a commit can be visible before the position passes it, measured).
+ * `atMost` may lie before `atLeast`: then no commit of the table is known to lie in between.
  */
 export interface Bracket {
   readonly atLeast: Position;
@@ -96,6 +104,19 @@ export interface PendingLog {
   readonly bytes: bigint | null;
   /** Commit time of the newest transaction applied, microseconds since 1970 UTC on the primary's clock. */
   readonly appliedCommitUs: bigint | null;
+  /** What was applied last is the record of the primary's shutdown; null or absent: it is not, or that does not show. */
+  readonly shutDown?: ShutDown | null;
+}
+
+/**
+ * The record that a server writes behind everything else when it is shut down in order, or, before anybody can connect,
+ * when it has recovered from a crash: whatever that run of the server committed lies before it.
+ */
+export interface ShutDown {
+  /** Where it begins. Whoever reads the primary's head at or before it read it of the run that ended so. */
+  readonly begin: Position;
+  /** Its time, microseconds since 1970 UTC on the primary's clock, or less: when it was written no session was left. */
+  readonly timeUs: bigint;
 }
 
 /** A candidate as `watch` and `certify` need it, beside what every connector gives. None of it asks the primary. */
@@ -172,7 +193,7 @@ export function ledgerSite<Site extends Connector>(site: Site): Site & LedgerSit
   if (isLedgerSite(site)) return site;
   throw new TwinproofError('TP-STREAM-SETUP', {
     message: `changes of ${site.engine} cannot be streamed`,
-    hint: 'a ledger needs a PostgreSQL primary',
+    hint: 'a ledger needs a primary of PostgreSQL, MySQL or MariaDB',
   });
 }
 

@@ -1,4 +1,5 @@
 import type { StreamedTable } from '../connector/changes.ts';
+import type { KeyOrder } from '../connector/ledger-sites.ts';
 import type { Core } from './core.ts';
 import { RECORD } from './record.ts';
 import {
@@ -10,8 +11,8 @@ import {
   type RelationDefinition,
 } from './relation.ts';
 
-/** Which leading key columns of a table are two's complement integers: the connector's knowledge. */
-export type SignedKey = (table: StreamedTable) => readonly boolean[];
+/** What puts the leading key columns of a table in order: the connector's knowledge. */
+export type SignedKey = (table: StreamedTable) => readonly KeyOrder[];
 
 /**
  * Begins generations of tables and writes each beginning into the journal. A generation ends what was known of the rows

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { KeyOrder } from '../connector/ledger-sites.ts';
 import { NULL_LENGTH, int32At } from '../row/stream.ts';
 import { copyBytes, Scratch } from './bytes.ts';
 
@@ -8,7 +9,7 @@ import { copyBytes, Scratch } from './bytes.ts';
  * keys of fixed width are in byte order, and no two keys share their bytes.
  *
  * A signed field has its top bit turned: its bytes are then in the order of the numbers (two's complement, big endian,
- * as PostgreSQL's int8send).
+ * as PostgreSQL's int8send). A little-endian one (MySQL's) stands with its bytes turned round before that.
  *
  * LMDB takes keys of 1978 bytes at most. A key above LONG_KEY_BYTES keeps its first bytes and ends in the SHA-256 of the
  * whole; the whole then stands in the value. A stored key of exactly that length is always such a one.
@@ -26,10 +27,10 @@ export interface StoredKey {
 }
 
 /**
- * `identity` is a key as FoundRow.key gives it; `signed` says of each field whether it is a two's complement integer.
+ * `identity` is a key as FoundRow.key gives it; `signed` says of each field what puts it in order.
  * Throws RangeError for a NULL in the key or another number of fields: such a row cannot be told apart.
  */
-export function storedKey(relation: number, identity: Uint8Array, signed: readonly boolean[]): StoredKey {
+export function storedKey(relation: number, identity: Uint8Array, signed: readonly KeyOrder[]): StoredKey {
   const bytes = Buffer.allocUnsafe(RELATION_BYTES + identity.length + signed.length);
   return shortened(bytes.subarray(0, layOut(bytes, relation, identity, signed)));
 }
@@ -47,7 +48,7 @@ export class KeyScratch {
   fields: Buffer = Buffer.alloc(0);
 
   /** As storedKey. */
-  set(relation: number, identity: Uint8Array, signed: readonly boolean[]): void {
+  set(relation: number, identity: Uint8Array, signed: readonly KeyOrder[]): void {
     const size = RELATION_BYTES + identity.length + signed.length;
     if (size > LONG_KEY_BYTES) {
       const { stored, long } = storedKey(relation, identity, signed);
@@ -64,7 +65,7 @@ export class KeyScratch {
 }
 
 /** Writes relation and fields, unshortened, to the beginning of `bytes`; the answer is their length. */
-function layOut(bytes: Buffer, relation: number, identity: Uint8Array, signed: readonly boolean[]): number {
+function layOut(bytes: Buffer, relation: number, identity: Uint8Array, signed: readonly KeyOrder[]): number {
   for (let byte = 0; byte < RELATION_BYTES; byte++) bytes[byte] = relation >>> (24 - 8 * byte);
   let to = RELATION_BYTES;
   let from = 0;
@@ -76,7 +77,9 @@ function layOut(bytes: Buffer, relation: number, identity: Uint8Array, signed: r
     if (from + length > identity.length) throw new RangeError('a key is cut off');
     if (field < signed.length - 1) to = putLength(bytes, to, length);
     copyBytes(identity, from, length, bytes, to);
-    if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
+    const order = signed[field] ?? false;
+    if (isLittle(order)) turnRound(bytes, to, length);
+    if (isSigned(order) && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
     from += length;
     to += length;
   }
@@ -103,7 +106,7 @@ export function storedFromFields(relation: number, fields: Uint8Array): StoredKe
 }
 
 /** The identity (FoundRow.key) that `fields`, a key in the layout of the store, came from. */
-export function identityOf(fields: Uint8Array, signed: readonly boolean[]): Uint8Array {
+export function identityOf(fields: Uint8Array, signed: readonly KeyOrder[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(fields.length + 4 * signed.length);
   let to = 0;
   let from = 0;
@@ -120,11 +123,29 @@ export function identityOf(fields: Uint8Array, signed: readonly boolean[]): Uint
     bytes.writeInt32BE(length, to);
     to += 4;
     bytes.set(fields.subarray(from, from + length), to);
-    if (signed[field] === true && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
+    const order = signed[field] ?? false;
+    if (isSigned(order) && length > 0) bytes[to] = (bytes[to] ?? 0) ^ 0x80;
+    if (isLittle(order)) turnRound(bytes, to, length);
     from += length;
     to += length;
   }
   return bytes.subarray(0, to);
+}
+
+function isSigned(order: KeyOrder): boolean {
+  return order === true || order === 'little signed';
+}
+
+function isLittle(order: KeyOrder): boolean {
+  return order === 'little' || order === 'little signed';
+}
+
+function turnRound(bytes: Buffer, from: number, length: number): void {
+  for (let low = from, high = from + length - 1; low < high; low++, high--) {
+    const kept = bytes[low] ?? 0;
+    bytes[low] = bytes[high] ?? 0;
+    bytes[high] = kept;
+  }
 }
 
 function putLength(bytes: Buffer, at: number, length: number): number {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { StreamedTable } from '../connector/changes.ts';
+import type { KeyOrder } from '../connector/ledger-sites.ts';
 import { parseStored } from './stored.ts';
 
 const definitionSchema = z.object({
@@ -11,7 +12,7 @@ const definitionSchema = z.object({
   columns: z.array(z.object({ name: z.string(), type: z.string(), encoding: z.string().nullable() })),
   absent: z.array(z.string()),
   keyFields: z.int().nullable(),
-  signed: z.array(z.boolean()),
+  signed: z.array(z.union([z.boolean(), z.enum(['little', 'little signed'])])),
   fingerprint: z.string().nullable(),
 });
 
@@ -48,8 +49,8 @@ export interface RelationDefinition {
   readonly absent: readonly string[];
   /** Null: the log does not say which row changed, so no row of it is known. */
   readonly keyFields: number | null;
-  /** Of each key field: it is a two's complement integer (src/ledger/key.ts). */
-  readonly signed: readonly boolean[];
+  /** Of each key field: what puts its bytes in order (src/ledger/key.ts). */
+  readonly signed: readonly KeyOrder[];
   readonly fingerprint: string | null;
 }
 
@@ -85,7 +86,7 @@ export function definitionOf(
   table: StreamedTable,
   number: number,
   cause: Cause,
-  signed: readonly boolean[],
+  signed: readonly KeyOrder[],
 ): RelationDefinition {
   const columns = table.columns.map(({ name, type, encoding }) => ({ name, type, encoding }));
   const { id, leaf, root, absent, keyFields, fingerprint } = table;
