@@ -70,13 +70,15 @@ export async function readIndexes(session: Session, signal: AbortSignal): Promis
   );
 }
 
-export type PartitionRow = Readonly<Record<'table' | 'definition', string>>;
+/** `scheme` is how the table is cut; `definition` also says when each part was made or rebuilt last. */
+export type PartitionRow = Readonly<Record<'table' | 'scheme' | 'definition', string>>;
+
+const SCHEME = `concat_ws('|', partition_name, subpartition_name, partition_method, subpartition_method,
+       partition_expression, subpartition_expression, partition_description)`;
 
 export async function readPartitions(session: Session, signal: AbortSignal): Promise<PartitionRow[]> {
   return session.rows<PartitionRow>(
-    `select table_name as \`table\`, concat_ws('|', partition_name, subpartition_name, partition_method,
-       subpartition_method, partition_expression, subpartition_expression, partition_description,
-       create_time) as \`definition\`
+    `select table_name as \`table\`, ${SCHEME} as \`scheme\`, concat_ws('|', ${SCHEME}, create_time) as \`definition\`
      from information_schema.partitions where partition_name is not null and ${HERE}
      order by table_name, partition_ordinal_position, subpartition_ordinal_position`,
     [],

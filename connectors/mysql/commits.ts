@@ -12,7 +12,7 @@ import type { Session } from './session.ts';
 const POLLS = 10;
 const POLL_MS = 20;
 
-type Pending = 'none' | 'pending' | 'unknown';
+export type Pending = 'none' | 'pending' | 'unknown';
 
 /**
  * On the primary: does a commit that is in the log, and so may be on the candidate, stay invisible? That is so while it
@@ -74,7 +74,11 @@ export function parseOwned(text: string): GtidSet {
  */
 async function pendingInMariadb(session: Session, signal: AbortSignal): Promise<Pending> {
   const end = await readLogPlace(session, signal);
-  if (end === null) return 'unknown';
+  return end === null ? 'unknown' : pendingUpTo(session, end, signal);
+}
+
+/** MariaDB: whether what its log holds up to a place stays invisible; waits the moment that a commit takes. */
+export async function pendingUpTo(session: Session, end: LogPlace, signal: AbortSignal): Promise<Pending> {
   for (let poll = 0; ; poll++) {
     const visible = await readVisible(session, signal);
     if (visible === null) return 'unknown';

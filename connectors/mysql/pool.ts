@@ -50,6 +50,32 @@ export class ReaderPool {
     });
   }
 
+  /**
+   * As `read`, several reads under one snapshot, in which `look` is asked something first. Throws what `look` throws, too.
+   */
+  async readInSnapshot<T>(
+    reads: Iterable<RawRead>,
+    sink: RowSink,
+    look: (session: Session) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    let seen: { readonly value: T } | null = null;
+    await this.#pool.use(signal, async ({ session, wire }) => {
+      await session.rows('START TRANSACTION WITH CONSISTENT SNAPSHOT', [], signal);
+      try {
+        seen = { value: await look(session) };
+        for (const read of reads) {
+          const warnings = await wire.read(read, sink, signal);
+          if (warnings > 0) await this.#judgeWarnings(session, signal);
+        }
+      } finally {
+        // Whoever gets the connection next must not read in this snapshot: where this fails, nobody does.
+        if (!session.stream.destroyed) await session.rows('COMMIT', [], new AbortController().signal);
+      }
+    });
+    return valueOf(seen);
+  }
+
   /** Reads that go on end with TP-CONNECTION-LOST, on the server too. */
   close(): Promise<void> {
     return this.#pool.close();
@@ -76,6 +102,11 @@ export class ReaderPool {
     const errno = Number(serious.Code);
     throw failureOf(new ServerError(errno, null, serious.Message), 'query', this.#target.label);
   }
+}
+
+function valueOf<T>(seen: { readonly value: T } | null): T {
+  if (seen === null) throw new TwinproofError('TP-BUG', { message: 'a snapshot was not looked at' });
+  return seen.value;
 }
 
 /** An error of the server leaves the session usable; anything else leaves an answer on its way, or no socket. */

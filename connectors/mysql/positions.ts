@@ -62,7 +62,7 @@ export async function readHead(
   memory: HeadMemory = newHeadMemory(),
   now: () => number = () => performance.now(),
 ): Promise<HeadReading> {
-  const head = await readEnd(session, signal);
+  const head = await readLogEnd(session, signal);
   const readAtMs = now();
   const known = memory.quiet;
   if (known?.head === head && readAtMs - known.readAtMs < QUIET_FOR_MS) return { head, quiet: true };
@@ -76,7 +76,8 @@ export async function readHead(
   return { head, quiet };
 }
 
-async function readEnd(session: Session, signal: AbortSignal): Promise<Position> {
+/** The head of the server's own log, also of a replica's, without asking whether it is quiet. Throws as readHead. */
+export async function readLogEnd(session: Session, signal: AbortSignal): Promise<Position> {
   if (session.flavor === 'mariadb') {
     const [row] = await session.rows<{ log: string; gtids: string }>(
       'SELECT @@global.log_bin AS log, @@global.gtid_binlog_pos AS gtids',

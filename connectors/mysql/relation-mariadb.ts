@@ -208,7 +208,7 @@ async function standsBetween(candidate: Session, primary: Session, signal: Abort
   return false;
 }
 
-async function readState(session: Session, signal: AbortSignal): Promise<Gtid[]> {
+export async function readState(session: Session, signal: AbortSignal): Promise<Gtid[]> {
   const [row] = await session.rows<{ gtids: string }>(
     'SELECT @@global.gtid_binlog_state AS gtids',
     [],
@@ -221,7 +221,7 @@ async function readState(session: Session, signal: AbortSignal): Promise<Gtid[]>
  * What the candidate wrote itself when it was the primary. Its gtid_slave_pos does not have that; but a transaction of its
  * own that is in the primary's log too was behind everything it had in that domain then.
  */
-function ownPastOf(ours: readonly Gtid[], theirs: readonly Gtid[], server: bigint): GtidList {
+export function ownPastOf(ours: readonly Gtid[], theirs: readonly Gtid[], server: bigint): GtidList {
   const own = new Map<bigint, { server: bigint; sequence: bigint }>();
   for (const { domain, sequence } of ours.filter((gtid) => gtid.server === server)) {
     const there = theirs.find((gtid) => gtid.domain === domain && gtid.server === server);

@@ -4,6 +4,7 @@ import {
   type ColumnRow,
   demandWholeDatabase,
   type IndexRow,
+  type PartitionRow,
   readColumns,
   readIndexes,
   readPartitions,
@@ -26,7 +27,14 @@ interface Facts {
   readonly table: TableRow;
   readonly columns: readonly ColumnRow[];
   readonly indexes: readonly IndexRow[];
-  readonly partitions: readonly string[];
+  readonly partitions: readonly PartitionRow[];
+}
+
+/** A table, and what tells versions of its definition apart for those who follow its changes. */
+export interface DefinedTable {
+  readonly description: TableDescription;
+  /** As TableDescription.fingerprint, but the same after a TRUNCATE or a rebuild, which the log shows. */
+  readonly definition: string;
 }
 
 /**
@@ -39,6 +47,15 @@ export async function describeTables(
   selects: (schema: string, table: string) => boolean,
   signal: AbortSignal,
 ): Promise<TableDescription[]> {
+  return (await readDefinedTables(session, selects, signal)).map(({ description }) => description);
+}
+
+/** As describeTables. */
+export async function readDefinedTables(
+  session: Session,
+  selects: (schema: string, table: string) => boolean,
+  signal: AbortSignal,
+): Promise<DefinedTable[]> {
   await demandWholeDatabase(session, signal);
   const [here] = await session.rows<{ name: string }>('select database() as `name`', [], signal);
   const schema = here?.name ?? '';
@@ -49,14 +66,15 @@ export async function describeTables(
   return tables
     .filter(({ type, name }) => TABLE_TYPES.has(type) && selects(schema, name))
     .toSorted((a, b) => compareText(a.name, b.name))
-    .map((table) =>
-      describe(schema, {
+    .map((table) => {
+      const facts = {
         table,
         columns: columns.get(table.name) ?? [],
         indexes: indexes.get(table.name) ?? [],
-        partitions: (partitions.get(table.name) ?? []).map(({ definition }) => definition),
-      }),
-    );
+        partitions: partitions.get(table.name) ?? [],
+      };
+      return { description: describe(schema, facts), definition: digestOf(definitionOf(facts, 'lasting')) };
+    });
 }
 
 function describe(schema: string, facts: Facts): TableDescription {
@@ -80,7 +98,7 @@ function describe(schema: string, facts: Facts): TableDescription {
     clustered: key?.clustered ?? false,
     rowsEstimate: Number(table.tableRows ?? 0),
     bytesEstimate: Number(table.dataLength ?? 0),
-    fingerprint: fingerprintOf(facts),
+    fingerprint: digestOf(definitionOf(facts, 'stored')),
     obstacle: obstacleOf(name, table),
     handle,
   };
@@ -113,12 +131,13 @@ function describeColumn(row: ColumnRow): ColumnDescription {
 }
 
 /**
- * Of the definition alone: nothing that writing or ANALYZE changes. The time of creation is that of the last rebuild, so
- * an ALTER that rewrites the table shows even where its columns stay (on MariaDB a TRUNCATE too).
+ * Of the definition alone: nothing that writing or ANALYZE changes. `stored` has the time of creation too, which is that
+ * of the last rebuild, so an ALTER that rewrites the table shows even where its columns stay (on MariaDB a TRUNCATE too).
  */
-function fingerprintOf({ table, columns, indexes, partitions }: Facts): string {
-  const definition = {
-    table: [table.type, table.engine, table.format, table.created, table.options, table.collation],
+function definitionOf({ table, columns, indexes, partitions }: Facts, of: 'stored' | 'lasting'): unknown {
+  const created = of === 'stored' ? table.created : '';
+  return {
+    table: [table.type, table.engine, table.format, created, table.options, table.collation],
     columns: columns.map((column) => [
       column.name,
       column.columnType,
@@ -138,8 +157,11 @@ function fingerprintOf({ table, columns, indexes, partitions }: Facts): string {
       part.unique,
       part.type,
     ]),
-    partitions,
+    partitions: partitions.map(({ scheme, definition }) => (of === 'stored' ? definition : scheme)),
   };
+}
+
+function digestOf(definition: unknown): string {
   return createHash('sha256').update(JSON.stringify(definition)).digest('hex').slice(0, FINGERPRINT_DIGITS);
 }
 
