@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { connectSite } from '../connectors/registry.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
+import { addConfigCommand } from './commands/config.command.ts';
 import { addDemoCommand } from './commands/demo.command.ts';
 import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
@@ -20,6 +21,8 @@ import { colourWanted, unicodeWanted } from './report/colour.ts';
 import { terminalText } from './report/terminal-text.ts';
 
 const WIDTH_WITHOUT_TERMINAL = 100;
+/** Why a run ends when `| head` has what it wants. */
+const NOT_READ = new TwinproofError('TP-INTERRUPTED', { message: 'nobody reads the output any more' });
 
 /** Runs a command line. The answer is the exit code; nothing is thrown. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -31,13 +34,25 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
+  // What is done by then keeps its exit code; what goes on for ever ends.
+  const onClosed = (error: unknown): void => {
+    if (!isClosedPipe(error)) throw error;
+    stop.abort(NOT_READ);
+  };
+  process.stdout.on('error', onClosed);
+  process.stderr.on('error', onClosed);
   const program = buildProgram(siteIo(stop.signal));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
-    return report(error, argv.includes('--debug'));
+    return stop.signal.reason === NOT_READ ? EXIT.unknown : report(error, argv.includes('--debug'));
   }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
 }
 
 function buildProgram(io: SiteIo): Command {
@@ -58,6 +73,7 @@ function buildProgram(io: SiteIo): Command {
   addCertificateCommand(program, io);
   addLagCommand(program, io);
   addLedgerCommand(program, io);
+  addConfigCommand(program, io);
   addKeygenCommand(program, io);
   addDemoCommand(program, io);
   for (const command of allCommands(program)) command.exitOverride();

@@ -206,6 +206,11 @@ export const CODES = {
     hint: 'nothing is certified from it: move it aside and start a new one; see what the disk says',
     exitCode: 3,
   },
+  'TP-BOARD': {
+    message: 'the board cannot be served',
+    hint: 'see whether another program listens there, and check board.listen and board.tls of the configuration',
+    exitCode: 3,
+  },
   'TP-DEMO': {
     message: 'the demo cannot run here',
     hint: 'it needs the development dependencies: run it in a checkout after `npm ci`',

@@ -71,11 +71,18 @@ export function addSignature(envelope: Envelope, privateKey: KeyObject): Envelop
 
 /** The text of a certificate file. */
 export function writeEnvelope(envelope: Envelope): string {
-  const { payload, payloadType, signatures } = envelope;
-  const json = {
+  return `${JSON.stringify(envelopeJson(envelope), null, 2)}\n`;
+}
+
+/** The same on one line, without its end: for files of many. */
+export function writeEnvelopeLine(envelope: Envelope): string {
+  return JSON.stringify(envelopeJson(envelope));
+}
+
+function envelopeJson({ payload, payloadType, signatures }: Envelope): object {
+  return {
     payload: payload.toString('base64'),
     payloadType,
     signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: sig.toString('base64') })),
   };
-  return `${JSON.stringify(json, null, 2)}\n`;
 }

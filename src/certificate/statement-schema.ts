@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VERDICT_SCHEMA } from '../verdict/json.ts';
+import { VERDICT_SCHEMA, type VerdictJson } from '../verdict/json.ts';
 import { PREDICATE_TYPE, STATEMENT_TYPE, type Statement } from './statement.ts';
 
 const text = z.string();
@@ -10,14 +10,15 @@ const number = z.number();
 const outcome = z.enum(['same', 'different', 'unproven']);
 const decider = z.enum(['command line', 'configuration', 'twinproof']);
 
-const verdict = z.object({
+/** A verdict as JSON. */
+export const verdictSchema: z.ZodType<VerdictJson> = z.object({
   schema: z.literal(VERDICT_SCHEMA),
   verdict: z.enum(['SAFE', 'SAFE_WITH_LOSS', 'NOT_SAFE', 'UNKNOWN']),
   mode: z.enum(['switchover', 'failover']),
   integrity: outcome,
   loss: z.object({
     kind: z.enum(['none', 'bounded', 'unbounded', 'unknown']),
-    basis: z.enum(['head', 'ledger', 'clean-shutdown', 'synchronous-commit']).nullable(),
+    basis: z.enum(['head', 'ledger', 'clean-shutdown']).nullable(),
     transactions: count.nullable(),
     changes: count.nullable(),
     keys: count.nullable(),
@@ -39,6 +40,7 @@ const verdict = z.object({
       .nullable()
       .optional(),
     recoverableBytes: count.nullable().optional(),
+    shutDownAt: time.nullable().optional(),
   }),
   rpo: z.object({
     objectiveMs: number.nullable(),
@@ -65,28 +67,29 @@ const verdict = z.object({
   expiresAt: time,
 });
 
+/** Who a site is, as JSON. */
+export const identitySchema = z.object({
+  engine: text,
+  version: text,
+  systemId: text,
+  instance: text,
+  timeline: text.nullable(),
+  role: z.enum(['primary', 'standby', 'subscriber']),
+  writable: z.boolean(),
+  database: text,
+  databases: z.array(text),
+  address: text.nullable(),
+  serverTime: text,
+});
+
 const site = z.object({
-  identity: z
-    .object({
-      engine: text,
-      version: text,
-      systemId: text,
-      instance: text,
-      timeline: text.nullable(),
-      role: z.enum(['primary', 'standby', 'subscriber']),
-      writable: z.boolean(),
-      database: text,
-      databases: z.array(text),
-      address: text.nullable(),
-      serverTime: text,
-    })
-    .nullable(),
+  identity: identitySchema.nullable(),
   position: text.nullable(),
   clockSkewMs: number.nullable(),
 });
 
 const predicate = z.object({
-  verdict,
+  verdict: verdictSchema,
   primary: site,
   candidate: site,
   times: z.object({ startedAt: time, finishedAt: time, provenAt: time.nullable() }),

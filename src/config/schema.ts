@@ -3,13 +3,16 @@ import { z } from 'zod';
 import { TwinproofError } from '../errors.ts';
 import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
+import type { BoardConfig, Fleet, FleetFacts, StateConfig } from './fleet.ts';
+import { factSchemas, fleetSchemas } from './fleet-schema.ts';
 import type { Mapping } from './mapping.ts';
 import { mappingSchema } from './mapping-schema.ts';
-import { Secret, hasReference, readSecretFile, withVariables, type Environment } from './secret.ts';
+import { withVariables, type Secret } from './secret.ts';
+import { readPassword, readToken, readUrl, type SchemaContext } from './site-secret.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { DEFAULT_STREAM, type StreamSettings } from './stream.ts';
-import { parseUrl, type ParsedUrl, type SiteAddress, type UrlSource } from './url.ts';
+import type { ParsedUrl, SiteAddress } from './url.ts';
 import { endOf, UNTIL_HINT, type Waiver } from './waiver.ts';
 
 export interface SiteConfig {
@@ -18,6 +21,8 @@ export interface SiteConfig {
   readonly address: SiteAddress;
   /** Where it stands, in the owner's words. */
   readonly site: string | null;
+  /** What fails together with it, in the owner's words: a building, a power feed. Absent: not said. */
+  readonly faultDomain?: string;
   readonly warnings: readonly string[];
   /** Names of what makes its log readable. */
   readonly stream: StreamSettings;
@@ -37,6 +42,7 @@ export interface SystemConfig {
   readonly mapping?: Mapping;
   /** Findings of readiness that somebody has accepted. */
   readonly waivers: readonly Waiver[];
+  readonly fleet: FleetFacts;
 }
 
 export interface LedgerConfig {
@@ -46,23 +52,20 @@ export interface LedgerConfig {
   readonly retention: { readonly time: number | null; readonly size: number | null };
 }
 
-/** What the schema makes of a file; loading adds where it came from. */
-export interface ConfigContent {
+/** What the schema makes of one file, of which a configuration may have several. */
+export interface ConfigPart {
   readonly systems: readonly SystemConfig[];
   readonly ledger: LedgerConfig | null;
   /** `key`: absolute path of the private key. */
   readonly signing: { readonly key: string } | null;
-}
-
-/** What values are resolved against. */
-export interface SchemaContext {
-  /** Relative paths start here: the folder of the configuration file. */
-  readonly folder: string;
-  readonly environment: Environment;
+  readonly fleet: Fleet | null;
+  /** `path` null: beside the ledger. */
+  readonly state: (Omit<StateConfig, 'path'> & { readonly path: string | null }) | null;
+  readonly board: BoardConfig | null;
 }
 
 /** Issues of the kind `custom` carry code and hint of the error in `params`. */
-export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
+export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
   const text = z
     .string()
     .transform((raw, issues) => attempt(issues, () => withVariables(raw, context.environment)));
@@ -84,6 +87,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .transform((raw, issues) => attempt(issues, () => readPassword(raw, context)))
       .optional(),
     site: name.optional(),
+    faultDomain: name.optional(),
     slot: text.pipe(z.string().refine(isSlotName, { error: SLOT_RULE })).default(DEFAULT_STREAM.slot),
     publication: text
       .pipe(z.string().min(1, { error: 'a name is wanted' }).max(63))
@@ -91,6 +95,8 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
     allowUnboundedWal: z.boolean().default(DEFAULT_STREAM.allowUnboundedWal),
   };
   const words = text.pipe(z.string().trim().min(1, { error: 'may not be empty' }));
+  const secret = z.unknown().transform((raw, issues) => attempt(issues, () => readToken(raw, context)));
+  const pieces = { name, words, duration, file, secret };
   const waiver = z.strictObject({
     rule: text.pipe(z.string().regex(/^TP-R-[A-Z0-9-]+$/, { error: 'the code of a rule is wanted: TP-R-…' })),
     subject: words.nullable().default(null),
@@ -133,9 +139,13 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .default({ rowsPerSecond: null }),
     mapping: mappingSchema.optional(),
     waivers: z.array(waiver).default([]),
+    ...factSchemas(pieces),
   });
+  const systems = z.record(z.string(), system);
   return z.strictObject({
-    systems: z.record(z.string(), system).transform((systems, issues) => toSystems(systems, issues)),
+    systems: (context.part ? systems.default({}) : systems).transform((found, issues) =>
+      toSystems(found, context.part, issues),
+    ),
     ledger: z
       .strictObject({
         path: file,
@@ -146,6 +156,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigContent> {
       .nullable()
       .default(null),
     signing: z.strictObject({ key: file }).nullable().default(null),
+    ...fleetSchemas(pieces),
   });
 }
 
@@ -186,60 +197,6 @@ function isName(text: string): boolean {
   return text.trim() !== '' && !/[\p{Cc}/:]/u.test(text);
 }
 
-/** A secret as `{ file: … }` or as text with `${ENV}`; `literal` when it stands in the configuration itself. */
-function readSecretText(
-  raw: unknown,
-  context: SchemaContext,
-  write?: (value: string, offset: number, template: string) => string,
-): { value: string; literal: boolean } {
-  if (typeof raw === 'string') {
-    const value = withVariables(
-      raw,
-      context.environment,
-      (part, offset) => write?.(part, offset, raw) ?? part,
-    );
-    return { value, literal: !hasReference(raw) };
-  }
-  const reference = z.strictObject({ file: z.string().min(1) }).safeParse(raw);
-  if (!reference.success) {
-    throw new TwinproofError('TP-CONFIG', {
-      message: raw === undefined ? 'is missing' : 'text, ${ENV} or { file: path } is wanted',
-    });
-  }
-  const file = withVariables(reference.data.file, context.environment);
-  return { value: readSecretFile(path.resolve(context.folder, file)), literal: false };
-}
-
-function readUrl(raw: unknown, context: SchemaContext): ParsedUrl {
-  const { value, literal } = readSecretText(raw, context, asUrlPart);
-  // A password that is written out beside ${HOST} is as plain as one in a URL without references.
-  const source: UrlSource =
-    literal || (typeof raw === 'string' && holdsPlainPassword(raw)) ? 'file' : 'secret';
-  return parseUrl(value, source);
-}
-
-/** User and password come into a URL percent-encoded, so that a variable holds the password as it is. */
-function asUrlPart(value: string, offset: number, template: string): string {
-  const inLogin = offset > template.indexOf('://') && offset < template.lastIndexOf('@');
-  return inLogin && template.includes('://') ? encodeURIComponent(value) : value;
-}
-
-function holdsPlainPassword(template: string): boolean {
-  const password = /^[^:]+:\/\/[^@/]*?:([^@]*)@/.exec(template.replaceAll(/\$\{[^{}]*\}/g, '$'))?.[1];
-  return password !== undefined && password !== '' && !password.includes('$');
-}
-
-function readPassword(raw: unknown, context: SchemaContext): Secret {
-  const { value, literal } = readSecretText(raw, context);
-  if (literal) {
-    throw new TwinproofError('TP-CONFIG', {
-      message: 'a password is not written into the configuration',
-      hint: 'write ${NAME} for an environment variable or { file: path } for a file that only its owner can read',
-    });
-  }
-  return new Secret(value);
-}
-
 /** What PostgreSQL takes for the name of a slot (manual, "Replication Slots"). */
 const SLOT_RULE = 'the name of a slot is 1 to 63 lowercase letters, digits and underscores';
 
@@ -251,6 +208,7 @@ interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUn
   readonly url: ParsedUrl;
   readonly password?: Secret | undefined;
   readonly site?: string | undefined;
+  readonly faultDomain?: string | undefined;
   readonly mapping?: Mapping | undefined;
 }
 
@@ -265,6 +223,7 @@ function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
     site: raw.site ?? null,
     warnings,
     stream: { slot: raw.slot, publication: raw.publication, allowUnboundedWal: raw.allowUnboundedWal },
+    ...(raw.faultDomain === undefined ? {} : { faultDomain: raw.faultDomain }),
     ...(raw.mapping === undefined ? {} : { mapping: raw.mapping }),
   };
 }
@@ -281,11 +240,18 @@ function refuseDuplicates(candidates: readonly SiteConfig[], issues: Issues): vo
   }
 }
 
-type RawSystem = Omit<SystemConfig, 'name' | 'mapping'> & { readonly mapping?: Mapping | undefined };
+interface RawSystem extends Omit<SystemConfig, 'name' | 'mapping' | 'fleet'>, Omit<FleetFacts, 'rto'> {
+  readonly mapping?: Mapping | undefined;
+  readonly objectives: { readonly rpo: number | null; readonly rto: number | null };
+}
 
-function toSystems(systems: Readonly<Record<string, RawSystem>>, issues: Issues): readonly SystemConfig[] {
+function toSystems(
+  systems: Readonly<Record<string, RawSystem>>,
+  part: boolean,
+  issues: Issues,
+): readonly SystemConfig[] {
   const names = Object.keys(systems);
-  if (names.length === 0) {
+  if (names.length === 0 && !part) {
     report(issues, new TwinproofError('TP-CONFIG', { message: 'at least one system is wanted' }));
   }
   for (const name of names) {
@@ -293,7 +259,20 @@ function toSystems(systems: Readonly<Record<string, RawSystem>>, issues: Issues)
     const message = 'the name of a system is empty or holds a control character, a slash or a colon';
     report(issues, new TwinproofError('TP-CONFIG', { message }), [name]);
   }
-  return Object.entries(systems).map(([name, { mapping, ...system }]) =>
-    Object.assign({ name }, system, mapping === undefined ? {} : { mapping }),
-  );
+  return Object.entries(systems).map(([name, raw]) => toSystem(name, raw, issues));
+}
+
+function toSystem(name: string, raw: RawSystem, issues: Issues): SystemConfig {
+  const { mapping, objectives, title, tier, owner, dependsOn, group, policy, ...system } = raw;
+  if (objectives.rpo !== null && policy.rpo !== null) {
+    const message = 'the rpo stands in policy as well';
+    report(issues, new TwinproofError('TP-CONFIG', { message }), [name, 'objectives', 'rpo']);
+  }
+  return {
+    name,
+    ...system,
+    policy: { ...policy, rpo: objectives.rpo ?? policy.rpo },
+    fleet: { title, tier, owner, rto: objectives.rto, dependsOn, group },
+    ...(mapping === undefined ? {} : { mapping }),
+  };
 }

@@ -24,6 +24,20 @@ export interface ParsedUrl {
   readonly warnings: readonly string[];
 }
 
+/** In place of an address that is nobody's business here. */
+export const UNREAD_URL: ParsedUrl = {
+  address: {
+    engine: 'postgres',
+    host: '',
+    port: null,
+    user: null,
+    password: null,
+    database: null,
+    parameters: {},
+  },
+  warnings: [],
+};
+
 /** `argument`: typed on a command line, where every user of the machine can read it. */
 export type UrlSource = 'argument' | 'file' | 'secret';
 

@@ -1,0 +1,109 @@
+import { promotionOrder } from '../config/fleet-order.ts';
+import type { Config } from '../config/load.ts';
+import type { SiteConfig, SystemConfig } from '../config/schema.ts';
+import { EXIT } from '../error-codes.ts';
+import { Page } from '../report/page.ts';
+import { countOf, durationText } from '../report/quantity.ts';
+import { terminalJson } from '../report/terminal-text.ts';
+import type { SiteIo } from './io.ts';
+import { readConfig } from './sites.ts';
+
+export interface ConfigCheckOptions {
+  readonly config: string;
+  readonly format: 'text' | 'json';
+}
+
+/** `twinproof config check`. The answer is the exit code. Throws TP-CONFIG, TP-SECRET. */
+export async function runConfigCheck(options: ConfigCheckOptions, io: SiteIo): Promise<number> {
+  const config = await readConfig(options.config, io);
+  const warnings = [...config.warnings, ...config.systems.flatMap(systemWarnings)];
+  const order = promotionOrder(config.systems, config.fleet.tiers);
+  io.stdout(
+    options.format === 'json'
+      ? `${terminalJson(checkJson(config, order, warnings), 2)}\n`
+      : checkText(config, order, warnings, io),
+  );
+  return warnings.length === 0 ? EXIT.ok : EXIT.warning;
+}
+
+/** What is allowed, and will be regretted on the day it is needed. */
+function systemWarnings({ name, primary, candidates, policy }: SystemConfig): readonly string[] {
+  const together = (field: 'site' | 'faultDomain', words: string): string[] => {
+    const own = primary[field] ?? null;
+    const shared = candidates.filter((candidate) => own !== null && candidate[field] === own);
+    return shared.length < candidates.length ? [] : [`${name}: ${words} of the primary (${own})`];
+  };
+  return [
+    ...together('site', 'every candidate is at the site'),
+    ...together('faultDomain', 'every candidate is in the fault domain'),
+    ...(policy.rpo === null ? [`${name}: no rpo is set, so that no loss at all can be accepted`] : []),
+  ];
+}
+
+function checkText(
+  { file, fleet, systems }: Config,
+  order: readonly SystemConfig[],
+  warnings: readonly string[],
+  io: SiteIo,
+): string {
+  const page = new Page(io.screen);
+  const name = fleet.name === null ? '' : ` (${fleet.name})`;
+  page.paragraph(`${file}${name}: ${countOf(systems.length, 'system')}, in the order of promotion`, {
+    first: `${page.paint('green', page.icons.same)} `,
+    style: 'bold',
+  });
+  for (const [index, system] of order.entries()) {
+    page.paragraph(systemText(system), { first: `${String(index + 1).padStart(4)}  ` });
+  }
+  if (warnings.length > 0) page.heading(`Warnings (${warnings.length})`);
+  for (const warning of warnings) {
+    page.paragraph(warning, { first: `  ${page.paint('yellow', page.icons.warn)} ` });
+  }
+  return page.toString();
+}
+
+function systemText({ name, primary, candidates, fleet, policy }: SystemConfig): string {
+  const { tier, owner, dependsOn, group, rto } = fleet;
+  const objectives = [
+    policy.rpo === null ? '' : `rpo ${durationText(policy.rpo)}`,
+    rto === null ? '' : `rto ${durationText(rto)}`,
+  ];
+  return [
+    `${name}: ${siteText(primary)} → ${candidates.map(siteText).join(', ')}`,
+    tier === null ? '' : `tier ${tier}`,
+    owner ?? '',
+    ...objectives,
+    dependsOn.length === 0 ? '' : `after ${dependsOn.join(', ')}`,
+    group === null ? '' : `group ${group}`,
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+function siteText({ name, site }: SiteConfig): string {
+  return site === null || site === name ? name : `${name} (${site})`;
+}
+
+function checkJson(
+  { file, fleet }: Config,
+  order: readonly SystemConfig[],
+  warnings: readonly string[],
+): object {
+  return {
+    schema: 'twinproof.config-check/v1',
+    file,
+    fleet: fleet.name,
+    systems: order.map(({ name, primary, candidates, fleet: facts, policy }) => ({
+      name,
+      ...facts,
+      rpo: policy.rpo,
+      primary: { site: primary.site, faultDomain: primary.faultDomain ?? null },
+      candidates: candidates.map((one) => ({
+        name: one.name,
+        site: one.site,
+        faultDomain: one.faultDomain ?? null,
+      })),
+    })),
+    warnings,
+  };
+}
