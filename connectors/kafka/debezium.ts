@@ -1,0 +1,275 @@
+import { JsonError, JsonReader } from './json-reader.ts';
+import {
+  declaredFields,
+  type DeclaredColumn,
+  envelopeFields,
+  keyNames,
+  type Layout,
+  layoutOf,
+  type TopicTable,
+} from './layout.ts';
+import type { ConnectorSettings } from './meaning.ts';
+import { readSource, type RecordSource } from './record-source.ts';
+import { RowWriter } from './row-writer.ts';
+import { placeholderOf, type Placeholder, writeValue } from './values.ts';
+
+export type Operation = 'insert' | 'update' | 'delete' | 'read';
+
+/** What a record of a change topic says. Rows and keys are framed as in src/connector/changes.ts. */
+export type DebeziumRecord =
+  | {
+      readonly kind: 'change';
+      readonly operation: Operation;
+      readonly table: TopicTable;
+      readonly key: Uint8Array | null;
+      readonly before: Uint8Array | null;
+      readonly after: Uint8Array | null;
+      readonly source: RecordSource;
+    }
+  | { readonly kind: 'truncate'; readonly source: RecordSource }
+  /** Follows a delete, so that compaction takes the key away; or an application's message: no change of a row. */
+  | { readonly kind: 'nothing' };
+
+export interface DecoderOptions {
+  readonly settings: ConnectorSettings;
+  /** By `schema.table`. Of a table whose records carry schemas, it may say more of types than the schema does. */
+  readonly declared: ReadonlyMap<string, readonly DeclaredColumn[]>;
+  /**
+   * Whether `before` holds whole rows: REPLICA IDENTITY FULL, or binlog_row_image=FULL. Otherwise Debezium fills what the
+   * log does not have with nulls, and nobody can tell.
+   */
+  readonly beforeImages: boolean;
+  /** `unavailable.value.placeholder`; absent: Debezium's own. */
+  readonly placeholder?: string;
+}
+
+const OPERATIONS: Readonly<Record<string, Operation>> = { c: 'insert', u: 'update', d: 'delete', r: 'read' };
+const NAME = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+const SCHEMA = NAME('schema');
+const PAYLOAD = NAME('payload');
+const NOWHERE = -1;
+
+/** The value of a record, with its schema if it carries one. Offsets into `bytes`. */
+interface Parts {
+  readonly bytes: Uint8Array;
+  readonly schema: Uint8Array | null;
+  /** Where the payload begins. */
+  readonly payload: number;
+}
+
+/** Where the members of an envelope begin; -1: absent or null. */
+interface Envelope {
+  readonly before: number;
+  readonly after: number;
+  readonly source: number;
+  readonly op: string;
+}
+
+interface KnownLayout {
+  readonly value: Uint8Array | null;
+  readonly key: Uint8Array | null;
+  readonly layout: Layout;
+}
+
+/**
+ * Decodes records that Kafka Connect's JsonConverter made of Debezium's change events (Debezium documentation, "Data
+ * change events"), with and without schemas. Not for records that a transformation has flattened.
+ */
+export class DebeziumDecoder {
+  readonly #options: DecoderOptions;
+  readonly #placeholder: Placeholder;
+  readonly #json = new JsonReader();
+  readonly #out = new RowWriter();
+  readonly #layouts = new Map<string, KnownLayout>();
+  /** By place of the column: where its value begins. */
+  #places = new Int32Array(64);
+
+  constructor(options: DecoderOptions) {
+    this.#options = options;
+    this.#placeholder = placeholderOf(options.placeholder);
+  }
+
+  /** @throws JsonError for what is none of Debezium's records. Nothing is remembered of it. */
+  decode(key: Uint8Array | null, value: Uint8Array | null): DebeziumRecord {
+    if (value === null) return { kind: 'nothing' };
+    const parts = this.#parts(value);
+    const envelope = this.#envelope(parts);
+    if (envelope.op === 'm') return { kind: 'nothing' };
+    if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
+    this.#json.open(value, envelope.source);
+    const source = readSource(this.#json);
+    if (envelope.op === 't') return { kind: 'truncate', source };
+    const operation = OPERATIONS[envelope.op];
+    if (operation === undefined) throw new JsonError('an unknown operation', 0);
+    const keyParts = key === null ? null : this.#parts(key);
+    const layout = this.#layout(parts, keyParts, source);
+    return this.#change(layout, { operation, envelope, source }, value, keyParts);
+  }
+
+  #change(
+    layout: Layout,
+    { operation, envelope, source }: { operation: Operation; envelope: Envelope; source: RecordSource },
+    value: Uint8Array,
+    keyParts: Parts | null,
+  ): DebeziumRecord {
+    const { table } = layout;
+    const isUpdate = operation === 'update';
+    if ((envelope.after === NOWHERE) !== (operation === 'delete')) {
+      throw new JsonError('the row after the change is there, or missing, against its operation', 0);
+    }
+    const key = table.keyFields === null || keyParts === null ? null : this.#key(layout, keyParts);
+    const hasBefore = this.#options.beforeImages && envelope.before !== NOWHERE;
+    const before = hasBefore ? this.#row(layout, value, envelope.before, false) : null;
+    const after = envelope.after === NOWHERE ? null : this.#row(layout, value, envelope.after, isUpdate);
+    return { kind: 'change', operation, table, key, before, after, source };
+  }
+
+  /** `{"schema":…,"payload":…}`, or the payload alone. */
+  #parts(bytes: Uint8Array): Parts {
+    const json = this.#json;
+    json.open(bytes);
+    json.enter();
+    let schema: Uint8Array | null = null;
+    let payload = NOWHERE;
+    let others = 0;
+    while (json.member()) {
+      const isSchema = json.isNamed(SCHEMA);
+      const isPayload = json.isNamed(PAYLOAD);
+      const { at } = json;
+      json.take();
+      if (isPayload) payload = at;
+      else if (isSchema && json.kind === 'object') schema = bytes.subarray(json.from, json.to);
+      else if (!isSchema) others += 1;
+    }
+    json.end();
+    const isWrapped = payload !== NOWHERE && schema !== null && others === 0;
+    return isWrapped ? { bytes, schema, payload } : { bytes, schema: null, payload: 0 };
+  }
+
+  #envelope({ bytes, payload }: Parts): Envelope {
+    const json = this.#json;
+    json.open(bytes, payload);
+    json.enter();
+    let op = '';
+    const found = { before: NOWHERE, after: NOWHERE, source: NOWHERE };
+    while (json.member()) {
+      const name = json.name();
+      const { at } = json;
+      json.take();
+      if (name === 'op' && json.kind === 'string') op = json.text();
+      else if ((name === 'before' || name === 'after' || name === 'source') && json.kind === 'object') {
+        found[name] = at;
+      }
+    }
+    return { ...found, op };
+  }
+
+  #layout(value: Parts, key: Parts | null, source: RecordSource): Layout {
+    const keySchema = key?.schema ?? null;
+    const known = this.#layouts.get(source.table);
+    if (known !== undefined && isEqual(known.value, value.schema) && isEqual(known.key, keySchema)) {
+      if ((known.layout.key === null) === (key === null)) return known.layout;
+    }
+    const layout = this.#newLayout(value, key, source);
+    // Copied: the records of a fetch share one buffer, which would stay as long as the schema.
+    const copy = (bytes: Uint8Array | null): Uint8Array | null => (bytes === null ? null : bytes.slice());
+    this.#layouts.set(source.table, { value: copy(value.schema), key: copy(keySchema), layout });
+    return layout;
+  }
+
+  #newLayout(value: Parts, key: Parts | null, source: RecordSource): Layout {
+    const { settings, declared: all } = this.#options;
+    const declared = all.get(source.table) ?? null;
+    const names = key === null ? null : key.schema === null ? this.#names(key) : keyNames(key.schema);
+    const fields =
+      value.schema !== null
+        ? envelopeFields(value.schema)
+        : source.engine === 'postgres' && declared !== null
+          ? declaredFields(declared, settings)
+          : null;
+    if (fields === null) {
+      throw new JsonError('the record has no schema, and the columns of its table are not declared', 0);
+    }
+    const definition = [value.schema ?? new Uint8Array(0), Buffer.from((names ?? []).join('\0'))];
+    const layout = layoutOf({
+      name: source.table,
+      engine: source.engine,
+      fields,
+      key: names,
+      declared,
+      settings,
+      definition,
+    });
+    if (layout === null) throw new JsonError('the key of the record is none of the columns', 0);
+    return layout;
+  }
+
+  #names({ bytes, payload }: Parts): readonly string[] {
+    const json = this.#json;
+    const names: string[] = [];
+    json.open(bytes, payload);
+    json.enter();
+    while (json.member()) {
+      names.push(json.name());
+      json.take();
+    }
+    return names;
+  }
+
+  #key(layout: Layout, { bytes, payload }: Parts): Uint8Array {
+    this.#find(layout.key ?? [], bytes, payload);
+    const start = this.#out.length;
+    for (let place = 0; place < (layout.key ?? []).length; place += 1)
+      this.#value(layout, place, bytes, false);
+    return this.#out.take(start);
+  }
+
+  #row(layout: Layout, bytes: Uint8Array, at: number, isUpdate: boolean): Uint8Array {
+    this.#find(layout.written, bytes, at);
+    const start = this.#out.length;
+    const { length } = layout.readings;
+    this.#out.count(length);
+    for (let place = 0; place < length; place += 1) this.#value(layout, place, bytes, isUpdate);
+    return this.#out.take(start);
+  }
+
+  /** Notes where the value of each column begins. @throws JsonError when they are not those of the layout. */
+  #find(written: Layout['written'], bytes: Uint8Array, at: number): void {
+    const json = this.#json;
+    if (this.#places.length < written.length) this.#places = new Int32Array(written.length * 2);
+    this.#places.fill(NOWHERE, 0, written.length);
+    json.open(bytes, at);
+    json.enter();
+    let found = 0;
+    for (let next = 0; json.member(); next += 1) {
+      const expected = written[next];
+      const column =
+        expected !== undefined && json.isNamed(expected.name)
+          ? expected
+          : written.find(({ name }) => json.isNamed(name));
+      if (column === undefined) throw new JsonError('a column that its definition does not have', json.at);
+      if (this.#places[column.place] === NOWHERE) found += 1;
+      this.#places[column.place] = json.at;
+      json.take();
+    }
+    if (found !== written.length) throw new JsonError('a column of its definition is missing', at);
+  }
+
+  #value(layout: Layout, place: number, bytes: Uint8Array, isUpdate: boolean): void {
+    const reading = layout.readings[place];
+    const form = layout.table.columns[place]?.form;
+    if (reading === undefined || reading === null || form === undefined || form === null) {
+      this.#out.unread();
+      return;
+    }
+    this.#json.open(bytes, this.#places[place]);
+    this.#json.take();
+    // Only an update leaves a value as it was; in the insert of a changed key there is nothing that it was.
+    writeValue(this.#json, reading, form, this.#placeholder, isUpdate, this.#out);
+  }
+}
+
+function isEqual(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,65 @@
+import { codeOf, isBug, isTlsCode, isUnreachable } from '../../src/connector/network-failure.ts';
+import { messageOf, TwinproofError } from '../../src/errors.ts';
+
+/** Errors of the brokers by name (Kafka protocol guide, "Error Codes"). */
+const REFUSED = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+]);
+const LOGIN = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE']);
+const MISSING = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION']);
+const CAUSES_MAX = 5;
+
+/** An error of kafkajs, of the socket or of a broker as one of ours. What is one of ours already stays. */
+export function kafkaFailure(error: unknown): Error {
+  const chain = causesOf(error);
+  const own = chain.find((one) => one instanceof TwinproofError);
+  if (own !== undefined) return own;
+  const types = chain.map((one) => textOf(one, 'type'));
+  const codes = chain.map(codeOf);
+  const names = new Set(chain.map((one) => one.name));
+  const message = messageOf(chain.at(-1) ?? error);
+  const detail = { message, cause: error };
+  if (types.some((type) => REFUSED.has(type))) {
+    return new TwinproofError('TP-PERMISSION', {
+      ...detail,
+      hint: 'an ACL is missing: READ and DESCRIBE on the topics, READ on the group, WRITE on a topic to publish to',
+    });
+  }
+  if (types.some((type) => LOGIN.has(type)) || names.has('KafkaJSSASLAuthenticationError')) {
+    return new TwinproofError('TP-AUTH', { ...detail, hint: 'check user, password and SASL mechanism' });
+  }
+  if (types.some((type) => MISSING.has(type))) {
+    return new TwinproofError('TP-STREAM-SETUP', { ...detail, hint: 'check the name of the topic' });
+  }
+  if (names.has('KafkaJSNotImplemented')) {
+    return new TwinproofError('TP-STREAM-SETUP', {
+      ...detail,
+      hint: 'records must be compressed with gzip or not at all',
+    });
+  }
+  if (codes.some((code) => code !== null && isTlsCode(code))) return new TwinproofError('TP-TLS', detail);
+  if (codes.some((code) => code !== null && isUnreachable(code)) || names.has('KafkaJSConnectionError')) {
+    return new TwinproofError('TP-UNREACHABLE', { ...detail, retryable: true });
+  }
+  const bug = chain.find(isBug);
+  if (bug !== undefined) return bug;
+  return new TwinproofError('TP-CONNECTION-LOST', { ...detail, retryable: true });
+}
+
+/** The error, and what it was thrown for: kafkajs wraps errors of retries in `cause` or `originalError`. */
+function causesOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let one: unknown = error; one instanceof Error && chain.length < CAUSES_MAX;) {
+    if (chain.includes(one)) break;
+    chain.push(one);
+    one = one.cause ?? ('originalError' in one ? one.originalError : undefined);
+  }
+  return chain;
+}
+
+function textOf(error: Error, name: 'type'): string {
+  return name in error && typeof error[name] === 'string' ? error[name] : '';
+}

@@ -1,0 +1,318 @@
+/** Bytes that are no JSON, or another JSON than is wanted. Says where, and never what stands there. */
+export class JsonError extends Error {
+  constructor(problem: string, at: number) {
+    super(`${problem} at byte ${at}`);
+    this.name = 'JsonError';
+  }
+}
+
+export const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const DEPTH_MAX = 64;
+
+/** What kind of JSON a value is (RFC 8259). */
+export type JsonKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
+
+/**
+ * Walks JSON as bytes and makes nothing of them: no string, no number, no object. A value is its place in the bytes. Use:
+ * `enter`, then `member` until it says false, each time followed by `take`, `enter` or `skip`.
+ */
+export class JsonReader {
+  bytes: Uint8Array = new Uint8Array(0);
+  at = 0;
+  /** The name of the member that `member` found, without its quotes, as it is written. */
+  nameFrom = 0;
+  nameTo = 0;
+  /** The value that `take` found: a string without its quotes, everything else whole. */
+  kind: JsonKind = 'null';
+  from = 0;
+  to = 0;
+  /** Whether that string holds escapes. */
+  escaped = false;
+  #first = false;
+
+  /** Starts anew. */
+  open(bytes: Uint8Array, at = 0): void {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  /** Goes into the object that stands here. @throws JsonError */
+  enter(): void {
+    this.#space();
+    if (this.bytes[this.at] !== OPEN_OBJECT) throw new JsonError('an object is wanted', this.at);
+    this.at += 1;
+    this.#first = true;
+  }
+
+  /** Goes to the value of the next member; false: the object ended. @throws JsonError */
+  member(): boolean {
+    this.#space();
+    const byte = this.bytes[this.at];
+    if (byte === CLOSE_OBJECT) {
+      this.at += 1;
+      this.#first = false;
+      return false;
+    }
+    if (!this.#first) {
+      if (byte !== COMMA) throw new JsonError('a comma is wanted', this.at);
+      this.at += 1;
+      this.#space();
+    }
+    this.#first = false;
+    if (this.bytes[this.at] !== QUOTE) throw new JsonError('a name is wanted', this.at);
+    this.#string();
+    this.nameFrom = this.from;
+    this.nameTo = this.to;
+    this.#space();
+    if (this.bytes[this.at] !== COLON) throw new JsonError('a colon is wanted', this.at);
+    this.at += 1;
+    this.#space();
+    return true;
+  }
+
+  /** Whether the member found last has this name (ASCII). */
+  isNamed(name: Uint8Array): boolean {
+    const { bytes, nameFrom } = this;
+    if (this.nameTo - nameFrom !== name.length) return false;
+    for (let i = 0; i < name.length; i += 1) if (bytes[nameFrom + i] !== name[i]) return false;
+    return true;
+  }
+
+  /** That name as text; for short ones. */
+  name(): string {
+    const { bytes, nameFrom, nameTo } = this;
+    return Buffer.from(bytes.buffer, bytes.byteOffset + nameFrom, nameTo - nameFrom).toString('utf8');
+  }
+
+  /** The string or number taken last as text: for names, never for values of columns. */
+  text(): string {
+    const { bytes, from, to } = this;
+    const plain =
+      this.escaped && this.kind === 'string' ? unescaped(bytes, from, to) : bytes.subarray(from, to);
+    return Buffer.from(plain.buffer, plain.byteOffset, plain.length).toString('utf8');
+  }
+
+  /** Whether the string taken last is written with these bytes. */
+  isText(text: Uint8Array): boolean {
+    const { bytes, from } = this;
+    if (this.to - from !== text.length) return false;
+    for (let i = 0; i < text.length; i += 1) if (bytes[from + i] !== text[i]) return false;
+    return true;
+  }
+
+  /** Takes the value that stands here. What is within objects and arrays is only walked over. @throws JsonError */
+  take(): void {
+    const { bytes, at } = this;
+    switch (bytes[at]) {
+      case QUOTE:
+        this.#string();
+        this.kind = 'string';
+        return;
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        this.#nested();
+        this.kind = bytes[at] === OPEN_OBJECT ? 'object' : 'array';
+        break;
+      case 0x74:
+        this.#word('true');
+        break;
+      case 0x66:
+        this.#word('false');
+        break;
+      case 0x6e:
+        this.#word('null');
+        break;
+      default:
+        this.#number();
+        this.kind = 'number';
+    }
+    this.from = at;
+    this.to = this.at;
+  }
+
+  /** Nothing but space may follow. @throws JsonError */
+  end(): void {
+    this.#space();
+    if (this.at < this.bytes.length) throw new JsonError('more than one value', this.at);
+  }
+
+  #space(): void {
+    const { bytes } = this;
+    for (let byte = bytes[this.at]; byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;) {
+      this.at += 1;
+      byte = bytes[this.at];
+    }
+  }
+
+  #string(): void {
+    const { bytes } = this;
+    let at = this.at + 1;
+    this.from = at;
+    this.escaped = false;
+    for (; at < bytes.length; at += 1) {
+      const byte = bytes[at] ?? 0;
+      if (byte === QUOTE) {
+        this.to = at;
+        this.at = at + 1;
+        return;
+      }
+      if (byte === BACKSLASH) {
+        this.escaped = true;
+        at += 1;
+      } else if (byte < 0x20) throw new JsonError('a control character within a string', at);
+    }
+    throw new JsonError('a string that does not end', this.from);
+  }
+
+  #nested(): void {
+    const { bytes } = this;
+    const start = this.at;
+    let depth = 0;
+    while (this.at < bytes.length) {
+      const byte = bytes[this.at];
+      if (byte === QUOTE) {
+        this.#string();
+        continue;
+      }
+      this.at += 1;
+      if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+        depth += 1;
+        if (depth > DEPTH_MAX) throw new JsonError('too much within one another', this.at);
+      } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+        depth -= 1;
+        if (depth === 0) return;
+      }
+    }
+    throw new JsonError('an object or array that does not end', start);
+  }
+
+  #word(word: 'true' | 'false' | 'null'): void {
+    for (let i = 0; i < word.length; i += 1) {
+      if (this.bytes[this.at + i] !== word.charCodeAt(i)) throw new JsonError('no value', this.at);
+    }
+    this.at += word.length;
+    this.kind = word;
+  }
+
+  /** Any run of the characters of a number; who uses it looks closer. */
+  #number(): void {
+    const { bytes } = this;
+    const start = this.at;
+    for (let byte = bytes[this.at]; byte !== undefined && isOfNumber(byte);) {
+      this.at += 1;
+      byte = bytes[this.at];
+    }
+    const first = bytes[start] ?? 0;
+    if (this.at === start || !(first === MINUS || (first >= ZERO && first <= NINE))) {
+      throw new JsonError('no value', start);
+    }
+  }
+}
+
+function isOfNumber(byte: number): boolean {
+  return (
+    (byte >= ZERO && byte <= NINE) ||
+    byte === MINUS ||
+    byte === 0x2b ||
+    byte === 0x2e ||
+    byte === 0x45 ||
+    byte === 0x65
+  );
+}
+
+/** The text between quotes, with its escapes resolved, as UTF-8. @throws JsonError */
+export function unescaped(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  // Never longer than it was written: the longest result of an escape of 6 bytes has 3.
+  const out = new Uint8Array(to - from);
+  let length = 0;
+  for (let at = from; at < to; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte !== BACKSLASH) {
+      out[length++] = byte;
+      continue;
+    }
+    at += 1;
+    const escape = bytes[at] ?? 0;
+    if (escape !== 0x75) {
+      out[length++] = plainEscape(escape, at);
+      continue;
+    }
+    let point = hex4(bytes, at + 1, to);
+    at += 4;
+    if (point >= 0xd800 && point < 0xe000) {
+      if (point >= 0xdc00 || bytes[at + 1] !== BACKSLASH || bytes[at + 2] !== 0x75) {
+        throw new JsonError('half a character', at);
+      }
+      const low = hex4(bytes, at + 3, to);
+      if (low < 0xdc00 || low >= 0xe000) throw new JsonError('half a character', at);
+      point = 0x10000 + (point - 0xd800) * 0x400 + (low - 0xdc00);
+      at += 6;
+    }
+    length = putPoint(out, length, point);
+  }
+  return out.subarray(0, length);
+}
+
+function plainEscape(escape: number, at: number): number {
+  switch (escape) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f:
+      return escape;
+    case 0x62:
+      return 0x08;
+    case 0x66:
+      return 0x0c;
+    case 0x6e:
+      return 0x0a;
+    case 0x72:
+      return 0x0d;
+    case 0x74:
+      return 0x09;
+    default:
+      throw new JsonError('an unknown escape', at);
+  }
+}
+
+function hex4(bytes: Uint8Array, at: number, to: number): number {
+  if (at + 4 > to) throw new JsonError('half an escape', at);
+  let point = 0;
+  for (let i = at; i < at + 4; i += 1) {
+    const byte = bytes[i] ?? 0;
+    const lower = byte | 0x20;
+    if (byte >= ZERO && byte <= NINE) point = point * 16 + byte - ZERO;
+    else if (lower >= 0x61 && lower <= 0x66) point = point * 16 + lower - 0x57;
+    else throw new JsonError('no hexadecimal digit', i);
+  }
+  return point;
+}
+
+function putPoint(out: Uint8Array, length: number, point: number): number {
+  let at = length;
+  if (point < 0x80) {
+    out[at++] = point;
+  } else if (point < 0x800) {
+    out[at++] = 0xc0 | (point >> 6);
+    out[at++] = 0x80 | (point & 0x3f);
+  } else if (point < 0x10000) {
+    out[at++] = 0xe0 | (point >> 12);
+    out[at++] = 0x80 | ((point >> 6) & 0x3f);
+    out[at++] = 0x80 | (point & 0x3f);
+  } else {
+    out[at++] = 0xf0 | (point >> 18);
+    out[at++] = 0x80 | ((point >> 12) & 0x3f);
+    out[at++] = 0x80 | ((point >> 6) & 0x3f);
+    out[at++] = 0x80 | (point & 0x3f);
+  }
+  return at;
+}

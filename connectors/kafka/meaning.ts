@@ -1,0 +1,285 @@
+import type { PortableForm, PortableForms } from '../../src/connector/table.ts';
+
+/*
+ * What the values of a column mean, decided by three things: the type that Kafka Connect's schema gives them with its
+ * semantic name (Debezium documentation, "Data type mappings" of each connector), the type of the source's column where
+ * it is known, and the connector's settings where they are known. What a setting has made lossy, or what may be one of
+ * two things, has no meaning here: the column is unproven, by the reason given. Nothing is guessed.
+ *
+ * | Connect type, semantic name                    | from                          | form            | exact when                     |
+ * |------------------------------------------------|-------------------------------|-----------------|--------------------------------|
+ * | boolean                                        | boolean                       | boolean         | always                         |
+ * | int8, int16, int32                             | smaller integers              | integer         | always                         |
+ * | int64                                          | bigint                        | integer         | PostgreSQL; MySQL: not negative, or the type is known to be signed |
+ * | float                                          | real                          | float4          | PostgreSQL                     |
+ * | double                                         | double precision, or numeric  | float8          | the type is known, or decimals are known not to be doubles |
+ * | bytes …connect.data.Decimal                    | numeric(p,s), unsigned bigint | decimal         | always                         |
+ * | struct …data.VariableScaleDecimal              | numeric                       | decimal         | always                         |
+ * | string                                         | text, varchar, char           | text            | value ends in no blank, or the type is known; not if numeric or bytes |
+ * | string …data.Enum                              | enum                          | text            | always                         |
+ * | string …data.Uuid                              | uuid                          | uuid            | always                         |
+ * | bytes                                          | bytea                         | bytes           | PostgreSQL                     |
+ * | int32 …time.Date, …connect.data.Date           | date                          | date            | PostgreSQL                     |
+ * | int32 …time.Time, int64 …time.MicroTime        | time                          | time            | PostgreSQL                     |
+ * | int64 …time.Timestamp, …time.MicroTimestamp    | timestamp                     | datetime        | PostgreSQL                     |
+ * | string …time.ZonedTimestamp                    | timestamptz                   | instant         | PostgreSQL                     |
+ * | int32 …connect.data.Time, int64 ….Timestamp    | time, timestamp               | time, datetime  | at most three digits of a second |
+ * | everything else                                |                               | none            |                                |
+ */
+
+/** A field of a Kafka Connect schema. */
+export interface ConnectField {
+  readonly name: string;
+  /** `int64`, `string`, `struct`, …; what Connect calls FLOAT32 and FLOAT64 is `float` and `double` in JSON. */
+  readonly type: string;
+  /** `io.debezium.time.Date`, … Null: none. */
+  readonly semantic: string | null;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The database that the connector reads. */
+export type SourceEngine = 'postgres' | 'mysql' | 'mariadb';
+
+/** Settings of the connector, as its owner knows them; null: not known. */
+export interface ConnectorSettings {
+  /** `decimal.handling.mode` */
+  readonly decimals: 'precise' | 'string' | 'double' | null;
+  /** `time.precision.mode` */
+  readonly times: 'adaptive' | 'adaptive_time_microseconds' | 'connect' | null;
+  /** `binary.handling.mode` */
+  readonly binary: 'bytes' | 'base64' | 'base64-url-safe' | 'hex' | null;
+}
+
+export const UNKNOWN_SETTINGS: ConnectorSettings = { decimals: null, times: null, binary: null };
+
+/** How a JSON value becomes the bytes of a form. */
+export type Reading =
+  | { readonly as: 'boolean' | 'integer' | 'float4' | 'float8' | 'uuid' | 'days' | 'zoned' }
+  /** An integer that is only certain where it is not negative. */
+  | { readonly as: 'unwrapped' }
+  /** `blanks`: at the end of a text: they count, are padding, or nobody knows. */
+  | { readonly as: 'text'; readonly blanks: 'kept' | 'padding' | 'unknown' }
+  | { readonly as: 'bytes'; readonly code: 'base64' | 'base64-url-safe' | 'hex' }
+  | { readonly as: 'scaled'; readonly scale: number }
+  | { readonly as: 'scaled-struct' }
+  | { readonly as: 'decimal-text' }
+  /** Units of a second. */
+  | { readonly as: 'clock' | 'moment'; readonly unit: 'ms' | 'us' };
+
+export type Meaning =
+  | { readonly forms: PortableForms; readonly reading: Reading }
+  | { readonly forms: null; readonly reason: string };
+
+/** What is known of the source's column. */
+export interface SourceColumn {
+  readonly engine: SourceEngine;
+  /** As the source prints it, with its modifier; null: not known. */
+  readonly type: string | null;
+}
+
+const TIME = 'io.debezium.time.';
+const CONNECT = 'org.apache.kafka.connect.data.';
+
+/** What values of the field mean. Pure. */
+export function meaningOf(field: ConnectField, source: SourceColumn, settings: ConnectorSettings): Meaning {
+  if (field.semantic === null) return plainMeaning(field.type, source, settings);
+  const { type, semantic } = field;
+  switch (`${type} ${semantic}`) {
+    case `bytes ${CONNECT}Decimal`:
+      return scaled(field.parameters['scale']);
+    case 'struct io.debezium.data.VariableScaleDecimal':
+      return exact(['decimal'], { as: 'scaled-struct' });
+    case 'string io.debezium.data.Enum':
+      return exact(['text'], { as: 'text', blanks: 'kept' });
+    case 'string io.debezium.data.Uuid':
+      return exact(['uuid'], { as: 'uuid' });
+    default:
+      return semantic.startsWith(TIME) || semantic.startsWith(CONNECT)
+        ? timeMeaning(`${type} ${semantic}`, source)
+        : none(`values of ${semantic} have no form that every engine shares`);
+  }
+}
+
+function plainMeaning(type: string, source: SourceColumn, settings: ConnectorSettings): Meaning {
+  switch (type) {
+    case 'boolean':
+      return exact(['boolean'], { as: 'boolean' });
+    case 'int8':
+    case 'int16':
+    case 'int32':
+      return exact(['integer', 'decimal'], { as: 'integer' });
+    case 'int64':
+      return exact(['integer', 'decimal'], { as: isSigned(source) ? 'integer' : 'unwrapped' });
+    case 'float':
+      if (source.engine !== 'postgres') return none('a float of MySQL is not sent exactly');
+      return exact(['float4'], { as: 'float4' });
+    case 'double':
+      return float8Meaning(source, settings);
+    case 'string':
+      return stringMeaning(source, settings);
+    case 'bytes':
+      if (source.engine !== 'postgres')
+        return none('whether padding zeros are kept in binary(n) is not known');
+      return exact(['bytes'], { as: 'bytes', code: 'base64' });
+    default:
+      return none(`values of the Connect type ${type} have no form that every engine shares`);
+  }
+}
+
+function isSigned({ engine, type }: SourceColumn): boolean {
+  return engine === 'postgres' || (type !== null && !/unsigned/i.test(type));
+}
+
+function float8Meaning({ engine, type }: SourceColumn, { decimals }: ConnectorSettings): Meaning {
+  if (engine !== 'postgres') return none('a float of MySQL is not sent exactly');
+  const base = type === null ? null : baseOf(type);
+  const certain = base === null ? decimals === 'precise' || decimals === 'string' : FLOAT8.has(base);
+  if (certain) return exact(['float8'], { as: 'float8' });
+  return none('it may be a decimal that decimal.handling.mode=double has rounded');
+}
+
+const FLOAT8 = new Set(['double precision', 'float8']);
+const NUMERIC = new Set(['numeric', 'decimal']);
+const PADDED = new Set(['character', 'char', 'bpchar']);
+const UNPADDED = new Set(['text', 'character varying', 'varchar', 'name']);
+
+function stringMeaning({ type }: SourceColumn, { binary }: ConnectorSettings): Meaning {
+  if (type === null) return exact(['text'], { as: 'text', blanks: 'unknown' });
+  const base = baseOf(type);
+  if (NUMERIC.has(base)) return exact(['decimal'], { as: 'decimal-text' });
+  if (base === 'bytea') {
+    if (binary === null || binary === 'bytes') return none('binary.handling.mode is not known');
+    return exact(['bytes'], { as: 'bytes', code: binary });
+  }
+  if (PADDED.has(base)) return exact(['text'], { as: 'text', blanks: 'padding' });
+  if (UNPADDED.has(base)) return exact(['text'], { as: 'text', blanks: 'kept' });
+  return none(`values of ${base} have no form that every engine shares`);
+}
+
+function scaled(scale: string | undefined): Meaning {
+  if (scale === undefined || !/^-?\d{1,5}$/.test(scale)) return none('the scale of the decimal is not known');
+  return exact(['decimal'], { as: 'scaled', scale: Number(scale) });
+}
+
+function timeMeaning(name: string, source: SourceColumn): Meaning {
+  // MySQL: a zero date comes as another date or as null, and neither can be told from a real one.
+  if (source.engine !== 'postgres') return none('a zero date of MySQL is sent as another value');
+  switch (name) {
+    case `int32 ${TIME}Date`:
+    case `int32 ${CONNECT}Date`:
+      return exact(['date'], { as: 'days' });
+    case `int32 ${TIME}Time`:
+      return exact(['time'], { as: 'clock', unit: 'ms' });
+    case `int64 ${TIME}MicroTime`:
+      return exact(['time'], { as: 'clock', unit: 'us' });
+    case `int64 ${TIME}Timestamp`:
+      return exact(['datetime'], { as: 'moment', unit: 'ms' });
+    case `int64 ${TIME}MicroTimestamp`:
+      return exact(['datetime'], { as: 'moment', unit: 'us' });
+    case `string ${TIME}ZonedTimestamp`:
+      return exact(['instant'], { as: 'zoned' });
+    case `int32 ${CONNECT}Time`:
+      return isMilliseconds(source.type) ? exact(['time'], { as: 'clock', unit: 'ms' }) : lostDigits();
+    case `int64 ${CONNECT}Timestamp`:
+      return isMilliseconds(source.type) ? exact(['datetime'], { as: 'moment', unit: 'ms' }) : lostDigits();
+    default:
+      return none(`values of ${name.split(' ')[1] ?? name} are not exact`);
+  }
+}
+
+function lostDigits(): Meaning {
+  return none('time.precision.mode=connect leaves out digits behind the millisecond');
+}
+
+/** Whether a type holds no more than milliseconds: `timestamp(3) without time zone`. */
+function isMilliseconds(type: string | null): boolean {
+  return type !== null && /\([0-3]\)/.test(type);
+}
+
+/** `numeric` of `numeric(12,2)`; `character varying` of `character varying(20)`. */
+function baseOf(type: string): string {
+  return type
+    .toLowerCase()
+    .replace(/\s*\([^)]*\)/, '')
+    .trim();
+}
+
+function exact(natural: readonly PortableForm[], reading: Reading): Meaning {
+  return { forms: { natural, onRequest: [], inZone: [] }, reading };
+}
+
+function none(reason: string): Meaning {
+  return { forms: null, reason };
+}
+
+/**
+ * The field that Debezium's PostgreSQL connector makes of a column, for topics whose records carry no schema. Null: it
+ * depends on a setting that is not known, or the type is not one of those that are exact. Pure.
+ */
+export function postgresField(name: string, type: string, settings: ConnectorSettings): ConnectField | null {
+  const field = (connect: string, semantic: string | null = null): ConnectField => ({
+    name,
+    type: connect,
+    semantic,
+    parameters: {},
+  });
+  const base = baseOf(type);
+  const plain = PLAIN_OF_POSTGRES.get(base);
+  if (plain !== undefined) return field(plain);
+  if (NUMERIC.has(base)) return decimalField(field, type, settings);
+  switch (base) {
+    case 'bytea':
+      if (settings.binary === null) return null;
+      return field(settings.binary === 'bytes' ? 'bytes' : 'string');
+    case 'uuid':
+      return field('string', 'io.debezium.data.Uuid');
+    case 'date':
+      return settings.times === null ? null : field('int32', `${TIME}Date`);
+    case 'time without time zone':
+      return clockField(field, type, settings);
+    case 'timestamp without time zone':
+      return momentField(field, type, settings);
+    case 'timestamp with time zone':
+      return field('string', `${TIME}ZonedTimestamp`);
+    default:
+      return null;
+  }
+}
+
+type MakeField = (type: string, semantic?: string | null) => ConnectField;
+
+const PLAIN_OF_POSTGRES: ReadonlyMap<string, string> = new Map([
+  ['boolean', 'boolean'],
+  ['smallint', 'int16'],
+  ['integer', 'int32'],
+  ['bigint', 'int64'],
+  ['real', 'float'],
+  ['double precision', 'double'],
+  ['text', 'string'],
+  ['character varying', 'string'],
+  ['character', 'string'],
+  ['name', 'string'],
+]);
+
+function decimalField(field: MakeField, type: string, { decimals }: ConnectorSettings): ConnectField | null {
+  if (decimals === null) return null;
+  if (decimals === 'double') return field('double');
+  if (decimals === 'string') return field('string');
+  const scale = /\(\s*\d+\s*(?:,\s*(-?\d+)\s*)?\)/.exec(type);
+  if (scale === null) return field('struct', 'io.debezium.data.VariableScaleDecimal');
+  return { ...field('bytes', `${CONNECT}Decimal`), parameters: { scale: scale[1] ?? '0' } };
+}
+
+function clockField(field: MakeField, type: string, { times }: ConnectorSettings): ConnectField | null {
+  if (times === null) return null;
+  if (times === 'connect') return field('int32', `${CONNECT}Time`);
+  return times === 'adaptive' && isMilliseconds(type)
+    ? field('int32', `${TIME}Time`)
+    : field('int64', `${TIME}MicroTime`);
+}
+
+function momentField(field: MakeField, type: string, { times }: ConnectorSettings): ConnectField | null {
+  if (times === null) return null;
+  if (times === 'connect') return field('int64', `${CONNECT}Timestamp`);
+  return field('int64', isMilliseconds(type) ? `${TIME}Timestamp` : `${TIME}MicroTimestamp`);
+}

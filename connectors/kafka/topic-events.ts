@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
+import type { Position } from '../../src/connector/position.ts';
+import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
+import { JsonError } from './json-reader.ts';
+import type { TopicTable } from './layout.ts';
+import type { RecordSource } from './record-source.ts';
+
+/** A record as it was read from a partition. */
+export interface TopicRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+}
+
+type Change = Extract<DebeziumRecord, { kind: 'change' }>;
+
+/** How many of the last changes are remembered, to know them again when the connector sends them once more. */
+const REMEMBERED_MAX = 65_536;
+const KEY_BYTES_MAX = 64;
+
+/**
+ * Makes events of the records of change topics. Records do not say where a transaction ends, so one is what stands
+ * together in a partition under one transaction id; it is handed out when another begins or the records at hand end.
+ */
+export class TopicEvents {
+  readonly #decoder: DebeziumDecoder;
+  readonly #position: () => Position;
+  /** Definitions that were handed out, by table. */
+  readonly #defined = new Map<string, TopicTable>();
+  /** Tables that a topic was seen to carry. */
+  readonly #tablesOf = new Map<string, Set<string>>();
+  /** By partition: the place of the newest change. */
+  readonly #newest = new Map<string, readonly [bigint, bigint]>();
+  readonly #remembered = new Set<string>();
+  #events: ChangeEvent[] = [];
+  #open: { readonly partition: string; readonly id: string; readonly timeUs: bigint } | null = null;
+
+  /** `position`: behind the record that was given last. */
+  constructor(decoder: DebeziumDecoder, position: () => Position) {
+    this.#decoder = decoder;
+    this.#position = position;
+  }
+
+  /** Before `position` moves behind the record. */
+  next(record: TopicRecord): void {
+    const partition = `${record.topic}:${record.partition}`;
+    let decoded: DebeziumRecord;
+    try {
+      decoded = this.#decoder.decode(record.key, record.value);
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+      this.close();
+      const place = `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`;
+      this.gap(record.topic, `a record cannot be read (${place}): ${error.message}`);
+      return;
+    }
+    if (decoded.kind === 'nothing') return;
+    const { source } = decoded;
+    this.#carries(record.topic, source.table);
+    if (this.#isRepeated(partition, decoded, record)) return;
+    this.#begin(partition, source, record.offset);
+    if (decoded.kind === 'change') this.#change(decoded);
+    else this.#truncate(record.topic, source.table);
+  }
+
+  /** Ends the transaction that is open, if one is: its records so far are all before `position`. */
+  close(): void {
+    if (this.#open === null) return;
+    const { id, timeUs } = this.#open;
+    this.#open = null;
+    this.#events.push({ type: 'commit', position: this.#position(), id, committedAtUs: timeUs });
+  }
+
+  /** Something of the topic is not to be had. */
+  gap(topic: string, reason: string): void {
+    const tables = this.#tablesOf.get(topic);
+    this.#events.push({ type: 'gap', reason, tables: tables === undefined ? null : [...tables] });
+  }
+
+  idle(): void {
+    this.close();
+    this.#events.push({ type: 'idle', position: this.#position() });
+  }
+
+  /** What has come together. */
+  take(): readonly ChangeEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  #begin(partition: string, source: RecordSource, offset: string): void {
+    const id = source.snapshot
+      ? `read:${partition}@${offset}`
+      : (source.transaction ?? `${partition}@${offset}`);
+    const open = this.#open;
+    const goes = source.snapshot ? open?.id.startsWith('read:') === true : open?.id === id;
+    if (open !== null && open.partition === partition && goes) return;
+    this.close();
+    this.#open = { partition, id, timeUs: source.timeUs };
+    this.#events.push({ type: 'begin', id, committedAtUs: source.timeUs, origin: null });
+  }
+
+  #change({ operation, table, key, before, after }: Change): void {
+    if (this.#defined.get(table.leaf) !== table) {
+      this.#defined.set(table.leaf, table);
+      this.#events.push({ type: 'definition', table });
+    }
+    // A row that a snapshot read may be known already: it says what the row is, and not that it is new.
+    const type: RowChange['type'] = operation === 'read' ? 'update' : operation;
+    this.#events.push({ type, table, key, oldKey: null, before, after });
+  }
+
+  #truncate(topic: string, name: string): void {
+    const table = this.#defined.get(name);
+    if (table === undefined)
+      this.gap(topic, `${name} was truncated, and nothing is known of its columns yet`);
+    else this.#events.push({ type: 'truncate', tables: [table] });
+  }
+
+  #carries(topic: string, table: string): void {
+    const tables = this.#tablesOf.get(topic);
+    if (tables === undefined) this.#tablesOf.set(topic, new Set([table]));
+    else tables.add(table);
+  }
+
+  /**
+   * A connector that starts again sends its last changes once more (at least once). One that goes back to changes that
+   * were never seen reads another source: that is a gap, and its changes are taken.
+   */
+  #isRepeated(
+    partition: string,
+    decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>,
+    record: TopicRecord,
+  ): boolean {
+    const { source } = decoded;
+    if (source.snapshot || source.place === null) return false;
+    const newest = this.#newest.get(partition);
+    const order = newest === undefined ? 1 : orderOf(source.place, newest);
+    const identity = identityOf(partition, decoded, record.key);
+    if (order <= 0 && this.#remembered.has(identity)) return true;
+    if (order < 0) {
+      this.close();
+      const reason = `the source of topic ${record.topic} went back in its log at offset ${record.offset}`;
+      this.gap(record.topic, reason);
+    }
+    this.#newest.set(partition, source.place);
+    this.#remember(identity);
+    return false;
+  }
+
+  #remember(identity: string): void {
+    this.#remembered.add(identity);
+    if (this.#remembered.size <= REMEMBERED_MAX) return;
+    const [oldest] = this.#remembered;
+    if (oldest !== undefined) this.#remembered.delete(oldest);
+  }
+}
+
+/** Rows of one COPY share a place. */
+function orderOf(place: readonly [bigint, bigint], other: readonly [bigint, bigint]): -1 | 0 | 1 {
+  const index = place[0] === other[0] ? 1 : 0;
+  if (place[index] === other[index]) return 0;
+  return place[index] > other[index] ? 1 : -1;
+}
+
+/** What a change and its repetition have in common, and no two changes: one entry of the log changes a row once. */
+function identityOf(
+  partition: string,
+  decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>,
+  key: Uint8Array | null,
+): string {
+  const { source } = decoded;
+  const operation = decoded.kind === 'change' ? decoded.operation : decoded.kind;
+  // Without a key rows of one entry are told apart by what they hold.
+  const row = key ?? (decoded.kind === 'change' ? decoded.after : null) ?? new Uint8Array(0);
+  const identity = row.length > KEY_BYTES_MAX ? createHash('sha1').update(row).digest() : row;
+  const text = Buffer.from(identity.buffer, identity.byteOffset, identity.length).toString('latin1');
+  return `${partition} ${source.transaction} ${source.place?.[1]} ${operation} ${text}`;
+}

@@ -1,0 +1,298 @@
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
+import type { Position } from '../../src/connector/position.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { BatchQueue } from './batch-queue.ts';
+import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
+import { kafkaFailure } from './failure.ts';
+import { parsePosition, type Place, positionText, recordMark } from './position.ts';
+import { TopicEvents } from './topic-events.ts';
+import { type PartitionStart, startingPlaces, type TopicLog } from './topic-log.ts';
+
+export interface TopicStreamOptions {
+  /** Topics of changes, by name. */
+  readonly topics: readonly string[];
+  /** Debezium's heartbeat topic (`__debezium-heartbeat.PREFIX`); null: there is none. */
+  readonly heartbeats: string | null;
+  /** Of consumers; nobody else may use it. Its offsets are those acknowledged, for operators to look at. */
+  readonly group: string;
+  readonly decoder: DecoderOptions;
+  /** How long the brokers may wait for records, in milliseconds. */
+  readonly waitMs: number;
+}
+
+const HEARTBEAT_EVERY_MS = 3000;
+
+/**
+ * Reads change topics from behind `after` (null: from the oldest record that is there). Throws TP-GAP when records after
+ * it are no longer to be had or the topic is another, TP-STREAM-SETUP for topics that do not exist or a group that
+ * somebody else uses, TP-PERMISSION, TP-AUTH, TP-TLS, TP-UNREACHABLE.
+ */
+export async function openTopicStream(
+  client: Kafka,
+  options: TopicStreamOptions,
+  after: Position | null,
+  signal: AbortSignal,
+): Promise<ChangeStream> {
+  const names = options.heartbeats === null ? options.topics : [...options.topics, options.heartbeats];
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    signal.throwIfAborted();
+    const { clusterId } = await admin.describeCluster();
+    const stored = after === null ? null : parsePosition(after);
+    if (after !== null && stored === null)
+      throw new TwinproofError('TP-BUG', { message: 'no position of topics' });
+    if (stored !== null && stored.clusterId !== clusterId) {
+      throw new TwinproofError('TP-GAP', {
+        message: 'these brokers are another cluster than the ledger was fed from',
+      });
+    }
+    const logs = await startingPlaces(admin, names, stored?.places ?? null);
+    await placeGroup(admin, options.group, logs);
+    signal.throwIfAborted();
+    const stream = new TopicStream(client, options, clusterId, logs);
+    await stream.start(names, signal);
+    return stream;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw kafkaFailure(error);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}
+
+/** The group begins where we do. Refused by the brokers while the group has a member. */
+async function placeGroup(
+  admin: ReturnType<Kafka['admin']>,
+  group: string,
+  logs: readonly TopicLog[],
+): Promise<void> {
+  const { groups } = await admin.describeGroups([group]);
+  if (groups.some(({ members }) => members.length > 0)) {
+    throw new TwinproofError('TP-STREAM-SETUP', {
+      message: `the consumer group ${group} has a member: another process reads these topics by its name`,
+      hint: 'one `twinproof watch` a ledger: stop the other process, or give this one a group of its own',
+    });
+  }
+  for (const { topic, partitions } of logs) {
+    const at = partitions.map(({ partition, readFrom }) => ({ partition, offset: String(readFrom) }));
+    await admin.setOffsets({ groupId: group, topic, partitions: at });
+  }
+}
+
+class TopicStream implements ChangeStream {
+  readonly batches: AsyncIterable<readonly ChangeEvent[]>;
+  readonly #client: Kafka;
+  readonly #options: TopicStreamOptions;
+  readonly #clusterId: string;
+  readonly #queue = new BatchQueue();
+  readonly #consumer: Consumer;
+  readonly #events: TopicEvents;
+  readonly #places = new Map<string, Place>();
+  readonly #starts = new Map<string, PartitionStart>();
+  readonly #compacted: ReadonlySet<string>;
+  /** Partitions with more to read, as of the last look. */
+  readonly #behind = new Set<string>();
+  /** Partitions of which it is not known yet whether they are still the log that was read. */
+  readonly #unchecked = new Set<string>();
+  #acknowledged: Position | null = null;
+  #closing: Promise<void> | null = null;
+  #stopListening = (): void => undefined;
+
+  constructor(client: Kafka, options: TopicStreamOptions, clusterId: string, logs: readonly TopicLog[]) {
+    this.#client = client;
+    this.#options = options;
+    this.#clusterId = clusterId;
+    for (const { topic, partitions } of logs) {
+      for (const start of partitions) {
+        const name = `${topic}:${start.partition}`;
+        this.#starts.set(name, start);
+        this.#places.set(name, start.place);
+        if (start.high > start.readFrom) this.#behind.add(name);
+        if (start.readFrom < start.place.offset) this.#unchecked.add(name);
+      }
+    }
+    this.#compacted = new Set(logs.filter(({ compacted }) => compacted).map(({ topic }) => topic));
+    this.#events = new TopicEvents(new DebeziumDecoder(options.decoder), () => this.#position());
+    this.#consumer = client.consumer({
+      groupId: options.group,
+      maxWaitTimeInMs: options.waitMs,
+      // What breaks is told; whoever reads the stream decides whether to begin again.
+      retry: { retries: 4, initialRetryTime: 200, restartOnFailure: () => Promise.resolve(false) },
+    });
+    this.batches = { [Symbol.asyncIterator]: () => this.#iterate() };
+  }
+
+  async start(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const onAbort = (): void => {
+      this.#queue.fail(signal.reason);
+      void this.close();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#stopListening = () => signal.removeEventListener('abort', onAbort);
+    const { CRASH, GROUP_JOIN } = this.#consumer.events;
+    this.#consumer.on(CRASH, ({ payload }) => this.#queue.fail(kafkaFailure(payload.error)));
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      const mine = Object.values(payload.memberAssignment).reduce(
+        (sum, partitions) => sum + partitions.length,
+        0,
+      );
+      if (mine < this.#places.size) this.#queue.fail(sharedGroup(this.#options.group));
+    });
+    try {
+      await this.#consumer.connect();
+      await this.#consumer.subscribe({ topics: [...names], fromBeginning: true });
+      await this.#consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: (payload) => this.#take(payload),
+      });
+      // Nothing may come at all: then this is the only word that everything is read.
+      if (this.#behind.size === 0) this.#tellIdle();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  acknowledge(position: Position): void {
+    this.#acknowledged = position;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening();
+    this.#queue.end();
+    await this.#commit().catch(() => undefined);
+    await this.#consumer.disconnect().catch(() => undefined);
+  }
+
+  async *#iterate(): AsyncGenerator<readonly ChangeEvent[]> {
+    try {
+      for (;;) {
+        const batch = await this.#queue.take();
+        if (batch === null) return;
+        yield batch;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  #position(): Position {
+    return positionText(this.#clusterId, this.#places);
+  }
+
+  #tellIdle(): void {
+    this.#events.idle();
+    void this.#queue.put(this.#events.take());
+  }
+
+  /** Handles what one fetch gave of one partition. */
+  async #take(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const { topic, partition } = batch;
+    const name = `${topic}:${partition}`;
+    const start = this.#starts.get(name);
+    if (start === undefined || this.#queue.ended || payload.isStale()) return;
+    const isHeartbeat = topic === this.#options.heartbeats;
+    for (const message of batch.messages) {
+      const offset = BigInt(message.offset);
+      const expected = this.#places.get(name)?.offset ?? 0n;
+      if (offset < expected) {
+        if (offset + 1n === expected) this.#checkMark(name, message);
+        continue;
+      }
+      if (this.#unchecked.has(name)) return this.#queue.fail(otherLog(name));
+      if (offset > expected) await this.#checkHole(topic, partition, expected);
+      const { key, value } = message;
+      if (!isHeartbeat) this.#events.next({ topic, partition, offset: message.offset, key, value });
+      this.#places.set(name, { offset: offset + 1n, mark: recordMark(message) });
+    }
+    this.#events.close();
+    payload.resolveOffset(batch.lastOffset());
+    if (BigInt(batch.highWatermark) > BigInt(batch.lastOffset()) + 1n) this.#behind.add(name);
+    else this.#behind.delete(name);
+    if (this.#behind.size === 0) this.#events.idle();
+    await this.#hand(() => payload.heartbeat());
+    await this.#commit();
+  }
+
+  /** Gives the events away, staying a member of the group meanwhile. */
+  async #hand(heartbeat: () => Promise<void>): Promise<void> {
+    const timer = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_EVERY_MS);
+    try {
+      await this.#queue.put(this.#events.take());
+    } finally {
+      clearInterval(timer);
+    }
+    if (!this.#queue.ended) await heartbeat();
+  }
+
+  /** The record before the first one that we want is the one we read last, or this is another topic. */
+  #checkMark(name: string, message: { readonly timestamp: string; readonly value: Buffer | null }): void {
+    const mark = this.#places.get(name)?.mark ?? null;
+    if (mark === null || mark === recordMark(message)) this.#unchecked.delete(name);
+    else this.#queue.fail(otherLog(name));
+  }
+
+  /** Offsets are left out where a transaction of a producer ended; or records are gone. */
+  async #checkHole(topic: string, partition: number, expected: bigint): Promise<void> {
+    const admin = this.#client.admin();
+    try {
+      await admin.connect();
+      const offsets = await admin.fetchTopicOffsets(topic);
+      const low = BigInt(offsets.find((one) => one.partition === partition)?.low ?? '0');
+      this.#events.close();
+      if (low > expected) {
+        this.#events.gap(
+          topic,
+          `${topic}:${partition} lost its records from ${expected} to ${low} before they were read`,
+        );
+      } else if (this.#compacted.has(topic)) {
+        this.#events.gap(
+          topic,
+          `${topic}:${partition} is compacted: changes behind offset ${expected} are gone`,
+        );
+      }
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+  }
+
+  /** Tells the group how far we are, for those who watch its lag. */
+  async #commit(): Promise<void> {
+    const position = this.#acknowledged;
+    if (position === null) return;
+    this.#acknowledged = null;
+    const places = parsePosition(position)?.places ?? new Map<string, Place>();
+    const offsets = [...places].map(([name, { offset }]) => {
+      const colon = name.lastIndexOf(':');
+      return {
+        topic: name.slice(0, colon),
+        partition: Number(name.slice(colon + 1)),
+        offset: String(offset),
+      };
+    });
+    await this.#consumer.commitOffsets(offsets);
+  }
+}
+
+function otherLog(name: string): TwinproofError {
+  return new TwinproofError('TP-GAP', {
+    message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
+    hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
+  });
+}
+
+function sharedGroup(group: string): TwinproofError {
+  return new TwinproofError('TP-STREAM-SETUP', {
+    message: `another process joined the consumer group ${group} and was given partitions of ours`,
+    hint: 'one `twinproof watch` a ledger: stop the other process, or give this one a group of its own',
+  });
+}
