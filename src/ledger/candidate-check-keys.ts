@@ -11,7 +11,6 @@ import {
   type Judgement,
   type ReadRow,
   type UnknownWhy,
-  type View,
 } from './candidate-check.ts';
 import type { Ledger } from './ledger.ts';
 import type { RowDigester } from './row-digest.ts';
@@ -182,8 +181,8 @@ export interface KeyBounds {
 /**
  * Reads a range of a candidate and holds it against the ledger. With `bounds`, which must be those of the range, rows
  * that the ledger has there and the candidate has not are suspects too; without, only what was read is judged. A string:
- * the read cannot be placed in the ledger, and shows nothing. Throws what the read throws, TP-RANGE-TOO-LARGE for more
- * than 64 MiB, and RangeError where the ledger does not know all rows of the table.
+ * the read cannot be placed in the ledger, or the ledger does not know all rows of the table, so it shows nothing. Throws
+ * what the read throws, and TP-RANGE-TOO-LARGE for more than 64 MiB.
  */
 export async function checkRange(
   ledger: Ledger,
@@ -198,27 +197,27 @@ export async function checkRange(
   const view = viewOf(ledger.core, bracket, (a, b) => site.comparePositions(a, b));
   if (typeof view === 'string') return view;
   if (bracket === null) return 'no position';
+  const table = new TableCheck(ledger.core, root, view);
+  // What was known of the rows may have become void while they were read.
+  if (bounds !== null && !table.complete) return 'not known';
   const suspects: CheckedKey[] = [];
   let more = false;
   const suspect = (checked: CheckedKey): void => {
     if (suspects.length < SUSPECTS_MAX) suspects.push(checked);
     else more = true;
   };
-  judgeBodies(ledger, root, shape, view, sink.bodies, bounds, suspect);
+  judgeBodies(table, ledger.digester(), shape, sink.bodies, bounds, suspect);
   return { boundary: view.low, position: bracket.atLeast, rows: sink.bodies.length, suspects, more };
 }
 
 function judgeBodies(
-  ledger: Ledger,
-  root: string,
+  table: TableCheck,
+  digester: RowDigester,
   shape: RowShape,
-  view: View,
   bodies: readonly Uint8Array[],
   bounds: KeyBounds | null,
   suspect: (checked: CheckedKey) => void,
 ): void {
-  const digester = ledger.digester();
-  const table = new TableCheck(ledger.core, root, view);
   const seen = new Set<string>();
   for (const body of bodies) {
     const identity = identityIn(body, shape.keyFields);

@@ -126,10 +126,16 @@ export class TableCheck {
     return { kind: 'different', difference: differenceOf(last, read) };
   }
 
+  /** Every row that the table had as of `low` is known: what is not among `expected` was not there. */
+  get complete(): boolean {
+    const leaves = this.#leaves(this.#view.low);
+    return leaves.length > 0 && leaves.every(({ complete }) => complete);
+  }
+
   /**
    * The identities of all rows between two keys (fields in the order of the store; `to` is outside; null: open) that
    * stood or may have stood there as of `low`. Whoever reads a range judges those that were not in it as absent. Throws
-   * RangeError where the rows of a leaf are not all known.
+   * RangeError unless `complete`.
    */
   *expected(from: Buffer | null, to: Buffer | null): Generator<Uint8Array> {
     for (const leaf of this.#leaves(this.#view.low))

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { TwinproofError } from '../errors.ts';
-import { OFFSET_BYTES } from './bytes.ts';
 import { KIND } from './change-record.ts';
 import type { Core } from './core.ts';
-import { withProof, type ProvenRange } from './coverage.ts';
+import type { ProvenRange } from './coverage.ts';
+import { DirtyList, type DirtyKey } from './dirty-list.ts';
 import { entryChangedAt } from './entry.ts';
-import { RELATION_BYTES, storedFromFields } from './key.ts';
+import { storedFromFields } from './key.ts';
+import { RangeProofs, type RangeProof } from './range-proofs.ts';
 import { changesOf, RECORD, type RawRecord } from './record.ts';
 import type { Boundary } from './state.ts';
 
-const NUMBER_BYTES = 2;
 const KEYS_PER_COMMIT = 16_384;
 
 const candidateSchema = z.object({
@@ -19,15 +19,6 @@ const candidateSchema = z.object({
   since: z.int(),
   cursor: z.int(),
 });
-const proofsSchema = z.array(
-  z.object({
-    from: z.string().nullable(),
-    to: z.string().nullable(),
-    boundary: z.int(),
-    position: z.string(),
-    provenAtUs: z.string(),
-  }),
-);
 
 /**
  * A candidate as the ledger knows it. Its dirty keys are those in the store's dirty list and those that the journal
@@ -44,13 +35,6 @@ export interface Candidate {
   readonly cursor: number;
 }
 
-/** A key that may differ, and the place of its last change. */
-export interface DirtyKey {
-  /** Relation and key in the order of the store. */
-  readonly stored: Buffer;
-  readonly changedAt: number;
-}
-
 export interface DirtyBatch {
   readonly candidate: Candidate;
   /** Up to here of the journal. */
@@ -64,21 +48,16 @@ export interface CleanKey {
   readonly boundary: Boundary;
 }
 
-export interface RangeProof {
-  readonly relation: number;
-  /** Key fields in the order of the store; null: open. `to` is outside. */
-  readonly from: Buffer | null;
-  readonly to: Buffer | null;
-  readonly boundary: Boundary;
-  readonly position: string;
-  readonly provenAtUs: bigint;
-}
-
+/** The candidates of a ledger: who they are, what may differ on them, and what was proven of them. */
 export class Candidates {
   readonly #core: Core;
+  readonly #dirty: DirtyList;
+  readonly #proofs: RangeProofs;
 
   constructor(core: Core) {
     this.#core = core;
+    this.#dirty = new DirtyList(core.store);
+    this.#proofs = new RangeProofs(core.store);
   }
 
   list(): Candidate[] {
@@ -103,11 +82,12 @@ export class Candidates {
     const candidate = { number, name, incarnation, since, cursor: since };
     const { store } = this.#core;
     this.#core.guard(() => {
-      this.#eraseKeys(numberPrefix(number), numberPrefix(number + 1));
+      // The proofs first: whatever is cut off behind them leaves keys too many on the list, and never too few.
       store.transaction(() => {
-        for (const proof of store.list(proofPrefix(number), proofsSchema)) store.erase(proof.name);
+        this.#proofs.erase(number);
         this.#write(candidate);
       });
+      this.#dirty.erase(number);
     });
     return candidate;
   }
@@ -144,10 +124,9 @@ export class Candidates {
     this.#core.guard(() =>
       store.transaction(() => {
         for (const { stored, changedAt } of batch.keys) {
-          const key = dirtyKey(candidate.number, stored);
           const boundary = proven.get(stored.toString('latin1'));
-          if (boundary !== undefined && boundary > changedAt) store.dirty.removeSync(key);
-          else store.dirty.putSync(key, encodePlace(changedAt));
+          if (boundary !== undefined && boundary > changedAt) this.#dirty.remove(candidate.number, stored);
+          else this.#dirty.put(candidate.number, stored, changedAt);
         }
         this.#write(moved);
       }),
@@ -162,9 +141,8 @@ export class Candidates {
     this.#core.guard(() =>
       store.transaction(() => {
         for (const { stored, boundary } of keys) {
-          const key = dirtyKey(number, stored);
-          const place = store.dirty.get(key);
-          if (place !== undefined && boundary > decodePlace(place)) store.dirty.removeSync(key);
+          const place = this.#dirty.placeOf(number, stored);
+          if (place !== null && boundary > place) this.#dirty.remove(number, stored);
         }
       }),
     );
@@ -179,21 +157,20 @@ export class Candidates {
     const { store, committed } = this.#core;
     this.#core.guard(() =>
       store.transaction(() => {
-        for (const stored of keys)
-          store.dirty.putSync(dirtyKey(number, stored), encodePlace(committed.mark.at));
+        for (const stored of keys) this.#dirty.put(number, stored, committed.mark.at);
       }),
     );
   }
 
   /** Whether anything was proven of it by ranges. */
   hasProofs({ number }: Candidate): boolean {
-    return this.#core.store.list(proofPrefix(number), proofsSchema).length > 0;
+    return this.#proofs.any(number);
   }
 
   /** Every dirty key once: those of the list, in order, then those that the journal changed behind the cursor. */
   *dirty(candidate: Candidate): Generator<DirtyKey> {
-    const { store, journal, committed } = this.#core;
-    yield* this.#listed(candidate);
+    const { journal, committed } = this.#core;
+    yield* this.#dirty.all(candidate.number);
     for (const record of journal.scan(candidate.cursor, committed.mark.at)) {
       const keys = new Map<string, number>();
       collect(record, keys);
@@ -202,28 +179,20 @@ export class Candidates {
         const entry = this.#core.entry(stored);
         // At its last change only; listed ones were given.
         if (entry === undefined || entryChangedAt(entry) !== changedAt) continue;
-        if (!store.dirty.doesExist(dirtyKey(candidate.number, stored))) yield { stored, changedAt };
+        if (!this.#dirty.has(candidate.number, stored)) yield { stored, changedAt };
       }
     }
   }
 
   /** Keys of the dirty list in the order of the store, behind `after`; null: from the first one on. */
   listed(candidate: Candidate, after: Buffer | null, limit: number): DirtyKey[] {
-    const { number } = candidate;
-    const start =
-      after === null ? numberPrefix(number) : Buffer.concat([dirtyKey(number, after), Buffer.of(0)]);
-    const page = this.#core.store.dirty.getRange({ start, end: numberPrefix(number + 1), limit });
-    return [...page].map(({ key, value }) => ({
-      stored: key.subarray(NUMBER_BYTES),
-      changedAt: decodePlace(value),
-    }));
+    return this.#dirty.page(candidate.number, after, limit);
   }
 
   /** Keys in the dirty list, and bytes of journal behind the cursor: zero of both means that nothing is dirty. */
   dirtyCounts(candidate: Candidate): { listed: number; bytesBehind: number } {
-    const range = { start: numberPrefix(candidate.number), end: numberPrefix(candidate.number + 1) };
-    const listed = this.#core.store.dirty.getKeysCount(range);
-    return { listed, bytesBehind: this.#core.committed.mark.at - candidate.cursor };
+    const bytesBehind = this.#core.committed.mark.at - candidate.cursor;
+    return { listed: this.#dirty.count(candidate.number), bytesBehind };
   }
 
   /** Writes down what the journal is about to forget. */
@@ -252,65 +221,33 @@ export class Candidates {
     if (relation.completeFrom === null || relation.completeFrom > proof.boundary) {
       throw new RangeError('a proof against rows that are not all known');
     }
+    const { number } = current;
     const { store } = this.#core;
-    const start = dirtyKey(current.number, bound(proof.relation, proof.from, 0));
-    const end = dirtyKey(current.number, bound(proof.relation, proof.to, 1));
-    const range: ProvenRange = {
-      from: proof.from?.toString('hex') ?? null,
-      to: proof.to?.toString('hex') ?? null,
-      boundary: proof.boundary,
-      position: proof.position,
-      provenAtUs: proof.provenAtUs.toString(),
-    };
     this.#core.guard(() =>
       store.transaction(() => {
-        const listed = [...store.dirty.getRange({ start, end })];
-        for (const { key, value } of listed) {
-          if (decodePlace(value) < proof.boundary) store.dirty.removeSync(key);
+        for (const { stored, changedAt } of this.#dirty.within(number, proof.relation, proof)) {
+          if (changedAt < proof.boundary) this.#dirty.remove(number, stored);
         }
         // Just before the boundary: a read as of the same one may clean them.
         for (const stored of except) {
-          const key = dirtyKey(current.number, stored);
-          if (store.dirty.get(key) === undefined)
-            store.dirty.putSync(key, encodePlace(Math.max(0, proof.boundary - 1)));
+          if (!this.#dirty.has(number, stored))
+            this.#dirty.put(number, stored, Math.max(0, proof.boundary - 1));
         }
-        const name = proofName(current.number, proof.relation);
-        store.write(name, withProof(this.proofs(current, proof.relation), range));
+        this.#proofs.add(number, proof);
       }),
     );
   }
 
   proofs(candidate: Candidate, relation: number): ProvenRange[] {
-    return this.#core.store.read(proofName(candidate.number, relation), proofsSchema) ?? [];
+    return this.#proofs.of(candidate.number, relation);
   }
 
   /** A relation has left the window: so does what was known of it. */
   forget(relation: number): void {
     const { store } = this.#core;
     for (const { number } of this.list()) {
-      this.#eraseKeys(dirtyKey(number, bound(relation, null, 0)), dirtyKey(number, bound(relation, null, 1)));
-      store.transaction(() => store.erase(proofName(number, relation)));
-    }
-  }
-
-  *#listed(candidate: Candidate): Generator<DirtyKey> {
-    let after: Buffer | null = null;
-    for (;;) {
-      const page = this.listed(candidate, after, KEYS_PER_COMMIT);
-      yield* page;
-      after = page.at(-1)?.stored ?? null;
-      if (after === null || page.length < KEYS_PER_COMMIT) return;
-    }
-  }
-
-  #eraseKeys(start: Buffer, end: Buffer): void {
-    const { store } = this.#core;
-    for (;;) {
-      const keys = [...store.dirty.getKeys({ start, end, limit: KEYS_PER_COMMIT })];
-      if (keys.length === 0) return;
-      store.transaction(() => {
-        for (const key of keys) store.dirty.removeSync(key);
-      });
+      store.transaction(() => this.#proofs.erase(number, relation));
+      this.#dirty.erase(number, relation);
     }
   }
 
@@ -334,38 +271,4 @@ function collect(record: RawRecord, keys: Map<string, number>): void {
     if (change.kind === KIND.truncate || change.kind === KIND.keyless) continue;
     keys.set(storedFromFields(change.relation, change.fields).stored.toString('latin1'), change.at);
   }
-}
-
-function numberPrefix(number: number): Buffer {
-  const bytes = Buffer.alloc(NUMBER_BYTES);
-  bytes.writeUInt16BE(number);
-  return bytes;
-}
-
-function dirtyKey(number: number, stored: Buffer): Buffer {
-  return Buffer.concat([numberPrefix(number), stored]);
-}
-
-function bound(relation: number, fields: Buffer | null, step: number): Buffer {
-  const bytes = Buffer.alloc(RELATION_BYTES);
-  bytes.writeUInt32BE(relation + (fields === null ? step : 0));
-  return fields === null ? bytes : Buffer.concat([bytes, fields]);
-}
-
-function encodePlace(place: number): Buffer {
-  const bytes = Buffer.alloc(OFFSET_BYTES);
-  bytes.writeUIntBE(place, 0, OFFSET_BYTES);
-  return bytes;
-}
-
-function decodePlace(bytes: Buffer): number {
-  return bytes.readUIntBE(0, OFFSET_BYTES);
-}
-
-function proofPrefix(number: number): string {
-  return `proof:${number.toString(16).padStart(4, '0')}:`;
-}
-
-function proofName(number: number, relation: number): string {
-  return proofPrefix(number) + relation.toString(16).padStart(8, '0');
 }

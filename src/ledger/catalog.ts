@@ -59,7 +59,7 @@ export class Catalog {
       before.endedAt = at;
       this.changed.add(before);
     }
-    const relation = newRelation(definition, at);
+    const relation = newRelation(definition, at, before ?? null);
     this.#relations.set(relation.number, relation);
     this.#current.set(relation.table, relation);
     this.#next = Math.max(this.#next, relation.number + 1);

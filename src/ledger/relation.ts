@@ -68,13 +68,20 @@ export interface Relation extends RelationDefinition {
   unread: number;
 }
 
-export function newRelation(definition: RelationDefinition, beganAt: number): Relation {
+/** `before`: the generation that ends with it. */
+export function newRelation(
+  definition: RelationDefinition,
+  beganAt: number,
+  before: Relation | null,
+): Relation {
+  // An emptied table is known to be empty. But while not every row of it was read, the definition in hand may be of later
+  // than the truncation: rows of before a redefinition that the log does not tell of would be taken for rows of after it.
+  const known = definition.cause === 'truncate' && before !== null && before.completeFrom !== null;
   return {
     ...definition,
     beganAt,
     endedAt: null,
-    // An emptied table is known to be empty.
-    completeFrom: definition.cause === 'truncate' && definition.keyFields !== null ? beganAt : null,
+    completeFrom: known ? beganAt : null,
     rows: 0,
     sum1: 0n,
     sum2: 0n,

@@ -1,4 +1,5 @@
-import type { CleanKey, DirtyKey } from '../ledger/candidates.ts';
+import type { CleanKey } from '../ledger/candidates.ts';
+import type { DirtyKey } from '../ledger/dirty-list.ts';
 import { rootOf } from '../ledger/candidate-check.ts';
 import { checkKeys, type CheckedKey } from '../ledger/candidate-check-keys.ts';
 import { entryLongKey } from '../ledger/entry.ts';

@@ -1,7 +1,7 @@
 import type { RowShape } from '../connector/contract.ts';
 import { TwinproofError } from '../errors.ts';
 import { checkRange, type CheckedKey, type CheckedRange } from '../ledger/candidate-check-keys.ts';
-import type { RangeProof } from '../ledger/candidates.ts';
+import type { RangeProof } from '../ledger/range-proofs.ts';
 import type { ProvenRange } from '../ledger/coverage.ts';
 import { identityOf, isHashedKey, RELATION_BYTES } from '../ledger/key.ts';
 import type { Relation } from '../ledger/relation.ts';

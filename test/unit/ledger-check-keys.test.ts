@@ -10,6 +10,7 @@ import {
   beginEmpty,
   body,
   comparePlaces,
+  fill,
   identity,
   insert,
   openLedger,
@@ -167,6 +168,20 @@ describe('keys of a candidate', () => {
     });
   });
 
+  it('differ at the ledger’s end on a subscriber that was told of later places, and has applied nothing behind that end', async () => {
+    await withRows(async (ledger) => {
+      const site = new Rows([[1, 'd', 't3']], 9, 3);
+      const rest = { ms: 200, sleep: () => Promise.resolve() };
+      const ask = (): Promise<string[]> => checkKeys(ledger, site, ACCOUNTS, ALL, NEVER, rest).then(shown);
+      expect(await ask()).toEqual(['1 clean', '2 missing', '3 missing', '4 clean']);
+      // What it applied last lies before the ledger's end: a commit of other tables came behind it.
+      site.bracket = { atLeast: place(9), atMost: place(2) };
+      expect(await ask()).toEqual(['1 clean', '2 missing', '3 missing', '4 clean']);
+      site.bracket = { atLeast: place(9), atMost: place(9) };
+      expect(await ask()).toEqual(['1 clean', '2 beyond', '3 beyond', '4 clean']);
+    });
+  });
+
   it('are unknown where the candidate does not say what a read contains', async () => {
     await withRows(async (ledger) => {
       const site = new Rows(GOOD, 3, 3);
@@ -218,8 +233,18 @@ describe('a range of a candidate', () => {
     const ledger = await openLedger(folder);
     try {
       ledger.take([{ type: 'definition', table: OF }, ...transaction(2, [insert(OF, 1, 'd')])]);
-      const ask = checkRange(ledger, new Rows([], 2, 2), ACCOUNTS, RANGE, { from: null, to: null }, NEVER);
-      await expect(ask).rejects.toThrow(RangeError);
+      const bounds = { from: null, to: null };
+      const ask = (at: number): ReturnType<typeof checkRange> =>
+        checkRange(ledger, new Rows([], at, at), ACCOUNTS, RANGE, bounds, NEVER);
+      expect(await ask(2)).toBe('not known');
+      await fill(ledger, OF, 2, [{ key: 1, value: 'd' }]);
+      ledger.take(transaction(3, []));
+      expect(await ask(2)).toMatchObject({ suspects: [{ judgement: { kind: 'different' } }] });
+      // While a range is read the log turns out to have a gap.
+      const read = ask(4);
+      ledger.recordGap('somebody advanced the slot', null);
+      ledger.take(transaction(4, []));
+      expect(await read).toBe('not known');
     } finally {
       await ledger.close();
       removeFolder(folder);

@@ -25,10 +25,13 @@ import { until } from './cli.ts';
 
 const LIMIT_MS = 50_000;
 
+/** Where a site is, by the name of its database. */
+export type WatchedSite = Pick<Cluster, 'url'>;
+
 export interface WatchedSites {
-  readonly primary: Cluster;
+  readonly primary: WatchedSite;
   /** By the candidate's name. */
-  readonly candidates: Readonly<Record<string, Cluster>>;
+  readonly candidates: Readonly<Record<string, WatchedSite>>;
   readonly database?: string;
   /** More of `policy`, as YAML in braces. */
   readonly policy?: string;
@@ -79,7 +82,7 @@ export class WatchFolder {
     return await Ledger.read(
       ledgerOptions(ledger, 'bank', {
         source: null,
-        comparePositions: (await comparer()).comparePositions,
+        comparePositions: (await comparer(this.system.primary.address.engine)).comparePositions,
         now: () => new Date(),
       }),
     );
@@ -99,8 +102,10 @@ export class WatchFolder {
   }
 }
 
-async function comparer(): Promise<Pick<WatchSite, 'comparePositions'>> {
-  return await import('../../../connectors/postgres/lsn.ts');
+async function comparer(engine: string): Promise<Pick<WatchSite, 'comparePositions'>> {
+  return engine === 'mysql'
+    ? await import('../../../connectors/mysql/gtid.ts')
+    : await import('../../../connectors/postgres/lsn.ts');
 }
 
 /** Commits a little all the time, so that positions move. */
@@ -159,18 +164,23 @@ export class RunningWatch {
     await this.ended;
   }
 
-  /** Asks until something is so; fails at once when the watch has failed. */
+  /** Asks until something is so; fails at once when the watch has ended. */
   async sees(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
-    const failed = this.ended.then(() => {
-      throw new Error(`the watch has ended before: ${what}`);
-    });
-    await Promise.race([until(check, what, LIMIT_MS), failed]);
+    const ended = this.ended.then(
+      () => {
+        throw new Error(`the watch has ended before: ${what}`);
+      },
+      (error: unknown) => {
+        throw new Error(`the watch has failed before: ${what}`, { cause: error });
+      },
+    );
+    await Promise.race([until(check, what, LIMIT_MS), ended]);
   }
 
   async said(event: RegExp, message: RegExp): Promise<void> {
     const found = (): boolean =>
       this.lines.some((line) => event.test(line.event) && message.test(line.message));
-    await until(found, `a line ${event.source} ${message.source}`, LIMIT_MS);
+    await this.sees(found, `a line ${event.source} ${message.source}`);
   }
 }
 
