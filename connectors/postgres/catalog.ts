@@ -58,7 +58,14 @@ export interface SizeRow {
   readonly toast: number | null;
 }
 
-/** Sizes on disk, in bytes. Takes a share lock on each relation for a moment; lock_timeout bounds the wait. */
+/** Relations of this database, TOAST included, to which somebody has or wants exclusive access. */
+const LOCKED = `array(select l.relation from pg_locks l where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+  and l.database = (select d.oid from pg_database d where d.datname = pg_catalog.current_database()))`;
+
+/**
+ * Sizes on disk, in bytes, but not of relations that somebody has locked: to look takes a share lock for a moment. One
+ * that is locked just then is waited for, up to lock_timeout.
+ */
 export async function readSizes(
   session: Session,
   oids: readonly number[],
@@ -67,7 +74,7 @@ export async function readSizes(
   return session.rows<SizeRow>(
     `select c.oid::int8::float8 as oid, pg_catalog.pg_relation_size(c.oid)::float8 as main,
        case when c.reltoastrelid = 0 then 0 else pg_catalog.pg_relation_size(c.reltoastrelid) end::float8 as toast
-     from pg_class c where c.oid = any($1::oid[])`,
+     from pg_class c where c.oid = any($1::oid[]) and c.oid <> all(${LOCKED}) and c.reltoastrelid <> all(${LOCKED})`,
     [oids],
     signal,
   );

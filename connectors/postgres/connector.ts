@@ -30,7 +30,13 @@ import { type BracketStart, openStandbyBracket, openSubscriberBracket } from './
 import { readIdentity } from './identity.ts';
 import { readIncarnation } from './incarnation.ts';
 import { originPosition, readFollowed, readForks, readPendingLog, writtenWhen } from './ledger-candidate.ts';
-import { planLeaf, readFollowedSource, readWitness, waitForCommits } from './ledger-primary.ts';
+import {
+  planLeaf,
+  readFollowedSource,
+  readWitness,
+  waitForCommits,
+  waitForRedefinitions,
+} from './ledger-primary.ts';
 import { readLedgerSetup } from './ledger-setup.ts';
 import { bytesBetween } from './lsn.ts';
 import { foundRow, pointQueries } from './points.ts';
@@ -111,7 +117,10 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
     const memory = this.#sourceTables.get(pair) ?? new Map<string, SourceTable>();
     this.#sourceTables.set(pair, memory);
     const wish = { publication: this.#stream.publication, selection, pair };
-    return this.control.use(signal, (session) => readSourceTables(session, wish, memory, signal));
+    return this.control.use(signal, async (session) => {
+      await waitForRedefinitions(session, sleep, signal);
+      return readSourceTables(session, wish, memory, signal);
+    });
   }
 
   witness(signal: AbortSignal): Promise<WitnessReading> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RelationMessage, ReplicaIdentity } from './pgoutput-messages.ts';
+import { isPublished, isSchemaPublished, LINE, narrows } from './publication-sql.ts';
 import type { Session } from './session.ts';
 
 /** A relation that holds rows, as the catalog has it now, and what the publication makes of it. */
@@ -13,6 +14,8 @@ export interface Definition {
   readonly relation: RelationMessage;
   /** Columns whose types have a send function: the others come as text. */
   readonly sends: ReadonlySet<string>;
+  /** The publication has it as a table of its own. */
+  readonly published: boolean;
   /** The publication leaves out rows by a condition. */
   readonly filtered: boolean;
   /** Why its changes do not come with the log; null: they do. */
@@ -53,23 +56,24 @@ const FINGERPRINT_DIGITS = 32;
  * a word in the log: every ALTER of a column writes its pg_attribute row anew, also one whose type stays (USING); to
  * attach and detach changes the line of ancestors; to drop from a publication and to add again makes a new
  * pg_publication_rel row. The file number is not in it, so that TRUNCATE, which is logged, and VACUUM FULL, which changes
- * no row, leave it as it is. Columns that came with later versions pass through jsonb.
+ * no row, leave it as it is.
  *
- * Which columns the log has: those of the publication's list; generated ones only from version 18 on, which lists them
- * when it sends them. The replica identity is the primary key unless that is deferrable (manual, "Replica Identity").
+ * A condition and a list of columns are those of the table itself, and count for nothing where its schema is published.
+ * Which columns the log has: those of the list; without one all but the generated ones, from version 18 on the stored
+ * ones of these too if the publication says so. The replica identity is the primary key unless that is deferrable
+ * (manual, "Replica Identity").
  */
 function definitionsQuery(versionNumber: number): string {
-  const schemas =
-    versionNumber >= 150_000
-      ? `select 'n' || s.oid || ':' || s.xmin from pg_publication_namespace s
+  const schemas = narrows(versionNumber)
+    ? `select 'n' || s.oid || ':' || s.xmin from pg_publication_namespace s
          where s.pnpubid = pub.oid and s.pnnspid in (select x.relnamespace from pg_class x where x.oid = any(l.line))`
-      : `select null where false`;
-  const generated = versionNumber >= 180_000 ? 'true' : `a.attgenerated = ''`;
+    : `select null where false`;
+  const own = narrows(versionNumber)
+    ? `select m.prattrs::int2[] as columns, m.prqual is not null as filtered from pg_publication_rel m
+         where m.prpubid = pub.oid and m.prrelid = c.oid and not ${isSchemaPublished(versionNumber, 'c.relnamespace')}`
+    : `select null::int2[] as columns, false as filtered where false`;
+  const generated = versionNumber >= 180_000 ? `a.attgenerated = 's' and pub.pubgencols = 's'` : 'false';
   return `
-with published as (
-  select p.schemaname, p.tablename, to_jsonb(p) -> 'attnames' as attnames, to_jsonb(p) ->> 'rowfilter' as rowfilter
-  from pg_publication_tables p where p.pubname = $1
-)
 select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
   c.relpersistence as persistence, c.relreplident as identity, rn.nspname as "rootSchema", r.relname as "rootTable",
   (select json_agg(json_build_array(a.attname, a.atttypid::int8, a.atttypmod, k.key, t.typsend <> 0,
@@ -78,9 +82,11 @@ select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name, c.rel
     cross join lateral (select c.relreplident = 'f' or exists (select from pg_index i where i.indrelid = c.oid
       and case c.relreplident when 'd' then i.indisprimary and i.indimmediate when 'i' then i.indisreplident end
       and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])) as key) k
-    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and ${generated}
-      and (p.attnames is null or jsonb_typeof(p.attnames) = 'null' or p.attnames ? a.attname::text)) as columns,
-  p.tablename is not null as published, p.rowfilter is not null as filtered,
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      and case when own.columns is null then a.attgenerated = '' or (${generated})
+        else a.attnum = any(own.columns) end) as columns,
+  ${isPublished(versionNumber, 'l.line')} as published,
+  coalesce(own.filtered, false) as filtered,
   array(select x.oid || ' ' || x.relnamespace || ' ' || x.relname from unnest(l.line) with ordinality as o(oid, at)
       join pg_class x on x.oid = o.oid order by o.at)
     || array(select a.attnum || ':' || a.xmin from pg_attribute a
@@ -91,13 +97,12 @@ select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name, c.rel
     || array(select 'r' || m.oid || ':' || m.xmin from pg_publication_rel m
       where m.prpubid = pub.oid and m.prrelid = any(l.line) order by 1)
     || array(${schemas} order by 1)
-    || array(select pub.oid || ':' || pub.xmin where pub.oid is not null) as storage
+    || array(select pub.oid || ':' || pub.version where pub.oid is not null) as storage
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-cross join lateral (select coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid) as root,
-  coalesce(nullif(array(select pg_catalog.pg_partition_ancestors(c.oid)::oid), '{}'), array[c.oid]) as line) l
+left join (select u.*, u.xmin::text as version from pg_publication u where u.pubname = $1) pub on true
+cross join lateral (select coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid) as root, ${LINE} as line) l
+left join lateral (${own}) own on true
 join pg_class r on r.oid = l.root join pg_namespace rn on rn.oid = r.relnamespace
-left join published p on p.schemaname = n.nspname and p.tablename = c.relname
-left join (select u.oid, u.xmin::text as xmin from pg_publication u where u.pubname = $1) pub on true
 where c.relkind in ('r', 'm', 'f') and c.relpersistence <> 't' and n.nspname !~ '^pg_'
   and n.nspname <> 'information_schema' and ($2::oid is null or c.oid = $2::oid)
 order by n.nspname, c.relname`;
@@ -138,7 +143,7 @@ function definitionOf(
   labels: string,
 ): Definition {
   const columns = row.columns ?? [];
-  const { oid, schema, identity, rootSchema, rootTable, filtered } = row;
+  const { oid, schema, identity, rootSchema, rootTable, published, filtered } = row;
   return {
     oid,
     leaf: `${schema}.${row.name}`,
@@ -159,6 +164,7 @@ function definitionOf(
       })),
     },
     sends: new Set(columns.filter(([, , , , sends]) => sends).map(([column]) => column)),
+    published,
     filtered,
     unfollowed: reasonOf(row, publication, name),
     fingerprint: fingerprintOf(row, labels),

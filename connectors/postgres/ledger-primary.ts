@@ -95,31 +95,58 @@ select coalesce((select array_agg(l.transactionid::text) from pg_locks l
     and (a.backend_xid is null or $1::text[] is null or a.backend_xid::text = any($1::text[]))) as waiting,
   pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as seen`;
 
+/**
+ * Transactions that hold exclusive access to a table of this database, which most of what redefines one takes and keeps
+ * until its commit is visible.
+ */
+const REDEFINING = `
+with held as materialized (select l.* from pg_locks l where l.granted)
+select coalesce(array_agg(distinct x.transactionid::text), '{}') as open
+from held r join held x on x.virtualtransaction = r.virtualtransaction
+  and x.locktype = 'transactionid' and x.mode = 'ExclusiveLock'
+where r.locktype = 'relation' and r.mode = 'AccessExclusiveLock'
+  and r.database = (select d.oid from pg_database d where d.datname = pg_catalog.current_database())`;
+
 const COMMITS_POLL_MS = 50;
 /** Between the writing of a commit record and its visibility lie a few instructions, unless it waits for a standby. */
 const COMMITS_REST_MS = 1_000;
+
+type Sleep = (milliseconds: number) => Promise<void>;
 
 /**
  * Ends when every transaction whose commit the log held at the call is visible: when none of those with an id at the call
  * is open any more; or, since one may stay open for hours and has then not committed, when none of them waits for a
  * synchronous standby. Where waiting may not be seen, only the first will do.
  */
-export async function waitForCommits(
+export async function waitForCommits(session: Session, sleep: Sleep, signal: AbortSignal): Promise<void> {
+  const { open } = await readCommits(session, null, signal);
+  await untilVisible(session, open, sleep, signal);
+}
+
+/**
+ * The same of transactions that redefine tables only: the catalog is read without locks on them, and must not be older
+ * than the log was at the call. One that stays open holds it up for as long as a commit takes, and no longer.
+ */
+export async function waitForRedefinitions(
   session: Session,
-  sleep: (milliseconds: number) => Promise<void>,
+  sleep: Sleep,
   signal: AbortSignal,
 ): Promise<void> {
-  const first = (await readCommits(session, null, signal)).open;
-  let rested = 0;
-  for (
-    let row = await readCommits(session, first, signal);
-    ;
-    row = await readCommits(session, first, signal)
-  ) {
+  const [row] = await session.rows<{ open: readonly string[] }>(REDEFINING, [], signal);
+  await untilVisible(session, row?.open ?? [], sleep, signal);
+}
+
+async function untilVisible(
+  session: Session,
+  first: readonly string[],
+  sleep: Sleep,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let rested = 0; first.length > 0 && rested <= COMMITS_REST_MS;) {
+    const row = await readCommits(session, first, signal);
     const open = new Set(row.open);
     if (!first.some((id) => open.has(id))) return;
     rested = row.waiting || (row.synchronous && !row.seen) ? 0 : rested + COMMITS_POLL_MS;
-    if (rested > COMMITS_REST_MS) return;
     await sleep(COMMITS_POLL_MS);
     throwIfInterrupted(signal);
   }

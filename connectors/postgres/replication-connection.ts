@@ -87,7 +87,9 @@ export class ReplicationConnection {
   ): Promise<ReplicationConnection> {
     if (signal.aborted) throw interruption(signal);
     const connection = new ReplicationConnection(session, durable, timing, signal);
-    connection.#stream.write(commandMessage(command));
+    // One that has gone before anybody listened never says so.
+    if (connection.#stream.destroyed) connection.#onClose();
+    else connection.#stream.write(commandMessage(command));
     try {
       while (!connection.#started) {
         if (connection.#over !== null) throw connection.#over.error;

@@ -1,4 +1,5 @@
 import type { Finding } from '../../src/connector/identity.ts';
+import { isPublished, LINE } from './publication-sql.ts';
 import type { StreamFacts, StreamNames } from './replication-slot.ts';
 import type { Session } from './session.ts';
 
@@ -42,11 +43,11 @@ interface TableRow {
  * published table work only with a primary key that is not deferrable, a replica identity index, or identity full (manual,
  * "Replica Identity"). Unsendable: an array or composite whose inner type has no binary output stops the stream.
  */
-const TABLES = `
+function tablesQuery(versionNumber: number): string {
+  return `
 select n.nspname || '.' || c.relname as name, pg_catalog.format('%I.%I', n.nspname, c.relname) as qualified,
   c.relpersistence as persistence,
-  exists (select from pg_publication_tables p where p.pubname = $1
-    and p.schemaname = n.nspname and p.tablename = c.relname) as published,
+  ${isPublished(versionNumber, LINE)} as published,
   c.relreplident = 'f'
     or (c.relreplident = 'd' and exists (select from pg_index i
       where i.indrelid = c.oid and i.indisprimary and i.indimmediate))
@@ -57,8 +58,10 @@ select n.nspname || '.' || c.relname as name, pg_catalog.format('%I.%I', n.nspna
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and e.typsend = 0
     order by a.attnum limit 1) as unsendable
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_publication pub on pub.pubname = $1
 where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 order by 1`;
+}
 
 /** What `streamSetup` needs beyond the facts of slot and publication. `selects` limits the tables. */
 export async function readSetupFacts(
@@ -68,7 +71,7 @@ export async function readSetupFacts(
   selects: (name: string) => boolean,
   signal: AbortSignal,
 ): Promise<SetupFacts> {
-  const rows = await session.rows<TableRow>(TABLES, [names.publication], signal);
+  const rows = await session.rows<TableRow>(tablesQuery(session.versionNumber), [names.publication], signal);
   const [site] = await session.rows<{ role: string; publication: string; standbys: string }>(
     `select pg_catalog.quote_ident(current_user) as role, pg_catalog.quote_ident($1) as publication,
        pg_catalog.current_setting('synchronous_standby_names') as standbys`,

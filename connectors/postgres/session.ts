@@ -16,6 +16,8 @@ export const NEWEST_VERSION = 18;
 
 /** After an abort the server gets this long to answer the cancel request before the socket is closed. */
 const CANCEL_GRACE_MS = 3_000;
+/** A server that says nothing any more is not waited for to say goodbye. */
+const CLOSE_GRACE_MS = 3_000;
 const KEEPALIVE_DELAY_MS = 10_000;
 
 /** One pinned, read-only connection. */
@@ -180,10 +182,13 @@ async function runOne<Row extends QueryResultRow>(
 }
 
 async function closeClient(client: Client): Promise<void> {
+  const grace = setTimeout(() => client.connection.stream.destroy(), CLOSE_GRACE_MS);
   try {
     await client.end();
   } catch {
     // It is closed either way.
+  } finally {
+    clearTimeout(grace);
   }
 }
 

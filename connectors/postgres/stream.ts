@@ -63,7 +63,7 @@ export async function openChangeStream(
     const after = request.after === null ? null : placeIn(lineage, request.after);
     const start = startPoint(facts, options, after, options.allowUnboundedWal);
     const tables = new StreamCatalog(catalog, options.publication, request.pair, signal);
-    await tables.load().catch(unlessLocked);
+    await tables.load();
     const command = startCommand(options, start, catalog.versionNumber);
     const timing = { now: options.now, paceMs: options.paceMs };
     const connection = await ReplicationConnection.start(sender, command, start, timing, signal);
@@ -73,12 +73,6 @@ export async function openChangeStream(
     await catalog.close();
     throw error;
   }
-}
-
-/** A table that somebody redefines is looked up when its first change comes, which is behind the end of that. */
-function unlessLocked(error: unknown): void {
-  const passes = error instanceof TwinproofError && error.code === 'TP-QUERY' && error.retryable;
-  if (!passes) throw error;
 }
 
 /** Manual, "Streaming Replication Protocol", START_REPLICATION … LOGICAL, and "Logical Streaming Replication Parameters". */

@@ -124,8 +124,8 @@ function familiesOf(relations: readonly RelationRow[]): Family[] {
 }
 
 /**
- * Sizes from disk. When someone holds an exclusive lock for longer than we wait, or a file cannot be looked at, the
- * catalog's own, older numbers do: sizes only plan the work.
+ * Sizes from disk. Where someone holds an exclusive lock, or a file cannot be looked at, the catalog's own, older
+ * numbers do: sizes only plan the work.
  */
 async function sizesOf(
   session: Session,
@@ -134,21 +134,18 @@ async function sizesOf(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Size>> {
   const pieces = families.flatMap((family) => family.pieces);
+  const oids = pieces.map(({ oid }) => oid);
+  const sizes = new Map<number, Size>(
+    pieces.map(({ oid, pages }) => [oid, { blocks: pages, toastBytes: 0 }]),
+  );
   try {
-    const rows = await readSizes(
-      session,
-      pieces.map(({ oid }) => oid),
-      signal,
-    );
-    const size = (main: number | null, toast: number | null): Size => ({
-      blocks: Math.ceil((main ?? 0) / blockSize),
-      toastBytes: toast ?? 0,
-    });
-    return new Map(rows.map(({ oid, main, toast }) => [oid, size(main, toast)]));
+    for (const { oid, main, toast } of await readSizes(session, oids, signal)) {
+      sizes.set(oid, { blocks: Math.ceil((main ?? 0) / blockSize), toastBytes: toast ?? 0 });
+    }
   } catch (error) {
     if (!(error instanceof TwinproofError) || error.code !== 'TP-QUERY') throw error;
-    return new Map(pieces.map(({ oid, pages }) => [oid, { blocks: pages, toastBytes: 0 }]));
   }
+  return sizes;
 }
 
 /** Of the first key column, in every piece that is not small. */

@@ -14,7 +14,7 @@ export class ControlSession<Session extends { close(): Promise<void> }> {
   /** Gives the session to `work`. Throws what `work` throws; a lost connection is replaced at the next call. */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    if (this.#closed) throw new TwinproofError('TP-BUG', { message: 'the connector is closed' });
+    if (this.#closed) throw closed();
     const session = this.#session ?? (await this.#open(signal));
     try {
       return await work(session);
@@ -36,7 +36,16 @@ export class ControlSession<Session extends { close(): Promise<void> }> {
   /** Callers that come at once share one opening. */
   async #open(signal: AbortSignal): Promise<Session> {
     this.#opening ??= this.#openSession(signal).finally(() => (this.#opening = null));
-    this.#session = await this.#opening;
-    return this.#session;
+    const session = await this.#opening;
+    if (this.#closed) {
+      await session.close();
+      throw closed();
+    }
+    this.#session = session;
+    return session;
   }
+}
+
+function closed(): TwinproofError {
+  return new TwinproofError('TP-BUG', { message: 'the connector is closed' });
 }
