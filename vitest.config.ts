@@ -29,7 +29,7 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      // Not part of `npm test`: what takes long, or looks for a fault that is known and not found yet.
+      // `npm run test:long`, not part of `npm test`: whole demos, what is large, and the tests of what tests stand on.
       {
         test: {
           name: 'long',

@@ -8,8 +8,14 @@ import { POSTGRES_VERSIONS, installedVersions } from '../../src/demo/binaries.ts
 import { type Cluster, type ClusterOptions, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
-import { spawnServerOwner } from './harness/child.ts';
-import { corruptPage, editStandby, eraseTuple, relationPath, replaceInRelation } from './harness/heap.ts';
+import { spawnServerOwner } from '../servers/harness/child.ts';
+import {
+  corruptPage,
+  editStandby,
+  eraseTuple,
+  relationPath,
+  replaceInRelation,
+} from '../servers/harness/heap.ts';
 
 const clusters: Cluster[] = [];
 

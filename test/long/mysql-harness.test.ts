@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
-import { READER, VERIFIER, WRITER } from './harness/mysql-accounts.ts';
-import { spawnMysqlOwner } from './harness/mysql-child.ts';
-import type { MysqlFlavor } from './harness/mysql-installation.ts';
-import { openMysqlPair } from './harness/mysql-named.ts';
-import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { READER, VERIFIER, WRITER } from '../servers/harness/mysql-accounts.ts';
+import { spawnMysqlOwner } from '../servers/harness/mysql-child.ts';
+import type { MysqlFlavor } from '../servers/harness/mysql-installation.ts';
+import { openMysqlPair } from '../servers/harness/mysql-named.ts';
+import { createMysqlPair, type MysqlPair } from '../servers/harness/mysql-pair.ts';
+import { createMysqlServer, type MysqlServer } from '../servers/harness/mysql-server.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 const owned: { destroy(): Promise<void> }[] = [];
 

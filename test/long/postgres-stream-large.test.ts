@@ -7,8 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
-import { Follower, type FollowOptions, isRowChange, prepareStream } from './harness/change-stream.ts';
-import { ServerSet } from './harness/server-set.ts';
+import {
+  Follower,
+  type FollowOptions,
+  isRowChange,
+  prepareStream,
+} from '../servers/harness/change-stream.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
 
 const servers = new ServerSet();
 

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installedVersions } from '../../src/demo/binaries.ts';
 import { widthOf } from '../../src/report/text-width.ts';
-import { builtProgram } from './harness/cli-build.ts';
-import { until } from './harness/cli.ts';
+import { builtProgram } from '../servers/harness/cli-build.ts';
+import { until } from '../servers/harness/cli.ts';
 
 /** Far above what it takes, less than a minute: this is about the machine of a stranger. */
 const LIMIT_MS = 240_000;
