@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { connectSite } from '../connectors/registry.ts';
+import { addBoardCommand } from './commands/board.command.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
 import { addConfigCommand } from './commands/config.command.ts';
@@ -10,6 +11,7 @@ import type { SiteIo } from './commands/io.ts';
 import { addKeygenCommand } from './commands/keygen.command.ts';
 import { addLagCommand } from './commands/lag.command.ts';
 import { addLedgerCommand } from './commands/ledger.command.ts';
+import { addMetricsCommand } from './commands/metrics.command.ts';
 import { addPreflightCommand } from './commands/preflight.command.ts';
 import { addReadinessCommand } from './commands/readiness.command.ts';
 import { addVerifyCommand } from './commands/verify.command.ts';
@@ -73,6 +75,8 @@ function buildProgram(io: SiteIo): Command {
   addCertificateCommand(program, io);
   addLagCommand(program, io);
   addLedgerCommand(program, io);
+  addBoardCommand(program, io);
+  addMetricsCommand(program, io);
   addConfigCommand(program, io);
   addKeygenCommand(program, io);
   addDemoCommand(program, io);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Identity } from '../connector/identity.ts';
 import { VERDICT_SCHEMA, type VerdictJson } from '../verdict/json.ts';
 import { PREDICATE_TYPE, STATEMENT_TYPE, type Statement } from './statement.ts';
 
@@ -68,7 +69,7 @@ export const verdictSchema: z.ZodType<VerdictJson> = z.object({
 });
 
 /** Who a site is, as JSON. */
-export const identitySchema = z.object({
+export const identitySchema: z.ZodType<Identity> = z.object({
   engine: text,
   version: text,
   systemId: text,

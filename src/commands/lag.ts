@@ -48,7 +48,7 @@ export async function runLag(options: LagCommandOptions, io: SiteIo): Promise<nu
     const ledger = await Ledger.read(folder);
     let samples: readonly LagSample[];
     try {
-      samples = await Promise.all(candidates.map((site) => sample(options, system, site, ledger, io)));
+      samples = await Promise.all(candidates.map((site) => sampleLag(options, system, site, ledger, io)));
     } finally {
       await ledger.close();
     }
@@ -80,8 +80,9 @@ interface Told {
   readonly fed: boolean | null;
 }
 
-async function sample(
-  { statementTimeoutMs }: LagCommandOptions,
+/** How far one candidate is behind at this moment. Throws only what is no fault of the candidate. */
+export async function sampleLag(
+  { statementTimeoutMs }: Pick<LagCommandOptions, 'statementTimeoutMs'>,
   system: SystemConfig,
   candidate: SiteConfig,
   ledger: Ledger,

@@ -1,3 +1,4 @@
+import type { Config } from '../config/load.ts';
 import type { LedgerConfig, SiteConfig, SystemConfig } from '../config/schema.ts';
 import { ledgerSite } from '../connector/ledger-sites.ts';
 import { EXIT } from '../error-codes.ts';
@@ -38,12 +39,44 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
   const parts = watchParts(options, config.ledger, io, write);
   try {
     const ended = await Promise.allSettled(
-      systems.map((system) => watchOne(system, parts, write, systems.length > 1, signal)),
+      systems.map((system) =>
+        publishing({ config, system, once: options.once, io, write }, signal, () =>
+          watchOne(system, parts, write, systems.length > 1, signal),
+        ),
+      ),
     );
     if (timer.signal.aborted && !io.signal.aborted) throw new TwinproofError('TP-TIMEOUT');
     return exitCode(ended);
   } finally {
     if (timeout !== null) clearTimeout(timeout);
+  }
+}
+
+interface Published {
+  readonly config: Pick<Config, 'ledger' | 'state'>;
+  readonly system: SystemConfig;
+  readonly once: boolean;
+  readonly io: SiteIo;
+  readonly write: WriteLine;
+}
+
+/** As long as a system is watched, how it stands is written down beside the ledger. */
+async function publishing<T>(
+  { config, system, once, io, write }: Published,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { state, ledger } = config;
+  if (state === null || once) return await work();
+  const { StatePublisher } = await import('./state-publisher.ts');
+  const stop = new AbortController();
+  const publisher = new StatePublisher({ system, ledger, state, io, write });
+  const published = publisher.run(AbortSignal.any([signal, stop.signal]));
+  try {
+    return await work();
+  } finally {
+    stop.abort();
+    await published;
   }
 }
 

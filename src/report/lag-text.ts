@@ -46,8 +46,28 @@ function words({ bytes, transactions, ms }: LagFigure): string {
   ].join(', ');
 }
 
-/** One object a candidate and sample; counts are strings, null is unknown. */
-export function lagJson(sample: LagSample): object {
+/** `twinproof.lag/v1`. Counts are strings, null is unknown. */
+export interface LagJson {
+  readonly schema: 'twinproof.lag/v1';
+  readonly candidate: string;
+  readonly at: string;
+  readonly state: LagSample['state'];
+  readonly transport: LagFigureJson;
+  readonly apply: LagFigureJson;
+  readonly total: LagFigureJson;
+  readonly objectiveMs: number | null;
+  readonly witnessedUntil: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface LagFigureJson {
+  readonly bytes: string | null;
+  readonly transactions: string | null;
+  readonly ms: number | null;
+}
+
+/** One object a candidate and sample. */
+export function lagJson(sample: LagSample): LagJson {
   const { candidate, at, lag, state, notes, witnessedUntil, objectiveMs } = sample;
   return {
     schema: 'twinproof.lag/v1',
@@ -63,6 +83,6 @@ export function lagJson(sample: LagSample): object {
   };
 }
 
-function figureJson({ bytes, transactions, ms }: LagFigure): object {
+function figureJson({ bytes, transactions, ms }: LagFigure): LagFigureJson {
   return { bytes: bytes?.toString() ?? null, transactions: transactions?.toString() ?? null, ms };
 }

@@ -16,6 +16,8 @@ export interface FleetSystem {
   readonly place: number;
   /** Systems that it depends on, however far, and that are not safe to promote: they come first. */
   readonly blockers: readonly { readonly name: string; readonly verdict: VerdictWord }[];
+  /** The consistency group that it belongs to, with others; null: none. */
+  readonly group: GroupStanding | null;
 }
 
 /** A fleet as it stands at one moment. */
@@ -39,23 +41,26 @@ export function fleetView(
     systems.map(({ name }) => [name, standingOf(name, states.get(name) ?? null, now)] as const),
   );
   const byName = new Map(systems.map((system) => [system.name, system]));
+  const groups = groupsOf(fleet.groups, systems).map((group) =>
+    groupStanding(
+      group,
+      systems.flatMap(({ name, fleet: facts }) => {
+        const standing = facts.group === group.name ? standings.get(name) : undefined;
+        return standing === undefined ? [] : [{ name, fleet: facts, standing }];
+      }),
+    ),
+  );
   const members = promotionOrder(systems, fleet.tiers).flatMap((config, index): FleetSystem[] => {
     const standing = standings.get(config.name);
     if (standing === undefined) return [];
-    return [{ config, standing, place: index + 1, blockers: blockersOf(config, byName, standings) }];
+    const group = groups.find((one) => one.name === config.fleet.group && one.members.length > 1) ?? null;
+    return [{ config, standing, place: index + 1, blockers: blockersOf(config, byName, standings), group }];
   });
   return {
     at: now,
     name: fleet.name,
     systems: members,
-    groups: groupsOf(fleet.groups, systems).map((group) =>
-      groupStanding(
-        group,
-        members
-          .filter(({ config }) => config.fleet.group === group.name)
-          .map(({ config, standing }) => ({ name: config.name, fleet: config.fleet, standing })),
-      ),
-    ),
+    groups,
     strangers: [...states.keys()].filter((name) => !byName.has(name)).sort(),
   };
 }

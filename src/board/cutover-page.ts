@@ -1,0 +1,108 @@
+import { durationText } from '../report/quantity.ts';
+import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
+import type { GroupStanding } from '../state/groups.ts';
+import { Html, html } from './html.ts';
+import { ageOf, firstReason, lossOf, systemLink, timeAt, tone, verdictChip } from './parts.ts';
+import type { Words } from './words.ts';
+
+/** The order to promote in. `decided`: of each system what was decided last, as one line. */
+export function cutoverMain(view: FleetView, decided: ReadonlyMap<string, Html>, words: Words): Html {
+  const shown = new Set<string>();
+  return html`
+    <h1>${words.order}</h1>
+    <p class="sub">${words.orderHint} ${words.noButton}</p>
+    <ol class="order">
+      ${view.systems.map((system) => {
+        const group = view.groups.find(({ name }) => name === system.config.fleet.group);
+        if (group === undefined || group.members.length < 2) return step(system, decided, words);
+        if (shown.has(group.name)) return null;
+        shown.add(group.name);
+        return groupSteps(group, view, decided, words);
+      })}
+    </ol>
+  `;
+}
+
+function groupSteps(
+  group: GroupStanding,
+  view: FleetView,
+  decided: ReadonlyMap<string, Html>,
+  words: Words,
+): Html {
+  const members = view.systems.filter(({ config }) => config.fleet.group === group.name);
+  return html`<li class="group ${tone(group.verdict)}">
+    <div class="group-head">
+      <h2>${words.group} ${group.name}</h2>
+      ${verdictChip(group.verdict, words)}
+      <p class="sub">${group.why === null ? null : words.groupWhy[group.why]}</p>
+    </div>
+    <p>${skewText(group, words)}</p>
+    ${
+      group.commonPointAt === null
+        ? null
+        : html`<p>
+            ${words.commonPoint}: ${timeAt(group.commonPointAt.toISOString(), view.at)} ·
+            ${ageOf(group.commonPointAt.toISOString(), view.at, words)}
+          </p>`
+    }
+    ${group.ahead.map(
+      ({ consumer, producer, ms }) =>
+        html`<p class="bad">${words.isAhead(consumer, producer, durationText(ms))}</p>`,
+    )}
+    <ol>
+      ${members.map((system) => step(system, decided, words))}
+    </ol>
+  </li>`;
+}
+
+function skewText({ skewMs, maxSkewMs }: GroupStanding, words: Words): string {
+  if (skewMs === null) return words.skewUnknown;
+  const objective = maxSkewMs === null ? '' : ` (${words.objective} ${durationText(maxSkewMs)})`;
+  return `${words.skew}: ${durationText(skewMs)}${objective}`;
+}
+
+function step(
+  { config, standing, place, blockers }: FleetSystem,
+  decided: ReadonlyMap<string, Html>,
+  words: Words,
+): Html {
+  const { name, fleet } = config;
+  const { best, verdict, doubt } = standing;
+  const why = doubt === null ? (best === null ? null : firstReason(best)) : words.doubt[doubt];
+  return html`<li
+    class="step ${tone(verdict)}"
+    value="${place}"
+    data-system="${name}"
+    data-verdict="${verdict}"
+  >
+    <span class="place">${place}</span>
+    <span class="verdict">${verdictChip(verdict, words)}</span>
+    <span class="what"
+      ><a href="${systemLink(name)}"><strong>${fleet.title ?? name}</strong></a>
+      <span class="sub"
+        >${[fleet.tier === null ? null : `${words.tier} ${fleet.tier}`, fleet.owner]
+          .filter((one) => one !== null)
+          .join(' · ')}</span
+      >
+      ${why === null ? null : html`<span class="why">${why}</span>`}
+      ${
+        blockers.length === 0
+          ? null
+          : html`<span class="waits"
+              >${words.waitsFor}:
+              ${blockers.map(
+                (one) => html`<a class="blocker" href="${systemLink(one.name)}">${one.name}</a> `,
+              )}</span
+            >`
+      }
+    </span>
+    <span class="cell"><span class="label">${words.candidate}</span>${best?.name ?? '–'}</span>
+    <span class="cell"
+      ><span class="label">${words.loss}</span>${best === null ? words.unknown : lossOf(best, words)}</span
+    >
+    <span class="cell"
+      ><span class="label">${words.decisions}</span
+      >${decided.get(name) ?? html`<a href="${systemLink(name)}#decide">${words.decide}</a>`}</span
+    >
+  </li>`;
+}

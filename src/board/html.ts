@@ -1,0 +1,42 @@
+import { terminalText } from '../report/terminal-text.ts';
+
+/** Text that is HTML already: nothing else gets past the escaping. */
+export class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Null is nothing; a list is its parts one after the other. */
+export type HtmlValue = Html | string | number | null | readonly HtmlValue[];
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/**
+ * A template whose values are text: what is HTML in them is shown and not obeyed, in elements and in quoted attributes.
+ * Characters that cannot be seen or turn the line around are written as escapes, as on a terminal.
+ */
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  let text = strings[0] ?? '';
+  for (const [index, value] of values.entries()) text += textOf(value) + (strings[index + 1] ?? '');
+  return new Html(text);
+}
+
+function textOf(value: HtmlValue): string {
+  if (value === null) return '';
+  if (value instanceof Html) return value.text;
+  if (typeof value === 'string' || typeof value === 'number') return escaped(String(value));
+  return value.map(textOf).join('');
+}
+
+function escaped(text: string): string {
+  return terminalText(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+}

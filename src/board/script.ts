@@ -1,0 +1,183 @@
+/**
+ * What runs in the browser: exchanges what has changed, counts ages on, filters, and says at once when the page is no
+ * longer live. Without it the pages still say what they said when they were made.
+ */
+export const SCRIPT = `'use strict';
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const main = $('#main');
+  const clock = $('[data-clock]');
+  const liveness = $('.liveness');
+  const banner = $('.lost-banner');
+  const ago = document.body.dataset.ago || '% ago';
+
+  // The board's clock, not this machine's.
+  let offset = clock ? Date.parse(clock.dateTime) - Date.now() : 0;
+  const now = () => Date.now() + offset;
+
+  const span = (ms) => {
+    const s = Math.max(0, Math.round(ms / 1000));
+    if (s < 60) return s + ' s';
+    if (s < 3600) return Math.floor(s / 60) + ' min' + (s % 60 ? ' ' + (s % 60) + ' s' : '');
+    const m = Math.round(s / 60);
+    if (m < 1440) return Math.floor(m / 60) + ' h' + (m % 60 ? ' ' + (m % 60) + ' min' : '');
+    const h = Math.round(m / 60);
+    return Math.floor(h / 24) + ' d' + (h % 24 ? ' ' + (h % 24) + ' h' : '');
+  };
+  const tick = () => {
+    if (clock) clock.textContent = new Date(now()).toISOString().slice(11, 19);
+    if (document.hidden) return;
+    for (const time of $$('time[data-age]')) {
+      const text = ago.replace('%', span(now() - Date.parse(time.dateTime)));
+      if (time.textContent !== text) time.textContent = text;
+    }
+  };
+
+  // Live or not. A page that hears nothing for a while is not live, whatever the connection says.
+  const QUIET_MS = 8000;
+  let heardAt = 0;
+  const setLive = (live) => {
+    document.body.classList.toggle('lost', !live);
+    if (banner) banner.hidden = live;
+    if (!liveness) return;
+    liveness.classList.toggle('on', live);
+    $('.text', liveness).textContent = live ? liveness.dataset.live : liveness.dataset.lost;
+  };
+  const heard = (at) => {
+    heardAt = Date.now();
+    if (at) offset = Date.parse(at) - Date.now();
+    setLive(true);
+  };
+
+  const parse = (html) => {
+    const template = document.createElement('template');
+    template.innerHTML = html;
+    return template.content;
+  };
+
+  // The overview exchanges rows; the other pages fetch themselves again, at most once a second.
+  const rows = new Map($$('.row[data-system]').map((row) => [row.dataset.system, row]));
+  const change = (data) => {
+    if ($('#summary')) {
+      const chosen = checked();
+      $('#summary').replaceChildren(parse(data.summary));
+      for (const box of $$('input[name=verdict]')) box.checked = chosen.includes(box.value);
+      for (const [name, html] of data.rows) {
+        const row = parse(html).firstElementChild;
+        const old = rows.get(name);
+        if (!row || !old) continue;
+        const focused = old.contains(document.activeElement);
+        old.replaceWith(row);
+        rows.set(name, row);
+        if (focused) $('a', row)?.focus();
+      }
+      filter();
+      tick();
+      return;
+    }
+    const here = $$('[data-live-system]').map((one) => one.dataset.liveSystem);
+    if (main.dataset.liveAll !== undefined || $('[data-live-all]') || data.names.some((name) => here.includes(name))) again();
+  };
+  let wanted = false;
+  let waiting = false;
+  const again = async () => {
+    wanted = true;
+    if (waiting) return;
+    waiting = true;
+    while (wanted) {
+      wanted = false;
+      try {
+        const answer = await fetch(location.href, { headers: { 'x-part': 'main' }, credentials: 'same-origin' });
+        const part = $('#changing');
+        // A form that is being filled in stays as it is.
+        if (answer.ok && part) {
+          const next = parse(await answer.text());
+          const open = $$('details[open]', part).map((one) => one.id);
+          const shut = $$('details:not([open])', part).map((one) => one.id);
+          const busy = part.contains(document.activeElement) && document.activeElement.matches('input,textarea,select');
+          if (!busy) {
+            const focus = document.activeElement?.id;
+            part.replaceChildren(next);
+            for (const one of $$('details', part)) {
+              if (open.includes(one.id)) one.open = true;
+              if (shut.includes(one.id)) one.open = false;
+            }
+            if (focus) document.getElementById(focus)?.focus();
+            tick();
+          }
+        }
+      } catch { /* the stream says when the board is gone */ }
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+    waiting = false;
+  };
+
+  const listen = () => {
+    const stream = new EventSource('/events');
+    stream.addEventListener('beat', (event) => heard(JSON.parse(event.data).at));
+    stream.addEventListener('change', (event) => {
+      const data = JSON.parse(event.data);
+      heard(data.at);
+      change(data);
+    });
+    stream.onerror = () => {
+      setLive(false);
+      // A refused stream is not tried again by the browser.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    };
+    let opened = 0;
+    stream.onopen = () => {
+      // What was missed while it was gone is on the page as the board has it now.
+      if (opened++ > 0) location.reload();
+    };
+  };
+
+  const checked = () => $$('input[name=verdict]:checked').map((box) => box.value);
+  const filter = () => {
+    const box = $('#filter');
+    if (!box) return;
+    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    const verdicts = checked();
+    let shown = 0;
+    for (const row of rows.values()) {
+      const fits =
+        (verdicts.length === 0 || verdicts.includes(row.dataset.verdict)) &&
+        words.every((word) => row.dataset.find.includes(word));
+      row.hidden = !fits;
+      if (fits) shown++;
+    }
+    for (const tier of $$('.tier')) tier.hidden = !$('.row:not([hidden])', tier);
+    $('#no-match').hidden = shown > 0;
+  };
+  document.addEventListener('input', (event) => {
+    if (event.target.matches('#filter, input[name=verdict]')) filter();
+  });
+  document.addEventListener('keydown', (event) => {
+    const typing = event.target.matches('input,textarea,select');
+    if (event.key === '/' && !typing && $('#filter')) {
+      event.preventDefault();
+      $('#filter').focus();
+    }
+    if (event.key === 'Escape' && event.target.id === 'filter') {
+      event.target.value = '';
+      filter();
+    }
+  });
+  $('.theme')?.addEventListener('click', () => {
+    const root = document.documentElement;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === 'dark'
+      : matchMedia('(prefers-color-scheme: dark)').matches;
+    root.dataset.theme = dark ? 'light' : 'dark';
+    document.cookie = 'twinproof_theme=' + root.dataset.theme + ';path=/;max-age=31536000;samesite=strict';
+  });
+
+  tick();
+  setInterval(tick, 1000);
+  setInterval(() => {
+    if (heardAt > 0 && Date.now() - heardAt > QUIET_MS) setLive(false);
+  }, 1000);
+  if (document.body.dataset.listen !== undefined) listen();
+})();
+`;

@@ -1,0 +1,202 @@
+import { hostname } from 'node:os';
+import type { StateConfig } from '../config/fleet.ts';
+import type { LedgerConfig, SystemConfig } from '../config/schema.ts';
+import { messageOf, TwinproofError } from '../errors.ts';
+import type { WriteLine } from '../service/watch-log.ts';
+import { writeState } from '../state/file.ts';
+import { SAMPLES_MAX, STATE_SCHEMA, type LagPoint, type SystemState } from '../state/schema.ts';
+import { certificatesOf } from './state-certificates.ts';
+import type { SiteIo } from './io.ts';
+import {
+  judgeSystem,
+  lagOfSystem,
+  type JudgedSystem,
+  type SampledLag,
+  type StateQuestion,
+} from './state-judge.ts';
+import { REAL_TIMING } from './timing.ts';
+import { toolVersion } from './version.ts';
+
+/** How often the rows and the readiness of the candidates are judged: lag is looked at more often. */
+const JUDGE_EVERY_MS = 30_000;
+/** Writings that may be missed before the system counts as not watched. */
+const MISSED_MAX = 3;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** However long it took: the sites and the ledger have other things to do. */
+const REST_MS_MIN = 1_000;
+
+export interface PublisherParts {
+  readonly system: SystemConfig;
+  readonly ledger: LedgerConfig | null;
+  readonly state: StateConfig;
+  readonly io: SiteIo;
+  readonly write: WriteLine;
+}
+
+/**
+ * Writes down, again and again until aborted, how a system stands: for the board, for metrics, for whoever reads the
+ * file. What could not be found out this time is unknown in it; what was is never carried on.
+ */
+export class StatePublisher {
+  readonly #parts: PublisherParts;
+  readonly #startedAt: string;
+  readonly #samples = new Map<string, LagPoint[]>();
+  #judged: JudgedSystem | null = null;
+  #problem: SystemState['problem'] = null;
+  #told: string | null = null;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.io.now().toISOString();
+  }
+
+  /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
+  async run(signal: AbortSignal): Promise<void> {
+    // A verdict may take its time, and nobody is to look unwatched meanwhile.
+    await Promise.all([
+      this.#every(this.#parts.state.every, signal, () => this.#publish(signal)),
+      this.#every(JUDGE_EVERY_MS, signal, () => this.#judge(signal)),
+    ]);
+  }
+
+  async #every(ms: number, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      const startedAt = REAL_TIMING.now();
+      await action();
+      const rest = Math.max(REST_MS_MIN, ms - (REAL_TIMING.now() - startedAt));
+      await REAL_TIMING.sleep(rest, signal).catch(() => undefined);
+    }
+  }
+
+  async #publish(signal: AbortSignal): Promise<void> {
+    const { state, io } = this.#parts;
+    try {
+      let lag: ReadonlyMap<string, SampledLag> = new Map();
+      try {
+        lag = await lagOfSystem(this.#question(), { ...io, signal });
+      } catch (error) {
+        // Without a ledger there is none yet: judging tells.
+        if (signal.aborted || !(error instanceof TwinproofError)) throw error;
+      }
+      for (const [name, { sample }] of lag) this.#keep(name, sample);
+      await writeState(state.path, await this.#stateOf(lag));
+      this.#tell(null);
+    } catch (error) {
+      if (!signal.aborted) this.#tell(known(error));
+    }
+  }
+
+  /** A failure takes the last verdict away with it: nothing that was is carried on. */
+  async #judge(signal: AbortSignal): Promise<void> {
+    try {
+      this.#judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
+      this.#problem = null;
+    } catch (error) {
+      if (signal.aborted) return;
+      const { code, message, hint } = known(error);
+      this.#judged = null;
+      this.#problem = { code, message, hint };
+    }
+  }
+
+  #question(): StateQuestion {
+    const { system, ledger } = this.#parts;
+    return { system, ledger, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  }
+
+  #keep(name: string, sample: LagPoint): void {
+    const samples = this.#samples.get(name) ?? [];
+    samples.push(sample);
+    this.#samples.set(name, samples.slice(-SAMPLES_MAX));
+  }
+
+  async #stateOf(lag: ReadonlyMap<string, SampledLag>): Promise<SystemState> {
+    const { system, state, io } = this.#parts;
+    const judged = this.#judged;
+    return {
+      schema: STATE_SCHEMA,
+      system: system.name,
+      publisher: {
+        host: hostname(),
+        pid: process.pid,
+        version: toolVersion(),
+        startedAt: this.#startedAt,
+      },
+      writtenAt: io.now().toISOString(),
+      everyMs: state.every,
+      staleAfterMs: state.every * MISSED_MAX,
+      problem: this.#problem,
+      pair: judged?.pair ?? null,
+      primary: {
+        site: system.primary.site,
+        faultDomain: system.primary.faultDomain ?? null,
+        ...(judged?.primary ?? UNKNOWN_PRIMARY),
+        ...witnessOf(lag),
+      },
+      best: judged?.best ?? null,
+      candidates: system.candidates.map(({ name, site, faultDomain }) => ({
+        name,
+        site,
+        faultDomain: faultDomain ?? null,
+        ...(judged?.candidates.get(name) ?? UNKNOWN_CANDIDATE),
+        recoveryPointAt: lag.get(name)?.recoveryPointAt ?? null,
+        lag: lag.get(name)?.lag ?? null,
+        samples: this.#samples.get(name) ?? [],
+      })),
+      certificates: await certificatesOf(state.path, system.name),
+    };
+  }
+
+  /** Once for each trouble: a full disk is one line. */
+  #tell(error: TwinproofError | null): void {
+    const { system, write } = this.#parts;
+    const message = error?.message ?? null;
+    if (message === this.#told) return;
+    const about = { system: system.name, site: null, event: 'state' } as const;
+    if (error !== null) {
+      const { code, hint } = error;
+      write({
+        ...about,
+        level: 'warn',
+        code,
+        message: `how it stands could not be written down: ${error.message}`,
+        hint,
+      });
+    } else if (this.#told !== null) {
+      write({ ...about, level: 'info', message: 'how it stands is written down again' });
+    }
+    this.#told = message;
+  }
+}
+
+function known(error: unknown): TwinproofError {
+  if (error instanceof TwinproofError) return error;
+  return new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
+}
+
+const UNKNOWN_PRIMARY = {
+  state: 'unknown',
+  message: null,
+  identity: null,
+  position: null,
+  witnessedUntil: null,
+} as const;
+
+const UNKNOWN_CANDIDATE = {
+  silence: null,
+  identity: null,
+  position: null,
+  verdict: null,
+  outlook: null,
+  rows: null,
+  readiness: null,
+} as const;
+
+/** The newest witness: that of a lag sample is later than that of the verdict. */
+function witnessOf(lag: ReadonlyMap<string, SampledLag>): { witnessedUntil?: string } {
+  const times = [...lag.values()].flatMap(({ witnessedUntil }) =>
+    witnessedUntil === null ? [] : [witnessedUntil],
+  );
+  const last = times.sort().at(-1);
+  return last === undefined ? {} : { witnessedUntil: last };
+}

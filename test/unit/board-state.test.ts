@@ -1,0 +1,244 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { html } from '../../src/board/html.ts';
+import { Live, type LiveEvent } from '../../src/board/live.ts';
+import { fleetView } from '../../src/state/fleet-view.ts';
+import { StateFolder, statePath, writeState } from '../../src/state/file.ts';
+import { groupStanding } from '../../src/state/groups.ts';
+import type { SystemState } from '../../src/state/schema.ts';
+import { standingOf } from '../../src/state/standing.ts';
+import type { VerdictWord } from '../../src/verdict/verdict.ts';
+import { ago, candidateOf, fleetConfig, NOW, read, stateOf, verdictOf } from './board-fixture.ts';
+
+const later = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1000);
+
+describe('what was published', () => {
+  const safe = read(stateOf('bank', [candidateOf('gasan', 'SAFE')]));
+
+  it('holds while its publisher is at work', () => {
+    expect(standingOf('bank', safe, NOW)).toMatchObject({ verdict: 'SAFE', doubt: null, fresh: true });
+  });
+
+  it('is UNKNOWN as soon as the publisher has stopped for longer than it said', () => {
+    expect(standingOf('bank', safe, later(27))).toMatchObject({ verdict: 'SAFE' });
+    expect(standingOf('bank', safe, later(28))).toMatchObject({
+      verdict: 'UNKNOWN',
+      doubt: 'stale',
+      fresh: false,
+    });
+  });
+
+  it('is UNKNOWN when it is from the future, was never published, or cannot be read', () => {
+    expect(standingOf('bank', safe, later(-120))).toMatchObject({ verdict: 'UNKNOWN', doubt: 'ahead' });
+    expect(standingOf('bank', null, NOW)).toMatchObject({ verdict: 'UNKNOWN', doubt: 'absent' });
+    const unreadable = { state: null, problem: 'damaged' };
+    expect(standingOf('bank', unreadable, NOW)).toMatchObject({ verdict: 'UNKNOWN', doubt: 'unreadable' });
+  });
+
+  it('is UNKNOWN when the verdict has expired although the publisher is at work', () => {
+    const state = stateOf('bank', [
+      candidateOf('gasan', 'SAFE', { verdict: verdictOf('SAFE', { expiresAt: ago(0) }) }),
+    ]);
+    expect(standingOf('bank', read(state), NOW)).toMatchObject({
+      verdict: 'UNKNOWN',
+      doubt: 'expired',
+      fresh: true,
+    });
+  });
+
+  it('is UNKNOWN without a verdict, or without a candidate', () => {
+    const none = read(stateOf('bank', [candidateOf('gasan', 'SAFE', { verdict: null })]));
+    expect(standingOf('bank', none, NOW)).toMatchObject({ verdict: 'UNKNOWN', doubt: 'none' });
+    expect(standingOf('bank', read(stateOf('bank', [])), NOW)).toMatchObject({
+      verdict: 'UNKNOWN',
+      doubt: 'none',
+    });
+  });
+
+  it('is that of the best candidate', () => {
+    const state = stateOf('bank', [candidateOf('busan', 'NOT_SAFE'), candidateOf('gasan', 'SAFE_WITH_LOSS')]);
+    const { verdict, best, candidates } = standingOf('bank', read(state), NOW);
+    expect([verdict, best?.name, candidates.map(({ name }) => name)]).toEqual([
+      'SAFE_WITH_LOSS',
+      'gasan',
+      ['gasan', 'busan'],
+    ]);
+  });
+});
+
+describe('a consistency group', () => {
+  const member = (
+    name: string,
+    verdict: VerdictWord,
+    secondsAgo: number | null,
+    dependsOn: string[] = [],
+  ) => {
+    const point = { recoveryPointAt: secondsAgo === null ? null : ago(secondsAgo) };
+    const standing = standingOf(name, read(stateOf(name, [candidateOf('gasan', verdict, point)])), NOW);
+    return { name, fleet: { dependsOn }, standing };
+  };
+  const group = (maxSkew: number | null, ...members: ReturnType<typeof member>[]) =>
+    groupStanding({ name: 'money', maxSkew }, members);
+
+  it('is safe when its members are and lie within the policy', () => {
+    const found = group(5_000, member('a', 'SAFE', 2), member('b', 'SAFE', 6));
+    expect(found).toMatchObject({ verdict: 'SAFE', why: null, skewMs: 4_000, ahead: [] });
+    expect(found.commonPointAt?.toISOString()).toBe(ago(6));
+  });
+
+  it('is not safe when they lie further apart', () => {
+    expect(group(3_000, member('a', 'SAFE', 2), member('b', 'SAFE', 6))).toMatchObject({
+      verdict: 'NOT_SAFE',
+      why: 'skew-beyond-policy',
+    });
+  });
+
+  it('is unknown when a point is, or nobody says how far they may lie apart', () => {
+    expect(group(5_000, member('a', 'SAFE', 2), member('b', 'SAFE', null))).toMatchObject({
+      verdict: 'UNKNOWN',
+      why: 'unknown-points',
+      skewMs: null,
+      commonPointAt: null,
+    });
+    expect(group(null, member('a', 'SAFE', 2), member('b', 'SAFE', 6))).toMatchObject({
+      verdict: 'UNKNOWN',
+      why: 'no-skew-policy',
+    });
+  });
+
+  it('is no better than its worst member', () => {
+    for (const worst of ['NOT_SAFE', 'UNKNOWN', 'SAFE_WITH_LOSS'] as const) {
+      expect(group(9_000, member('a', 'SAFE', 2), member('b', worst, 3))).toMatchObject({
+        verdict: worst,
+        why: 'members',
+      });
+    }
+  });
+
+  it('names a consumer that stands ahead of its producer', () => {
+    expect(group(9_000, member('orders', 'SAFE', 6), member('reports', 'SAFE', 2, ['orders'])).ahead).toEqual(
+      [{ consumer: 'reports', producer: 'orders', ms: 4_000 }],
+    );
+  });
+});
+
+describe('a fleet', () => {
+  const config = fleetConfig({
+    bank: 'tier: "1", dependsOn: [keys]',
+    keys: 'tier: "2", dependsOn: [disk]',
+    disk: 'tier: "3"',
+    mail: 'tier: "3"',
+  });
+
+  it('has every system of the configuration, in the order of promotion, with what must come first', () => {
+    const states = new Map([
+      ['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')]))],
+      ['keys', read(stateOf('keys', [candidateOf('gasan', 'SAFE')]))],
+      ['other', read(stateOf('other', []))],
+    ]);
+    const { systems, strangers } = fleetView(config, states, NOW);
+    expect(
+      systems.map((one) => [
+        one.config.name,
+        one.standing.verdict,
+        one.blockers.map(({ name }) => name).join(),
+      ]),
+    ).toEqual([
+      ['disk', 'UNKNOWN', ''],
+      ['keys', 'SAFE', 'disk'],
+      ['bank', 'SAFE', 'disk'],
+      ['mail', 'UNKNOWN', ''],
+    ]);
+    expect(strangers).toEqual(['other']);
+  });
+});
+
+describe('the folder of states', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'twinproof-state-'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is read as it is now, and one damaged file takes no other with it', async () => {
+    const own = path.join(folder, 'a');
+    const states = new StateFolder(own);
+    expect([...(await states.read())]).toEqual([]);
+    await writeState(own, stateOf('bank', [candidateOf('gasan', 'SAFE')]));
+    await writeState(own, stateOf('mail', []));
+    const [first, again] = [await states.read(), await states.read()];
+    expect([...first.keys()].sort()).toEqual(['bank', 'mail']);
+    expect(again.get('bank')).toBe(first.get('bank'));
+    writeFileSync(statePath(own, 'bank'), '{');
+    writeFileSync(statePath(own, 'mail'), JSON.stringify({ ...stateOf('bank', []) }));
+    writeFileSync(statePath(own, 'next'), JSON.stringify({ schema: 'twinproof.state/v2' }));
+    const problems = [...(await states.read())].map(([name, { problem }]) => [name, problem]);
+    expect(Object.fromEntries(problems)).toMatchObject({
+      bank: 'the state file is not JSON',
+      mail: 'the state file is of another system',
+      next: expect.stringContaining('of another version, or damaged'),
+    });
+    rmSync(statePath(own, 'bank'));
+    expect((await states.read()).has('bank')).toBe(false);
+  });
+
+  it('takes back what it wrote', async () => {
+    const own = path.join(folder, 'b');
+    const state: SystemState = stateOf('bank', [
+      candidateOf('gasan', 'NOT_SAFE'),
+      candidateOf('busan', 'UNKNOWN'),
+    ]);
+    await writeState(own, state);
+    expect((await new StateFolder(own).read()).get('bank')).toEqual(read(state));
+  });
+
+  it('refuses a name that is a path', () => {
+    expect(() => statePath('/x', '../y')).toThrow(/cannot name a file/);
+  });
+});
+
+describe('open pages', () => {
+  it('are told what has changed, and of nothing when nothing has', async () => {
+    let now = NOW;
+    const bank = read(stateOf('bank', [candidateOf('gasan', 'SAFE')]));
+    const states = new Map([['bank', bank]]);
+    const live = new Live({
+      config: fleetConfig({ bank: '', mail: '' }),
+      folder: { read: () => Promise.resolve(states) },
+      now: () => now,
+    });
+    await live.look();
+    const events: LiveEvent[] = [];
+    const stop = live.listen((event) => events.push(event), 'ko');
+    await live.look();
+    now = later(28);
+    await live.look();
+    stop();
+    await live.look();
+    expect(events.map(({ name }) => name)).toEqual(['beat', 'change']);
+    const change: { names: string[]; rows: [string, string][] } = JSON.parse(events[1]?.data ?? '');
+    expect(change.names).toEqual(['bank']);
+    expect(change.rows[0]?.[1]).toContain('감시 프로세스가 상태 게시를 멈췄습니다');
+  });
+
+  it('are told UNKNOWN when the states cannot be read', async () => {
+    const failing = { read: () => Promise.reject(new Error('no disk')) };
+    const live = new Live({ config: fleetConfig({ bank: '' }), folder: failing, now: () => NOW });
+    await live.look();
+    expect([live.problem, live.view.systems[0]?.standing.verdict]).toEqual(['no disk', 'UNKNOWN']);
+  });
+});
+
+describe('HTML', () => {
+  it('shows what is HTML in a value as text, in elements and attributes, and what cannot be seen as an escape', () => {
+    const value = `<img src=x onerror="alert('1')">&\u202e\u0000`;
+    expect(html`<p title="${value}">${[value, null, 3]}</p>`.text).toBe(
+      '<p title="&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\\u{202e}\\x00">&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\\u{202e}\\x003</p>',
+    );
+    expect(html`${html`<b></b>`}`.text).toBe('<b></b>');
+  });
+});
