@@ -41,6 +41,8 @@ async function readReplayed(session: Session, signal: AbortSignal): Promise<Lsn 
 /**
  * A subscriber: a table's rows come from its own subscriptions. Before the snapshot all that they have applied and shown;
  * after it all that they may have shown. The position at which a table's first copy was done is one that it has reached.
+ * Where the origin tells, that is the last commit that was applied, and lies before `atLeast` when the publisher has had
+ * nothing more for it since: a ledger that has that commit then has everything that the read can hold.
  */
 export async function openSubscriberBracket(
   session: Session,
@@ -64,7 +66,9 @@ export async function openSubscriberBracket(
       // What a worker received says nothing of what another one before it had applied.
       if (after.pid !== null && after.pid !== before?.pid) return null;
       lows.push(low);
-      highs.push(low > after.lsn ? low : after.lsn);
+      // A worker is handed keep-alives of later places than what it notes as received.
+      const least = after.pid === null ? copied : low;
+      highs.push(greatest(least, after.lsn) ?? after.lsn);
     }
     return {
       atLeast: place(

@@ -7,6 +7,7 @@ import { parseLsn } from './lsn.ts';
 import { type Lineage, place, readLag } from './positions.ts';
 import { readLineage } from './replication-lineage.ts';
 import type { Session } from './session.ts';
+import { readShutDown } from './shutdown-record.ts';
 
 interface SubscriptionRow {
   readonly oid: number;
@@ -90,7 +91,8 @@ export async function readPendingLog(
     signal,
   );
   const appliedCommitUs = row === undefined || row.us === null ? null : BigInt(row.us);
-  return { received, applied, bytes: receivedNotAppliedBytes, appliedCommitUs };
+  const shutDown = await readShutDown(session, applied, signal);
+  return { received, applied, bytes: receivedNotAppliedBytes, appliedCommitUs, shutDown };
 }
 
 /** The ends of the timelines that a server's own descends from. `sender` is a walsender: only those tell. */

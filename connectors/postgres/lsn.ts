@@ -35,9 +35,13 @@ function hexadecimal(half: number): string {
  * subscriber confirms, is the page's start. Without this an idle standby seems 40 bytes behind after a log switch.
  */
 export function normaliseLsn(lsn: Lsn, shape: WalShape): Lsn {
-  const inSegment = lsn % shape.segmentBytes;
-  const header = inSegment < shape.pageBytes ? LONG_HEADER : SHORT_HEADER;
+  const header = pageHeaderBytes(lsn, shape);
   return lsn % shape.pageBytes === header ? lsn - header : lsn;
+}
+
+/** The size of the header of the page that holds a place. */
+export function pageHeaderBytes(lsn: Lsn, shape: WalShape): bigint {
+  return lsn % shape.segmentBytes < shape.pageBytes ? LONG_HEADER : SHORT_HEADER;
 }
 
 /** `system identifier/timeline/LSN`, such as `7310…/1/0/16B3748`. */

@@ -165,7 +165,7 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const told = await placeOf(ledger, site, io);
   // While one server runs it takes nothing back: what a subscriber has passed it only does not tell any more.
   const isSame = incarnationOf(proofs, before) === 'same';
-  const floor = pair === 'physical' || proofs === null || !isSame ? null : reachedBy(proofs);
+  const floor = pair === 'physical' || proofs === null || !isSame ? null : reachedBy(ledger.core, proofs);
   const view = told.view === null ? null : atLeast(told.view, floor);
   const place = { ...told, view };
   const guardedUntil = pair === 'physical' ? null : await guarded(question, before, io);
@@ -196,7 +196,7 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const after = await site.incarnation(io.signal);
   return {
     incarnation: before === after ? incarnationOf(proofs, after) : 'other',
-    wentBack: proofs !== null && wentBack(proofs, view),
+    wentBack: proofs !== null && wentBack(ledger.core, proofs, view),
     guardedUntil,
     place,
     tables: answer.tables,

@@ -16,6 +16,7 @@ import type {
   Policy,
   VerdictMode,
 } from '../verdict/evidence.ts';
+import { downSince } from '../verdict/clean-shutdown.ts';
 import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
 import { integrityByLedger } from '../verdict/ledger-integrity.ts';
 import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
@@ -125,20 +126,23 @@ function ledgerEvidence(
     evidence.applied === true;
   const newestCommitAt = dateOf(ledger.core.committed.newestUs);
   const witnessedUntil = dateOf(witness?.timeUs ?? null);
+  const appliedCommitAt = dateOf(place?.pending.appliedCommitUs ?? null);
   const loss = lossByLedger({
     mode,
     counted: counted === null ? null : countedOf(counted),
     gaps: counted !== null && counted.gaps.length > 0,
     ahead: place?.ahead ?? null,
     newestCommitAt,
-    appliedCommitAt: dateOf(place?.pending.appliedCommitUs ?? null),
+    appliedCommitAt,
     witnessedUntil,
     recoverableBytes: place?.pending.bytes ?? null,
     fence,
+    shutDownAt: shutDownAt(ledger, known, findings, [newestCommitAt, appliedCommitAt]),
     atHead,
   });
   return {
     loss,
+    appliedCommitAt,
     gaps: (counted?.gaps ?? []).map(({ reason }) => reason),
     doubts: ledgerDoubts({
       mode,
@@ -155,6 +159,30 @@ function ledgerEvidence(
       behindHead: mode === 'switchover' && !ledgerReached,
     }),
   };
+}
+
+/** As downSince says, by what the candidate shows and the ledger remembers of the primary. */
+function shutDownAt(
+  ledger: Ledger,
+  known: Known,
+  { site, place }: CandidateFindings,
+  commits: readonly (Date | null)[],
+): Date | null {
+  if (site === null || place === null) return null;
+  const witness = new Witness(ledger.core).read();
+  const definitions = known.definitions();
+  const readings = [
+    ...(witness === null ? [] : [{ position: witness.position, us: witness.timeUs }]),
+    ...(definitions === null ? [] : [{ position: definitions.position, us: definitions.knownUntilUs }]),
+  ];
+  return downSince({
+    record: place.pending.shutDown,
+    applied: place.position,
+    ledgerEnd: ledger.position,
+    signs: readings.map(({ position, us }) => ({ position, at: new Date(Number(us / 1000n)) })),
+    commits,
+    compare: (a, b) => site.comparePositions(a, b),
+  });
 }
 
 function countedOf(loss: JournalLoss): CountedLoss {

@@ -53,16 +53,21 @@ export function takeProofs(core: Core, name: string): Proofs | null {
   return { candidate, ranges };
 }
 
-/** The latest commit as of which something was proven of it: it has reached that. Null: nothing was proven. */
-export function reachedBy({ ranges }: Proofs): Boundary | null {
-  let reached = 0;
+/**
+ * The latest commit as of which something was proven of it, a range or the keys before its cursor: it has reached that.
+ * Not behind the head of this reading: a `watch` beside it goes on. Null: nothing was proven.
+ */
+export function reachedBy(core: Core, { ranges, candidate }: Proofs): Boundary | null {
+  const { cursor, since } = candidate;
+  let reached = cursor > since ? cursor : 0;
   for (const some of ranges.values()) for (const { boundary } of some) reached = Math.max(reached, boundary);
-  return reached === 0 ? null : boundaryAt(reached);
+  return reached === 0 ? null : boundaryAt(Math.min(reached, core.committed.mark.at));
 }
 
 /** Whether something was proven of it as of a later commit than it has now: then it is not what was proven. */
-export function wentBack({ ranges }: Proofs, { high }: View): boolean {
-  return [...ranges.values()].some((some) => some.some(({ boundary }) => boundary > high));
+export function wentBack(core: Core, proofs: Proofs, { high }: View): boolean {
+  const reached = reachedBy(core, proofs);
+  return reached !== null && reached > high;
 }
 
 /** What is proven of a table, dirty keys apart, as of `view.low`. */

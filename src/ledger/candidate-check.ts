@@ -7,7 +7,7 @@ import { storedKey } from './key.ts';
 import { readTransaction, RECORD } from './record.ts';
 import type { Relation } from './relation.ts';
 import { boundaryNear } from './candidate-check-places.ts';
-import { boundaryAt, StateAt, type Boundary } from './state.ts';
+import { boundaryAt, StateAt, type Boundary, type StatedRow } from './state.ts';
 
 type Compare = (a: Position, b: Position) => PositionOrder;
 
@@ -60,12 +60,12 @@ export function viewOf(
   const from = boundaryNear(core, bracket.atLeast, compare);
   const to = bracket.atMost === bracket.atLeast ? from : boundaryNear(core, bracket.atMost, compare);
   if (from.kind === 'incomparable' || to.kind === 'incomparable') return 'another history';
-  if (from.kind === 'pruned' || to.kind === 'pruned') return 'before the window';
+  if (from.kind === 'pruned') return 'before the window';
   const head = boundaryAt(core.committed.mark.at);
   const low = from.kind === 'found' ? from.boundary : head;
-  if (to.kind !== 'found') return { low, high: head, beyond: true };
-  const next = nextCommit(core, to.boundary);
-  if (next !== null) return { low, high: next, beyond: false };
+  if (to.kind === 'ahead') return { low, high: head, beyond: true };
+  const next = nextCommit(core, to.kind === 'found' ? to.boundary : core.journal.start.at);
+  if (next !== null) return { low, high: next > low ? next : low, beyond: false };
   return { low, high: head, beyond: !rested };
 }
 
@@ -133,13 +133,12 @@ export class TableCheck {
   }
 
   /**
-   * The identities of all rows between two keys (fields in the order of the store; `to` is outside; null: open) that
-   * stood or may have stood there as of `low`. Whoever reads a range judges those that were not in it as absent. Throws
-   * RangeError unless `complete`.
+   * All rows between two keys (fields in the order of the store; `to` is outside; null: open) that stood or may have stood
+   * there as of `low`, leaf by leaf. Whoever reads a range judges those that were not in it as absent; of a key that comes
+   * once, a row that is present and has the same digest is clean as of `low`. Throws RangeError unless `complete`.
    */
-  *expected(from: Buffer | null, to: Buffer | null): Generator<Uint8Array> {
-    for (const leaf of this.#leaves(this.#view.low))
-      for (const { identity } of leaf.range(from, to)) yield identity;
+  *expected(from: Buffer | null, to: Buffer | null): Generator<StatedRow> {
+    for (const leaf of this.#leaves(this.#view.low)) yield* leaf.range(from, to);
   }
 
   /** What the ledger says of a row at a boundary of the view: of the leaf that has it, or absent in all of them. */

@@ -150,17 +150,20 @@ export class StateAt {
       const page = this.#page(start, high);
       const last = page.at(-1)?.key;
       for (const { key, value } of page) {
-        const name = key.toString('latin1');
-        while (next < waiting.length && (waiting[next]?.name ?? '') < name)
-          yield* this.#stated(waiting[next++]);
-        const pending = waiting[next]?.name === name ? waiting[next++] : undefined;
-        const newer = pending !== undefined && entryChangedAt(pending.entry) > entryChangedAt(value);
-        yield* this.#stated(newer ? pending : { name, entry: value });
+        let entry = value;
+        for (let pending = waiting[next]; pending !== undefined; pending = waiting[next]) {
+          const order = Buffer.compare(pending.stored, key);
+          if (order > 0) break;
+          next++;
+          if (order < 0) yield* this.#stated(pending.stored, pending.entry);
+          else if (entryChangedAt(pending.entry) > entryChangedAt(value)) entry = pending.entry;
+        }
+        yield* this.#stated(key, entry);
       }
       if (last === undefined || page.length < KEYS_PER_PAGE) break;
       start = Buffer.concat([last, Buffer.of(0)]);
     }
-    while (next < waiting.length) yield* this.#stated(waiting[next++]);
+    for (const { stored, entry } of waiting.slice(next)) yield* this.#stated(stored, entry);
   }
 
   #page(start: Buffer, end: Buffer): { key: Buffer; value: Buffer }[] {
@@ -168,24 +171,24 @@ export class StateAt {
   }
 
   /** What is in memory only, in order. Once in the index it is found there as well, the same or newer. */
-  #waiting(low: Buffer, high: Buffer): { name: string; entry: Buffer }[] {
-    const first = low.toString('latin1');
-    const end = high.toString('latin1');
-    const found: { name: string; entry: Buffer }[] = [];
-    for (const { stored, entry } of this.#core.pending) {
-      const name = stored.toString('latin1');
-      if (name >= first && name < end) found.push({ name, entry: Buffer.from(entry) });
+  #waiting(low: Buffer, high: Buffer): { stored: Buffer; entry: Buffer }[] {
+    const { pending } = this.#core;
+    const found: { stored: Buffer; entry: Buffer }[] = [];
+    for (let number = 0; number < pending.size; number++) {
+      const key = pending.passingKey(number);
+      if (Buffer.compare(key, low) < 0 || Buffer.compare(key, high) >= 0) continue;
+      found.push({ stored: Buffer.from(key), entry: Buffer.from(pending.passingEntry(number)) });
     }
-    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return found.sort((a, b) => Buffer.compare(a.stored, b.stored));
   }
 
-  *#stated(found: { name: string; entry: Buffer } | undefined): Generator<StatedRow> {
-    if (found === undefined) return;
-    const row = rowAt(this.#core.journal, found.entry, this.#boundary);
+  /** Key and entry are nobody else's. */
+  *#stated(stored: Buffer, entry: Buffer): Generator<StatedRow> {
+    const isLater = entryChangedAt(entry) >= this.#boundary;
+    const row = isLater ? copied(rowAt(this.#core.journal, entry, this.#boundary)) : entryRow(entry);
     if (row.state === STATE.absent) return;
-    const stored = Buffer.from(found.name, 'latin1');
-    const fields = Buffer.from(entryLongKey(found.entry) ?? stored.subarray(RELATION_BYTES));
-    yield { identity: identityOf(fields, this.#relation.signed), fields, row: copied(row) };
+    const fields = entryLongKey(entry) ?? stored.subarray(RELATION_BYTES);
+    yield { identity: identityOf(fields, this.#relation.signed), fields, row };
   }
 
   #bound(fields: Buffer | null, step: number): Buffer {

@@ -102,7 +102,9 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
     const size = bytesText(BigInt(loss.recoverableBytes));
     page.fact('recoverable', `${size} of log were received and not applied yet: let them be applied first`);
   }
-  if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
+  const shutDown = loss.shutDownAt ?? null;
+  if (shutDown !== null) page.fact('primary', `shut down in order, last seen at ${shutDown}`);
+  else if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
   if (loss.tail !== null && (loss.tail.ms !== 0 || loss.tail.bytes !== '0')) {
     const size = loss.tail.bytes === null ? 'unknown size' : `${loss.tail.bytes} bytes`;
     const span = loss.tail.ms === null ? 'unknown time' : seconds(loss.tail.ms);

@@ -58,10 +58,10 @@ export type LossKind = 'none' | 'bounded' | 'unbounded' | 'unknown';
 
 /**
  * By what a loss is known. `head`: the primary stood still. `ledger`: counted in the journal. `clean-shutdown`: the
- * primary was shut down in order and the candidate replayed its shutdown record. `synchronous-commit`: every commit
- * waited for the candidate, proven in force until the fence.
+ * primary was shut down in order, the candidate has applied its shutdown record, and the fence lies no later. Synchronous
+ * commit is none: any session may turn it off for itself, and one that is cancelled while it waits has committed.
  */
-export type LossBasis = 'head' | 'ledger' | 'clean-shutdown' | 'synchronous-commit';
+export type LossBasis = 'head' | 'ledger' | 'clean-shutdown';
 
 /** Commits that the candidate has and the ledger has not seen. */
 export interface Tail {
@@ -89,6 +89,8 @@ export interface Loss {
   readonly tables: readonly TableLossEvidence[] | null;
   /** Log that the candidate has received and not applied yet: not lost, if it is applied before the promotion. */
   readonly recoverableBytes: bigint | null;
+  /** Until then the candidate has everything, and there is nothing later unless the primary was started again; null: not shown. */
+  readonly shutDownAt: Date | null;
 }
 
 export interface TableLossEvidence {
@@ -111,6 +113,8 @@ export interface Doubt {
 /** What the off-site ledger knows. */
 export interface LedgerEvidence {
   readonly loss: Loss;
+  /** Commit time of the newest transaction that the candidate has applied, on the primary's clock; null: not known. */
+  readonly appliedCommitAt: Date | null;
   /** Stretches of the primary's log that the ledger never saw, in words. */
   readonly gaps: readonly string[];
   /** Whatever else keeps the ledger from being held against this candidate; each alone makes the verdict UNKNOWN. */

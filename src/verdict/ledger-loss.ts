@@ -27,18 +27,21 @@ export interface LossFacts {
   readonly witnessedUntil: Date | null;
   readonly recoverableBytes: bigint | null;
   readonly fence: Fence | null;
+  /** As downSince says. */
+  readonly shutDownAt: Date | null;
   /** The primary lives, its head stood still, and ledger and candidate were at it. */
   readonly atHead: boolean;
 }
 
 /** What promoting the candidate loses, as far as the ledger and the fence say. */
 export function lossByLedger(facts: LossFacts): Loss {
-  const { counted, mode, witnessedUntil, newestCommitAt, recoverableBytes } = facts;
+  const { counted, mode, witnessedUntil, newestCommitAt, recoverableBytes, shutDownAt } = facts;
   const known: Loss = {
     ...UNKNOWN_LOSS,
     witnessedUntil: later(witnessedUntil, newestCommitAt),
     tail: tailOf(facts),
     recoverableBytes,
+    shutDownAt,
   };
   if (counted === null) return known;
   if (mode === 'switchover') return ofLivingPrimary(facts, counted, known);
@@ -49,6 +52,7 @@ export function lossByLedger(facts: LossFacts): Loss {
     atLeastMs: firstCommitAt === null || lastCommitAt === null ? 0 : msBetween(firstCommitAt, lastCommitAt),
   };
   if (facts.gaps) return { ...loss, kind: 'unknown' };
+  if (isNothing(facts, counted)) return { ...loss, kind: 'none', basis: 'clean-shutdown', boundMs: 0 };
   const boundMs = boundOf(facts, counted);
   return boundMs === null
     ? { ...loss, kind: 'unbounded', basis: 'ledger' }
@@ -72,16 +76,23 @@ function ofLivingPrimary({ atHead, gaps }: LossFacts, counted: CountedLoss, know
   };
 }
 
+/** The primary committed nothing behind its shutdown, all before which the candidate has; whoever fenced it says so. */
+function isNothing({ shutDownAt, fence }: LossFacts, { transactions, changes, keys }: CountedLoss): boolean {
+  if (shutDownAt === null || fence === null || fence.at.getTime() > shutDownAt.getTime()) return false;
+  return transactions === 0n && changes === 0n && keys === 0n;
+}
+
 /**
  * At most how long a time of commits is lost: from the first lost one until the fence; where none is counted, from when
  * everything committed is known to be on the candidate. Null: no fence, or nothing is known to be there.
  */
 function boundOf(
-  { fence, ahead, appliedCommitAt, witnessedUntil }: LossFacts,
+  { fence, ahead, appliedCommitAt, witnessedUntil, shutDownAt }: LossFacts,
   { transactions, firstCommitAt }: CountedLoss,
 ): number | null {
   if (fence === null) return null;
-  const covered = ahead === null ? witnessedUntil : later(witnessedUntil, appliedCommitAt);
+  const seen = ahead === null ? witnessedUntil : later(witnessedUntil, appliedCommitAt);
+  const covered = later(seen, shutDownAt);
   const from = transactions > 0n ? firstCommitAt : covered;
   return from === null ? null : msBetween(from, fence.at);
 }

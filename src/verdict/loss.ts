@@ -1,5 +1,5 @@
 import type { Evidence, HeadEvidence, LedgerEvidence, Loss } from './evidence.ts';
-import { acceptedLoss, notSafe, unproven, type VerdictReason } from './reason.ts';
+import { acceptedLoss, notSafe, note, unproven, type VerdictReason } from './reason.ts';
 
 export interface JudgedLoss {
   /** The evidence's loss, or `unknown` in its place where the evidence does not carry it. */
@@ -21,6 +21,7 @@ export const UNKNOWN_LOSS: Loss = {
   atLeastMs: null,
   tables: null,
   recoverableBytes: null,
+  shutDownAt: null,
 };
 
 const NO_LOSS: Loss = {
@@ -42,7 +43,8 @@ export function judgeLoss(evidence: Evidence): JudgedLoss {
     const judged = judgeLedgerLoss(evidence, ledger.loss);
     // The ledger says what was committed; that nothing more comes, only the primary can say.
     const atHead = mode === 'switchover' ? headReasons(head) : [];
-    return { loss: judged.loss, reasons: [...judged.reasons, ...atHead, ...ledgerReasons(evidence, ledger)] };
+    const reasons = [...judged.reasons, ...shutDownReasons(evidence, judged.loss), ...atHead];
+    return { loss: judged.loss, reasons: [...reasons, ...ledgerReasons(evidence, ledger)] };
   }
   if (mode === 'failover') {
     const reason = unproven({
@@ -116,7 +118,7 @@ function judgeLedgerLoss(evidence: Evidence, loss: Loss): JudgedLoss {
     case 'none':
       return judgeNone(evidence, loss);
     case 'bounded':
-      return judgeBounded(loss, rpoMs);
+      return judgeBounded(evidence, loss);
     case 'unbounded':
     case 'unknown':
       break;
@@ -140,25 +142,40 @@ function isStill(head: HeadEvidence): boolean {
 }
 
 /** "Nothing is lost" is the strongest claim there is: it needs a basis, and no count that speaks against it. */
-function judgeNone({ mode }: Evidence, loss: Loss): JudgedLoss {
+function judgeNone({ mode, fence }: Evidence, loss: Loss): JudgedLoss {
   const counts = [loss.transactions, loss.changes, loss.keys];
   const clean = counts.every((count) => count === 0n) && (loss.atLeastMs ?? 0) === 0;
-  const bases = mode === 'failover' ? ['clean-shutdown', 'synchronous-commit'] : ['ledger', 'clean-shutdown'];
-  const based = loss.basis !== null && bases.includes(loss.basis);
+  const { basis, shutDownAt } = loss;
+  const over = fence !== null && shutDownAt !== null && fence.at.getTime() <= shutDownAt.getTime();
+  const based = mode === 'failover' ? basis === 'clean-shutdown' && over : basis === 'ledger';
   if (clean && based) return { loss, reasons: [] };
   const reason = unproven({
     code: 'TP-V-LOSS-UNKNOWN',
     subject: 'loss',
     message: clean
-      ? 'that nothing is lost is not proven: no clean shutdown was replayed, nor was commit synchronous until the fence'
+      ? 'that nothing is lost is not proven: the fence does not begin where the primary was shut down in order'
       : 'that nothing is lost is claimed, but the counts of lost commits do not say so',
     hint: 'treat the loss as unknown',
   });
   return { loss: { ...loss, kind: 'unknown', basis: null }, reasons: [reason] };
 }
 
-function judgeBounded(loss: Loss, rpoMs: number | null): JudgedLoss {
-  const { boundMs } = loss;
+/** What a shutdown in order would prove if somebody answered for the rest. */
+function shutDownReasons({ mode }: Evidence, { kind, shutDownAt }: Loss): readonly VerdictReason[] {
+  if (mode === 'switchover' || shutDownAt === null) return [];
+  if (kind !== 'bounded' && kind !== 'unbounded') return [];
+  const text = {
+    code: 'TP-V-SHUT-DOWN',
+    subject: 'primary',
+    message:
+      'it was shut down in order, and the candidate has applied its log to the end: nothing is lost unless it was started again',
+    hint: `whoever can answer that it was not says so: --fenced-at ${shutDownAt.toISOString()} --fenced-by …`,
+  };
+  return [note(text, 'info')];
+}
+
+function judgeBounded({ pair, policy: { rpoMs } }: Evidence, loss: Loss): JudgedLoss {
+  const { boundMs, transactions, shutDownAt } = loss;
   if (boundMs === null || !(boundMs >= 0)) {
     const reason = unproven({
       code: 'TP-V-LOSS-UNKNOWN',
@@ -178,11 +195,14 @@ function judgeBounded(loss: Loss, rpoMs: number | null): JudgedLoss {
     return { loss, reasons: [reason] };
   }
   if (!(boundMs <= rpoMs)) return { loss, reasons: [beyondRpo(boundMs, rpoMs)] };
+  const mayHaveAll = pair === 'physical' && transactions === 0n && shutDownAt === null;
   const reason = acceptedLoss({
     code: 'TP-V-LOSS-WITHIN-RPO',
     subject: 'loss',
     message: `up to ${seconds(boundMs)} of commits would be lost; the policy allows ${seconds(rpoMs)}`,
-    hint: 'someone must answer for this loss before the promotion',
+    hint: mayHaveAll
+      ? 'someone must answer for this loss before the promotion; was the primary shut down in order, run CHECKPOINT on the candidate, which then shows it, and ask again'
+      : 'someone must answer for this loss before the promotion',
   });
   return { loss, reasons: [reason] };
 }

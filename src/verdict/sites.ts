@@ -57,7 +57,8 @@ function fenceReasons({ mode, fence, now, ledger }: Evidence): readonly VerdictR
       }),
     ];
   }
-  const seen = [ledger?.loss.witnessedUntil ?? null, ledger?.loss.lastCommitAt ?? null];
+  const { loss, appliedCommitAt } = ledger ?? { loss: null, appliedCommitAt: null };
+  const seen = [loss?.witnessedUntil ?? null, loss?.lastCommitAt ?? null, appliedCommitAt];
   const problem = fenceProblem(fence, now, seen);
   if (problem === null) return [];
   return [

@@ -76,6 +76,7 @@ export const NO_LOSS: Loss = {
   tail: { bytes: 0n, ms: 0 },
   boundMs: 0,
   atLeastMs: 0,
+  shutDownAt: before(100_000),
 };
 
 export const BOUNDED_LOSS: Loss = {
@@ -89,6 +90,7 @@ export const BOUNDED_LOSS: Loss = {
   lastCommitAt: before(121_000),
   boundMs: 12_000,
   atLeastMs: 9_000,
+  shutDownAt: null,
 };
 
 export function ledger(
@@ -96,7 +98,7 @@ export function ledger(
   gaps: readonly string[] = [],
   doubts: LedgerEvidence['doubts'] = [],
 ): LedgerEvidence {
-  return { loss: { ...NO_LOSS, ...loss }, gaps, doubts };
+  return { loss: { ...NO_LOSS, ...loss }, appliedCommitAt: before(121_000), gaps, doubts };
 }
 
 /** After the loss of the primary, shut down in order, fenced, and seen by a ledger to the end: SAFE. */

@@ -74,6 +74,7 @@ describe('verdictJson', () => {
         },
       ],
       recoverableBytes: '2305843009213693952',
+      shutDownAt: null,
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgeForks } from '../../src/commands/certify-promoted.ts';
 import type { Position } from '../../src/connector/position.ts';
+import { downSince, type ShutDownFacts } from '../../src/verdict/clean-shutdown.ts';
 import { ledgerDoubts, type LedgerStanding } from '../../src/verdict/ledger-doubts.ts';
 import {
   integrityByLedger,
@@ -39,6 +40,7 @@ const FACTS: LossFacts = {
   witnessedUntil: before(5000),
   recoverableBytes: 0n,
   fence: { at: before(2000), by: 'power cut' },
+  shutDownAt: null,
   atHead: false,
 };
 
@@ -89,6 +91,19 @@ describe('loss by the ledger', () => {
     expect(loss(changed)).toMatchObject({ kind, boundMs: null });
   });
 
+  it('is none exactly where the primary was shut down in order no earlier than the fence, and nothing is counted', () => {
+    const ended = { counted: NONE, shutDownAt: before(2000) };
+    expect(loss(ended)).toMatchObject({ kind: 'none', basis: 'clean-shutdown', boundMs: 0, atLeastMs: 0 });
+    expect(loss({ ...ended, fence: { at: before(1500), by: 'x' } })).toMatchObject({
+      kind: 'bounded',
+      boundMs: 500,
+    });
+    expect(loss({ ...ended, fence: null }).kind).toBe('unbounded');
+    expect(loss({ ...ended, counted: SOME })).toMatchObject({ kind: 'bounded', transactions: 3n });
+    expect(loss({ ...ended, gaps: true }).kind).toBe('unknown');
+    expect(loss({ ...ended, counted: null }).kind).toBe('unknown');
+  });
+
   it('is none while the primary lives only where all stood at its head', () => {
     const planned = { mode: 'switchover', counted: NONE, atHead: true } as const;
     expect(loss(planned)).toMatchObject({ kind: 'none', basis: 'ledger', transactions: 0n, boundMs: 0 });
@@ -99,6 +114,39 @@ describe('loss by the ledger', () => {
       bytes: 40n,
       ms: 0,
     });
+  });
+});
+
+describe('a shutdown of the primary in order', () => {
+  const FACTS_OF_SHUTDOWN: ShutDownFacts = {
+    record: { begin: place(50), timeUs: BigInt(before(5000).getTime()) * 1000n },
+    applied: place(52),
+    ledgerEnd: place(50),
+    signs: [{ position: place(50), at: before(5400) }],
+    commits: [before(6000), null],
+    compare: comparePlaces,
+  };
+  const since = (changed: Partial<ShutDownFacts>): Date | null =>
+    downSince({ ...FACTS_OF_SHUTDOWN, ...changed });
+
+  it('is as late as the record says, or as the primary was seen before it', () => {
+    expect(since({})).toEqual(before(5000));
+    expect(since({ ledgerEnd: place(52) })).toEqual(before(5000));
+    // The record has whole seconds.
+    expect(since({ signs: [{ position: place(49), at: before(4800) }] })).toEqual(before(4800));
+    expect(since({ commits: [before(4700), before(4900)] })).toEqual(before(4700));
+  });
+
+  it.each([
+    ['no such record', { record: null }],
+    ['a connector that cannot tell', { record: undefined }],
+    ['a candidate without a place', { applied: null }],
+    ['a ledger without a place', { ledgerEnd: null }],
+    ['a ledger that has more', { ledgerEnd: place(53) }],
+    ['a primary that was seen behind its shutdown', { signs: [{ position: place(51), at: before(5400) }] }],
+    ['places of other histories', { compare: () => 'incomparable' }],
+  ] as const)('is not shown by %s', (_, changed) => {
+    expect(since(changed)).toBeNull();
   });
 });
 

@@ -39,7 +39,6 @@ describe('nothing wrong', () => {
   const cases: readonly Case[] = [
     ['switchover on a primary that stands still', SWITCHOVER, 'SAFE', []],
     ['failover after a clean shutdown', FAILOVER, 'SAFE', []],
-    ['failover under synchronous commit', withLoss(FAILOVER, { basis: 'synchronous-commit' }), 'SAFE', []],
     [
       'switchover with a ledger, on a primary that stands still',
       { ...withLoss(FAILOVER, { basis: 'ledger' }), mode: 'switchover', fence: null, head: LEDGER_HEAD },

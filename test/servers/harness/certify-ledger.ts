@@ -48,7 +48,7 @@ export async function provenWatch(
         await tick(primary);
         return await isProven(folder, name, tables);
       };
-      await until(proven, `${name} is proven`, 60_000);
+      await until(proven, `${name} is proven`, 150_000);
     }
     return watch;
   } catch (error) {
@@ -83,7 +83,7 @@ export async function ledgerCaughtUp(folder: WatchFolder, primary: Cluster): Pro
     await tick(primary);
     return await folder.reading((ledger) => (new Witness(ledger.core).read()?.timeUs ?? 0n) > wanted);
   };
-  await until(passed, 'the ledger has caught up', 30_000);
+  await until(passed, 'the ledger has caught up', 150_000);
 }
 
 /** A standby gets nothing more from now on, or again what there is. */
@@ -98,5 +98,5 @@ export async function setReceiving(standby: Cluster, conninfo: string | null): P
     (
       await standby.sql(`SELECT count(*)::int AS n FROM pg_stat_wal_receiver WHERE status = 'streaming'`)
     )[0]?.['n'] === (conninfo === null ? 0 : 1);
-  await until(receives, conninfo === null ? 'no receiver' : 'a receiver', 30_000);
+  await until(receives, conninfo === null ? 'no receiver' : 'a receiver', 90_000);
 }
