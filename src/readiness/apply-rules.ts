@@ -43,7 +43,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-DISABLED',
     title: 'the stream of changes is switched on',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'changes of the primary no longer arrive here',
@@ -59,7 +59,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-WORKER',
     title: 'the apply worker runs',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'info' },
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'changes of the primary are not being applied',
@@ -80,7 +80,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-ERRORS',
     title: 'no apply error stands in the way',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'a change that cannot be applied stops everything behind it',
@@ -119,7 +119,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SUBSCRIPTION-SKIP',
     title: 'no transaction is set to be skipped',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     reads: CANDIDATE,
     why: 'what is left out is missing here for good',
@@ -167,7 +167,7 @@ export const APPLY_RULES: readonly Rule[] = [
   {
     code: 'TP-R-SEQUENCE-PRIMARY',
     title: 'sequences are not behind the primary’s',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     reads: BOTH_SITES,
     why: 'numbers that the primary has handed out already would be handed out again',

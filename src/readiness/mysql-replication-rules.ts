@@ -27,7 +27,7 @@ export const MYSQL_REPLICATION_RULES: readonly Rule[] = [
   {
     code: 'TP-R-MY-RECEIVER',
     title: 'the replica receives the primary’s log',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     engines: MYSQL,
     reads: CANDIDATE,
@@ -86,7 +86,7 @@ export const MYSQL_REPLICATION_RULES: readonly Rule[] = [
   {
     code: 'TP-R-MY-DELAY',
     title: 'the replica is not told to be late',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: LOGICAL,
     engines: MYSQL,
     reads: CANDIDATE,

@@ -51,7 +51,7 @@ export const MYSQL_SERVER_RULES: readonly Rule[] = [
   {
     code: 'TP-R-MY-LOG',
     title: 'the candidate logs what it applies',
-    severity: 'block',
+    severity: { switchover: 'block', failover: 'warn' },
     pairs: APPLIED,
     engines: MYSQL,
     reads: CANDIDATE,
@@ -125,7 +125,7 @@ export const MYSQL_SERVER_RULES: readonly Rule[] = [
   {
     code: 'TP-R-MY-SEMISYNC',
     title: 'the primary still waits for a replica',
-    severity: 'warn',
+    severity: { switchover: 'info', failover: 'warn' },
     pairs: LOGICAL,
     engines: MYSQL,
     reads: ['primary'],

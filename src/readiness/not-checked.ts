@@ -1,5 +1,14 @@
 import type { PairKind } from '../connector/table.ts';
-import { POSTGRES, type EngineName } from './rule.ts';
+import {
+  ALL_PAIRS,
+  APPLIED,
+  LOGICAL,
+  PHYSICAL,
+  POSTGRES,
+  wordsFor,
+  type EngineName,
+  type Words,
+} from './rule.ts';
 
 /** Something that a promotion relies on and that no part of the evidence looks at. */
 export interface NotChecked {
@@ -9,14 +18,13 @@ export interface NotChecked {
   readonly message: string;
 }
 
-interface Entry extends NotChecked {
+interface Entry extends Omit<NotChecked, 'message'> {
+  readonly message: Words;
   readonly pairs: readonly PairKind[];
   /** Of the candidate. Absent: every engine. */
   readonly engines?: readonly EngineName[];
 }
 
-const ALL: readonly PairKind[] = ['physical', 'logical', 'cross-engine'];
-const APPLIED: readonly PairKind[] = ['logical', 'cross-engine'];
 const CROSSING: readonly PairKind[] = ['cross-engine'];
 
 /**
@@ -26,42 +34,63 @@ const CROSSING: readonly PairKind[] = ['cross-engine'];
 const ENTRIES: readonly Entry[] = [
   {
     code: 'TP-N-INDEXES',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
     subject: 'indexes',
-    message: 'rows were compared, not the indexes over them: an index may be missing, invalid or corrupt',
-  },
-  {
-    code: 'TP-N-COLLATIONS',
-    engines: POSTGRES,
-    pairs: ALL,
-    subject: 'collations',
-    message:
-      'a different C library or ICU on the candidate orders text differently and silently breaks text indexes',
+    message: {
+      postgres:
+        'whether indexes match their tables was not looked at: `readiness --deep` does that, for B-tree indexes',
+      mysql: 'whether indexes match their tables was not looked at: CHECK TABLE does that',
+    },
   },
   {
     code: 'TP-N-ROLES',
-    pairs: ALL,
+    pairs: PHYSICAL,
+    subject: 'logins',
+    message: 'from where whom the servers let in (pg_hba.conf, pg_ident.conf) was not compared',
+  },
+  {
+    code: 'TP-N-ROLES',
+    pairs: LOGICAL,
     subject: 'roles and grants',
-    message:
-      'passwords, and from where whom the servers let in (pg_hba.conf, hosts of accounts), were not compared; nor were grants and row policies where no check names them',
+    message: {
+      postgres:
+        'passwords, from where whom the servers let in (pg_hba.conf), default privileges, and grants on columns, types and databases were not compared',
+      mysql: 'passwords and other properties of accounts (TLS, limits, locks) were not compared',
+    },
+  },
+  {
+    code: 'TP-N-ROLES',
+    pairs: CROSSING,
+    subject: 'roles and grants',
+    message: 'roles, accounts, their passwords and their grants were not compared',
   },
   {
     code: 'TP-N-SCHEMA-OBJECTS',
-    pairs: APPLIED,
+    pairs: LOGICAL,
+    subject: 'schema objects',
+    message: {
+      postgres:
+        'rewrite rules, event triggers, statistics objects, aggregates, operators, casts, text search and limits of sequences were not compared, nor, between versions, what views and triggers say',
+      mysql: 'what views, routines, triggers and events say, and defaults of columns, were not compared',
+    },
+  },
+  {
+    code: 'TP-N-SCHEMA-OBJECTS',
+    pairs: CROSSING,
     subject: 'schema objects',
     message:
-      'definitions of views, functions, triggers, constraints, defaults and types were not compared where no check names them',
+      'indexes, keys, constraints, defaults, views, routines, triggers, large objects and types of the two sites were not held against each other',
   },
   {
     code: 'TP-N-LARGE-OBJECTS',
     engines: POSTGRES,
-    pairs: ALL,
+    pairs: PHYSICAL,
     subject: 'large objects',
-    message: 'large objects were not read; where rows are applied they are not replicated at all',
+    message: 'large objects were not read',
   },
   {
     code: 'TP-N-OTHER-DATABASES',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
     subject: 'other databases',
     message: 'only the database that was named was compared, not the other databases of the server',
   },
@@ -76,7 +105,8 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-LOCAL-WRITES',
     pairs: APPLIED,
     subject: 'local writes',
-    message: 'rows written on the candidate itself after they were read were not seen',
+    message:
+      'whether somebody writes to the candidate was looked at for one moment; rows written there after they were read were not seen',
   },
   {
     code: 'TP-N-FEED',
@@ -94,19 +124,20 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     code: 'TP-N-CONFIGURATION',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
     subject: 'configuration',
-    message: 'server settings that no check names, capacity, and backups were not compared',
+    message:
+      'server settings that no check names, machines (processors, memory, disks that cannot be seen from here) and backups were not compared',
   },
   {
     code: 'TP-N-AFTERWARDS',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
     subject: 'what comes after the proof',
     message: 'bit rot, direct edits of files and faults of storage after a row was read are not seen',
   },
   {
     code: 'TP-N-DEPENDENCIES',
-    pairs: ALL,
+    pairs: ALL_PAIRS,
     subject: 'other systems',
     message: 'whether queues, caches, files and other databases stand at a matching point was not looked at',
   },
@@ -132,7 +163,7 @@ export function notCheckedOn(
   const listed = ENTRIES.filter(holds).map(({ code, subject, message }) => ({
     code,
     subject,
-    message,
+    message: wordsFor(message, engine),
   }));
   return digest === 'xxh64' ? [...listed, FORGERY] : listed;
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import type { PairKind } from '../../src/connector/table.ts';
 import { applies } from '../../src/readiness/rule.ts';
@@ -13,11 +12,14 @@ function countOf(pair: PairKind, engine: string): number {
   return READINESS_RULES.filter((rule) => applies(rule, pair, engine)).length;
 }
 
+/** Without what a formatter does to it: to load one takes longer than all the rest. */
+function plain(page: string): string {
+  return page.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---').replaceAll('\\', '').trim();
+}
+
 describe('the page of rules', () => {
-  it('is what the rules say: twinproof readiness --rules | npx prettier --parser markdown > docs/readiness-rules.md', async () => {
-    const options = await resolveConfig(PAGE);
-    const page = await format(readinessRulesPage(READINESS_RULES), { ...options, parser: 'markdown' });
-    expect(readFileSync(PAGE, 'utf8')).toBe(page);
+  it('is what the rules say: twinproof readiness --rules | npx prettier --parser markdown > docs/readiness-rules.md', () => {
+    expect(plain(readFileSync(PAGE, 'utf8'))).toBe(plain(readinessRulesPage(READINESS_RULES)));
   });
 
   it('has every rule once, in the list and with its reasons', () => {
