@@ -1,4 +1,5 @@
-import type { Finding } from '../../src/connector/identity.ts';
+import { findingFor, type Finding } from '../../src/connector/identity.ts';
+import { neededBy, type PreflightOptions } from '../../src/connector/preflight.ts';
 import type { Reading } from '../../src/connector/reading.ts';
 import {
   ACCOUNTS_NEED,
@@ -15,7 +16,13 @@ import { readPrepared } from './facts-tables.ts';
 import type { Session } from './session.ts';
 
 /** What the role may not read that readiness looks at; by trying, so that privileges of roles count. */
-export async function readinessFindings(session: Session, signal: AbortSignal): Promise<Finding[]> {
+export async function readinessFindings(
+  session: Session,
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const commands = neededBy({ commands: ['certify', 'readiness'] }, options);
+  if (commands.length === 0) return [];
   const needed = [
     await readingOf(session, ACCOUNTS_NEED, () => readAccounts(session, signal), signal),
     await readingOf(session, definersNeed(session), () => readDefiners(session, signal), signal),
@@ -50,7 +57,7 @@ export async function readinessFindings(session: Session, signal: AbortSignal): 
       message: 'events, triggers, prepared transactions or grants of others cannot be looked at',
       hint: 'readiness then says what it did not check; SELECT on mysql.* shows what passwords are checked with, so weigh it',
     }),
-  ];
+  ].map((finding) => findingFor(finding, commands));
 }
 
 function findingOf(readings: readonly Reading<unknown>[], finding: Omit<Finding, 'subject'>): Finding[] {

@@ -1,9 +1,11 @@
 import { isLocal } from '../../src/connector/endpoint.ts';
 import type { Finding } from '../../src/connector/identity.ts';
+import { neededBy, type PreflightOptions } from '../../src/connector/preflight.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
 import type { Lineage } from './positions.ts';
 import { logFindings } from './preflight-log.ts';
+import { excessFindings } from './preflight-excess.ts';
 import { readinessFindings } from './preflight-readiness.ts';
 import { replicaFindings } from './preflight-replica.ts';
 import { privilegeFindings, roleSql } from './preflight-role.ts';
@@ -25,16 +27,23 @@ export async function readFindings(
   selects: (schema: string, table: string) => boolean,
   lineage: Lineage | null,
   signal: AbortSignal,
+  options: PreflightOptions = {},
 ): Promise<Finding[]> {
-  const findings = [...sessionFindings(session), ...(await privilegeFindings(session, signal))];
+  const findings = [
+    ...sessionFindings(session),
+    ...(await excessFindings(session, options, signal)),
+    ...(await privilegeFindings(session, options, signal)),
+  ];
   const channels = await readOrFind(session, findings, signal);
   const identity = await readIdentity(session, signal);
   findings.push(...(await logFindings(session, channels ?? [], signal)));
   if (channels !== null && channels.length > 0) {
     findings.push(...(await replicaFindings(session, identity, channels, lineage, signal)));
   }
-  findings.push(...(await readinessFindings(session, signal)));
-  findings.push(...(await tableFindings(session, identity.database, selects, signal)));
+  findings.push(...(await readinessFindings(session, options, signal)));
+  if (neededBy({ commands: ['verify', 'certify', 'watch'] }, options).length > 0) {
+    findings.push(...(await tableFindings(session, identity.database, selects, signal)));
+  }
   return findings;
 }
 

@@ -9,7 +9,7 @@ export interface PrivilegeRow {
 }
 
 /** The account as information_schema writes it: 'user'@'host'. A user's name may hold an @, a host never does. */
-const GRANTEE = `CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1),
+export const GRANTEE = `CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1),
   '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
 
 /**

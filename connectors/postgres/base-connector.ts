@@ -12,8 +12,9 @@ import type { ControlSession } from '../../src/connector/control-session.ts';
 import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
+import type { PreflightOptions } from '../../src/connector/preflight.ts';
 import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
-import { matches } from '../../src/config/selection.ts';
+import { compileSelection, matches } from '../../src/config/selection.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { portableKeyText } from '../../src/row/portable-text.ts';
 import { keyFieldsOf } from '../../src/row/stream.ts';
@@ -100,8 +101,12 @@ export class BaseConnector implements Connector {
     return relation;
   }
 
-  preflight(signal: AbortSignal): Promise<readonly Finding[]> {
-    return this.control.use(signal, (session) => readFindings(session, () => true, signal));
+  preflight(signal: AbortSignal, options: PreflightOptions = {}): Promise<readonly Finding[]> {
+    const { selection } = options;
+    const decide = selection === undefined ? null : compileSelection(selection);
+    return this.control.use(signal, (session) =>
+      readFindings(session, (schema, table) => decide?.(schema, table).selected ?? true, signal, options),
+    );
   }
 
   describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {

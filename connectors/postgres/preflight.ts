@@ -1,53 +1,38 @@
-import type { Finding } from '../../src/connector/identity.ts';
 import { isLocal } from '../../src/connector/endpoint.ts';
+import { findingFor, type Finding } from '../../src/connector/identity.ts';
+import { neededBy, type PreflightOptions, type SiteCommand } from '../../src/connector/preflight.ts';
+import { excessFindings } from './preflight-excess.ts';
+import { missingFindings, readRole, type SiteRole } from './preflight-role.ts';
 import { NEWEST_VERSION, type Session } from './session.ts';
 
-interface SiteRow {
-  readonly role: string;
-  readonly quoted: string;
-  readonly superuser: boolean;
-  readonly stats: boolean;
-  readonly inRecovery: boolean;
-  readonly subscribes: boolean;
-  readonly origins: boolean;
-  readonly feedback: boolean;
-  readonly delay: string;
-  /** Sequences whose last value the role may not see. */
-  readonly sequences: number;
-  readonly sequenceSchemas: readonly string[];
-}
-
-const SITE = `
-select current_user::text as role, pg_catalog.quote_ident(current_user) as quoted, r.rolsuper as superuser,
-  pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') as stats,
-  pg_catalog.pg_is_in_recovery() as "inRecovery",
-  exists (select from pg_subscription u join pg_database d on d.oid = u.subdbid
-    where d.datname = pg_catalog.current_database()) as subscribes,
-  pg_catalog.has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'EXECUTE') as origins,
-  pg_catalog.current_setting('hot_standby_feedback')::bool as feedback,
-  pg_catalog.current_setting('max_standby_streaming_delay') as delay, q.sequences, q."sequenceSchemas"
-from (select count(*)::int4 as sequences,
-    coalesce(array_agg(distinct pg_catalog.quote_ident(n.nspname)), '{}') as "sequenceSchemas"
-  from pg_sequence p join pg_class c on c.oid = p.seqrelid join pg_namespace n on n.oid = c.relnamespace
-  where c.relpersistence <> 't' and n.nspname !~ '^pg_'
-    and not pg_catalog.has_sequence_privilege(p.seqrelid, 'SELECT')) q, pg_roles r where r.rolname = current_user`;
+/** Those that read rows. */
+const READING: readonly SiteCommand[] = ['verify', 'certify', 'watch'];
 
 /**
- * What on this site would make evidence unsound, partial or slow. `selects` limits the tables whose grants are
- * looked at. Every statement in `sql` is for a DBA to read and run; nothing here changes anything.
+ * What on this site would make evidence unsound, partial or slow, and what the role may do too much. `selects` limits the
+ * tables whose grants are looked at. Every statement in `sql` is for a DBA to read and run; nothing here changes anything.
  */
 export async function readFindings(
   session: Session,
   selects: (schema: string, table: string) => boolean,
   signal: AbortSignal,
+  options: PreflightOptions = {},
 ): Promise<Finding[]> {
-  const [site] = await session.rows<SiteRow>(SITE, [], signal);
-  if (site === undefined) return [];
+  const role = await readRole(session, signal);
+  if (role === null) return [];
+  const tables = (await readGrants(session, signal)).filter((row) => selects(row.schema, row.table));
   return [
     ...sessionFindings(session),
-    ...roleFindings(site, session),
-    ...standbyFindings(site),
-    ...(await grantFindings(session, site, selects, signal)),
+    ...missingFindings(role, session, options),
+    ...(await excessFindings(
+      session,
+      role,
+      tables.some(({ secured }) => secured),
+      options,
+      signal,
+    )),
+    ...(await standbyFindings(session, role, signal)),
+    ...grantFindings(tables, role, neededBy({ commands: READING }, options)),
   ];
 }
 
@@ -94,56 +79,19 @@ function sessionFindings(session: Session): Finding[] {
   return findings;
 }
 
-function roleFindings(site: SiteRow, session: Session): Finding[] {
-  const findings: Finding[] = [];
-  if (site.superuser) {
-    findings.push({
-      code: 'TP-P-SUPERUSER',
-      severity: 'warn',
-      subject: site.role,
-      message: `role ${site.role} is a superuser: far more than reading needs`,
-      hint: 'use a role of its own that may read and nothing else',
-      sql: `CREATE ROLE twinproof LOGIN; GRANT pg_read_all_data, pg_read_all_stats TO twinproof;`,
-    });
-  }
-  if (site.inRecovery && !site.stats) {
-    findings.push({
-      code: 'TP-P-STATS',
-      severity: 'warn',
-      subject: site.role,
-      message:
-        'after a promotion elsewhere this standby’s new timeline is seen only at its next restart point',
-      hint: 'the WAL receiver tells it at once to members of pg_read_all_stats',
-      sql: `GRANT pg_read_all_stats TO ${site.quoted};`,
-    });
-  }
-  if (site.subscribes && !site.origins) {
-    findings.push({
-      code: 'TP-P-ORIGINS',
-      severity: 'info',
-      subject: site.role,
-      message: 'how far a stopped subscription has applied cannot be seen, and under load it is seen late',
-      hint: `in database ${session.target.database}, as a superuser`,
-      sql: `GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_replication_origin_status() TO ${site.quoted};`,
-    });
-  }
-  if (!site.inRecovery && site.sequences > 0) {
-    findings.push({
-      code: 'TP-P-SEQUENCES',
-      severity: 'warn',
-      subject: site.role,
-      message: `role ${site.role} may not read ${site.sequences} sequences: where rows are applied, a sequence left behind hands out taken keys`,
-      hint: 'needed on logical pairs only',
-      sql: site.sequenceSchemas
-        .map((schema) => `GRANT SELECT ON ALL SEQUENCES IN SCHEMA ${schema} TO ${site.quoted};`)
-        .join('\n'),
-    });
-  }
-  return findings;
-}
-
-function standbyFindings(site: SiteRow): Finding[] {
-  if (!site.inRecovery || site.feedback) return [];
+async function standbyFindings(
+  session: Session,
+  { inRecovery }: SiteRole,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  if (!inRecovery) return [];
+  const [site] = await session.rows<{ feedback: boolean; delay: string }>(
+    `select pg_catalog.current_setting('hot_standby_feedback')::bool as feedback,
+       pg_catalog.current_setting('max_standby_streaming_delay') as delay`,
+    [],
+    signal,
+  );
+  if (site === undefined || site.feedback) return [];
   return [
     {
       code: 'TP-P-CONFLICTS',
@@ -163,48 +111,54 @@ interface GrantRow {
   readonly usable: boolean;
   readonly readable: boolean | null;
   readonly hidden: boolean;
+  /** Whether it has row-level security at all. */
+  readonly secured: boolean;
 }
 
-/** Tables that the role cannot read whole, by schema: one finding each, with the GRANTs. */
-async function grantFindings(
-  session: Session,
-  site: SiteRow,
-  selects: (schema: string, table: string) => boolean,
-  signal: AbortSignal,
-): Promise<Finding[]> {
-  const rows = await session.rows<GrantRow>(
+function readGrants(session: Session, signal: AbortSignal): Promise<GrantRow[]> {
+  return session.rows<GrantRow>(
     `select n.nspname as schema, c.relname as "table", pg_catalog.quote_ident(n.nspname) as "quotedSchema",
        pg_catalog.format('%I.%I', n.nspname, c.relname) as qualified,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') as usable,
        pg_catalog.has_table_privilege(c.oid, 'SELECT') as readable,
-       c.relrowsecurity and pg_catalog.row_security_active(c.oid) as hidden
+       c.relrowsecurity and pg_catalog.row_security_active(c.oid) as hidden, c.relrowsecurity as secured
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname !~ '^pg_'
        and n.nspname <> 'information_schema' order by 1, 2`,
     [],
     signal,
   );
-  const scope = rows.filter((row) => selects(row.schema, row.table));
-  const findings: Finding[] = [];
-  for (const schema of new Set(scope.map((row) => row.schema))) {
-    const tables = scope.filter((row) => row.schema === schema);
-    findings.push(...schemaFindings(schema, tables, site));
-  }
-  const hidden = scope.filter((row) => row.hidden);
+}
+
+/** Tables that the role cannot read whole, by schema: one finding each, with the GRANTs. */
+function grantFindings(
+  tables: readonly GrantRow[],
+  role: SiteRole,
+  commands: readonly SiteCommand[],
+): Finding[] {
+  if (commands.length === 0) return [];
+  const findings = [...new Set(tables.map(({ schema }) => schema))].flatMap((schema) =>
+    schemaFindings(
+      schema,
+      tables.filter((row) => row.schema === schema),
+      role,
+    ),
+  );
+  const hidden = tables.filter((row) => row.hidden);
   if (hidden.length > 0) {
     findings.push({
       code: 'TP-P-ROW-SECURITY',
       severity: 'block',
       subject: listOf(hidden),
-      message: `row-level security would hide rows from role ${site.role}, so these tables cannot be compared`,
+      message: `row-level security would hide rows from role ${role.role}, so these tables cannot be compared`,
       hint: 'the role must bypass it; reading them is then an error no more',
-      sql: `ALTER ROLE ${site.quoted} BYPASSRLS;`,
+      sql: `ALTER ROLE ${role.quoted} BYPASSRLS;`,
     });
   }
-  return findings;
+  return findings.map((finding) => findingFor(finding, commands));
 }
 
-function schemaFindings(schema: string, tables: readonly GrantRow[], site: SiteRow): Finding[] {
+function schemaFindings(schema: string, tables: readonly GrantRow[], site: SiteRole): Finding[] {
   const closed = tables.filter((row) => !row.usable || row.readable === false);
   const [first] = closed;
   if (first === undefined) return [];

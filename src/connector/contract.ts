@@ -2,6 +2,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { ReadinessFacts, ReadinessOptions } from './facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from './identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from './position.ts';
+import type { PreflightOptions } from './preflight.ts';
 import type { ColumnEncoding, PairKind, PortableForm, TableDescription, TableSelection } from './table.ts';
 
 /** A part of one table that can be read in a bounded time. `from` and `to` are opaque outside the connector. */
@@ -86,7 +87,7 @@ export interface Connector {
   identify(signal: AbortSignal): Promise<Identity>;
   /** How this site, as the candidate, stands to `primary`. */
   relateTo(primary: Connector, signal: AbortSignal): Promise<Relation>;
-  preflight(signal: AbortSignal): Promise<readonly Finding[]>;
+  preflight(signal: AbortSignal, options?: PreflightOptions): Promise<readonly Finding[]>;
   describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]>;
   /** The primary's head. Throws on a candidate. */
   head(signal: AbortSignal): Promise<HeadReading>;

@@ -1,4 +1,5 @@
 import type { Position } from './position.ts';
+import type { SiteCommand } from './preflight.ts';
 
 /** Who a site is. Strings are as the server gives them. */
 export interface Identity {
@@ -56,6 +57,13 @@ export interface Finding {
   readonly hint: string;
   /** SQL that mends it, for a DBA to read and run. */
   readonly sql?: string;
+  /** What it stands in the way of. Absent: everything. */
+  readonly commands?: readonly SiteCommand[];
+}
+
+/** The finding, said to be about these commands. */
+export function findingFor(finding: Finding, commands: readonly SiteCommand[]): Finding {
+  return { ...finding, commands };
 }
 
 /** Raw lag facts; judging them is src/lag. Null is unknown, never zero. */

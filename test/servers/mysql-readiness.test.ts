@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
+import { SITE_COMMANDS, type SiteCommand } from '../../src/connector/preflight.ts';
 import { judgeReadiness, type ReadinessResult } from '../../src/readiness/judge.ts';
 import { AUDITOR, auditorSql, VERIFIER } from './harness/mysql-accounts.ts';
 import {
@@ -100,6 +101,23 @@ await describeMysql('readiness of a %s pair', (flavor) => {
     } finally {
       await other.destroy();
     }
+  });
+
+  test('is read by an account that preflight finds neither too weak nor too strong, for each command', async () => {
+    const find = async (commands?: readonly SiteCommand[]): Promise<string[]> => {
+      const site = await connect(pair.source, VERIFIER);
+      const told = await site.preflight(signal(), commands === undefined ? {} : { commands });
+      await site.close();
+      return told
+        .filter(({ severity }) => severity !== 'info')
+        .map(({ code, sql }) => `${code}: ${sql ?? ''}`);
+    };
+    for (const command of SITE_COMMANDS) expect(await find([command])).toEqual([]);
+    await pair.write(`GRANT INSERT, SELECT ON \`${DATABASE}\`.* TO verifier@'%'`);
+    const excess = await find();
+    expect(excess).toEqual([`TP-P-EXCESS: REVOKE INSERT ON \`${DATABASE}\`.* FROM \`verifier\`@\`%\`;`]);
+    await pair.write(excess[0]?.replace('TP-P-EXCESS: ', '') ?? '');
+    expect(await find()).toEqual([]);
   });
 
   const faults = [...REPLICATION_FAULTS, ...SERVER_FAULTS, ...OBJECT_FAULTS].filter(
