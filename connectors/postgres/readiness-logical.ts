@@ -49,20 +49,38 @@ async function readPublications(session: Session, signal: AbortSignal): Promise<
   );
 }
 
-/** Tables as the publication names them: a partitioned one published via its root stands for its leaves. */
+/**
+ * What a publication names, and all partitions below it, by the catalogs and not by the view pg_publication_tables, which
+ * locks every table that it gives, so that one that somebody redefines holds up the answer. A table of a schema that is
+ * published whole has no condition, whatever stands beside it (manual, CREATE PUBLICATION).
+ */
 function readPublished(session: Session, signal: AbortSignal): Promise<PublishedTable[]> {
-  const filters =
-    session.versionNumber >= 150_000
-      ? `t.rowfilter is not null as "rowFilter", exists (select from pg_publication_rel r
-           join pg_publication p on p.oid = r.prpubid
-           where p.pubname = t.pubname and r.prattrs is not null
-             and (r.prrelid = c.oid or c.relispartition)
-             and r.prrelid in (select pg_catalog.pg_partition_ancestors(c.oid) union all select c.oid)) as "columnList"`
-      : `false as "rowFilter", false as "columnList"`;
+  const narrowed = session.versionNumber >= 150_000;
+  const flags = narrowed
+    ? `m.prqual is not null and not exists (select from pg_publication_namespace s join pg_class c
+         on c.relnamespace = s.pnnspid where s.pnpubid = p.oid and c.oid = m.prrelid), m.prattrs is not null`
+    : 'false, false';
+  const schemas = narrowed
+    ? `union all select p.pubname, c.oid, false, false from pg_publication p
+         join pg_publication_namespace s on s.pnpubid = p.oid
+         join pg_class c on c.relnamespace = s.pnnspid and c.relkind in ('r', 'p') and c.relpersistence = 'p'`
+    : '';
   return session.rows<{ publication: string; table: string; rowFilter: boolean; columnList: boolean }>(
-    `select t.pubname as publication, t.schemaname || '.' || t.tablename as "table", ${filters}
-     from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
-     join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename order by 1, 2`,
+    `with recursive named (publication, oid, filtered, listed) as (
+       select p.pubname, m.prrelid, ${flags} from pg_publication p join pg_publication_rel m on m.prpubid = p.oid
+       ${schemas}
+       union all select p.pubname, c.oid, false, false from pg_publication p
+         join pg_class c on c.relkind in ('r', 'p') and c.relpersistence = 'p'
+         join pg_namespace n on n.oid = c.relnamespace and ${USER_SCHEMA} where p.puballtables
+     ), reached as (
+       select publication, oid, filtered, listed from named
+       union select r.publication, i.inhrelid, false, false from reached r join pg_inherits i on i.inhparent = r.oid
+         join pg_class c on c.oid = i.inhrelid and c.relispartition
+     )
+     select r.publication, n.nspname || '.' || c.relname as "table", pg_catalog.bool_or(r.filtered) as "rowFilter",
+       pg_catalog.bool_or(r.listed) as "columnList"
+     from reached r join pg_class c on c.oid = r.oid join pg_namespace n on n.oid = c.relnamespace
+     group by 1, 2 order by 1, 2`,
     [],
     signal,
   );

@@ -76,14 +76,33 @@ const FAMILIES: Readonly<Record<ObjectFamily, string>> = {
   extension: `select null::text as "table", e.extname as name, e.extversion as definition from pg_extension e`,
 };
 
-/** The catalog of this database, as a promotion needs it: the same on both sites, or something is missing. */
+/**
+ * The catalog of this database, as a promotion needs it: the same on both sites, or something is missing. What a table
+ * has comes in one row: taking 80,000 rows apart took longer than the server needs to find them (measured).
+ */
 export async function readObjects(session: Session, signal: AbortSignal): Promise<SchemaObject[]> {
   const objects: SchemaObject[] = [];
   for (const family of FAMILY_NAMES) {
-    const rows = await session.rows<Omit<SchemaObject, 'family'>>(FAMILIES[family], [], signal);
-    for (const { table, name, definition } of rows) objects.push({ family, table, name, definition });
+    const rows = await session.rows<{ table: string | null; names: string; definitions: string }>(
+      `select f."table", pg_catalog.json_agg(f.name)::text as names,
+         pg_catalog.json_agg(f.definition)::text as definitions
+       from (${FAMILIES[family]}) f group by f."table"`,
+      [],
+      signal,
+    );
+    for (const { table, names, definitions } of rows) {
+      const texts = textsOf(definitions);
+      for (const [index, name] of textsOf(names).entries()) {
+        objects.push({ family, table, name: name ?? '', definition: texts[index] ?? '' });
+      }
+    }
   }
   return objects;
+}
+
+function textsOf(json: string): readonly (string | null)[] {
+  const texts: readonly (string | null)[] = JSON.parse(json);
+  return texts;
 }
 
 const FAMILY_NAMES: readonly ObjectFamily[] = [

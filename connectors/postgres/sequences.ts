@@ -71,11 +71,11 @@ const FED = `
 with fed as materialized (
     select distinct on (sequence) sequence, relation, attnum from (
       select d.objid as sequence, d.refobjid as relation, d.refobjsubid as attnum, 1 as rank from pg_depend d
-        where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
+        join pg_sequence q on q.seqrelid = d.objid where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
           and d.deptype in ('a', 'i') and d.refobjsubid > 0
       union all
       select d.refobjid, f.adrelid, f.adnum, 2 from pg_depend d join pg_attrdef f on f.oid = d.objid
-        where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass
+        join pg_sequence q on q.seqrelid = d.refobjid where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass
     ) x order by sequence, rank, relation, attnum
   )
 select f.sequence::int8::float8 as oid,

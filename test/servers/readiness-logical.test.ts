@@ -1,16 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
+import { judgeReadiness } from '../../src/readiness/judge.ts';
+import { TwinproofError } from '../../src/errors.ts';
 import { until } from './harness/cli.ts';
 import {
   expectFault,
   expectFinding,
+  expectGone,
   expectQuiet,
+  openVerifier,
   ReadinessPair,
   troubleIn,
   verifierOf,
 } from './harness/readiness.ts';
-import { ServerSet } from './harness/server-set.ts';
+import { forever, ServerSet } from './harness/server-set.ts';
+import { ServerSwitch } from './harness/server-switch.ts';
 
 const SCHEMA = `
   CREATE TYPE mood AS ENUM ('calm', 'wild');
@@ -224,6 +229,96 @@ describe('on the primary, without the candidate', () => {
   });
 });
 
+describe('between the two servers', () => {
+  test('collations that their libraries give in different versions', async () => {
+    // As on two machines: the name is one, what is behind it is not.
+    const physical = new ReadinessPair(publisher, subscriber, 'physical');
+    const make = (provider: string): string =>
+      `CREATE COLLATION german (${provider}); CREATE TABLE word (w text COLLATE german)`;
+    const drop = 'DROP TABLE word; DROP COLLATION german';
+    const icu = make(`provider = icu, locale = 'de'`);
+    await publisher.sql(icu);
+    await subscriber.sql(make(`provider = libc, locale = 'C'`));
+    const found = await expectFinding(physical, 'TP-R-PG-COLLATION-SITES');
+    expect(found.map(({ subject }) => subject)).toContain('collation public.german');
+    await subscriber.sql(drop);
+    await subscriber.sql(icu);
+    await expectGone(physical, 'TP-R-PG-COLLATION-SITES');
+    await physical.close();
+    for (const site of [publisher, subscriber]) await site.sql(drop);
+  });
+
+  test('another locale of the database', () => {
+    const locale = (name: string): Promise<unknown> =>
+      subscriber.sql(`UPDATE pg_database SET datcollate = '${name}' WHERE datname = 'postgres'`);
+    return expectFault(
+      pair,
+      'TP-R-PG-LOCALE',
+      () => locale('POSIX'),
+      () => locale('C'),
+    );
+  });
+
+  test('less room for clients than on the primary', () => {
+    const room = async (connections: string): Promise<void> => {
+      await subscriber.configure({ max_connections: connections });
+      await subscriber.restart();
+    };
+    return expectFault(
+      pair,
+      'TP-R-PG-CAPACITY',
+      () => room('40'),
+      () => room('60'),
+    );
+  });
+
+  test('a candidate that refuses writes', async () => {
+    const readOnly = async (value: string): Promise<void> => {
+      await subscriber.configure({ default_transaction_read_only: value });
+      await subscriber.reload();
+    };
+    await expectFault(
+      pair,
+      'TP-R-PG-READ-ONLY',
+      async () => {
+        await readOnly('on');
+        await expectFinding(pair, 'TP-R-WRITABLE-SUBSCRIBER');
+      },
+      () => readOnly('off'),
+    );
+    await expectGone(pair, 'TP-R-WRITABLE-SUBSCRIBER');
+  });
+
+  test('an address that another server answers in the middle of a run', async () => {
+    const relay = await ServerSwitch.to(subscriber.port);
+    const site = await openVerifier(`postgres://verifier@127.0.0.1:${relay.port}/postgres`, forever());
+    const failed = async (from: Cluster, to: Cluster): Promise<readonly string[]> => {
+      relay.lead(from.port);
+      const identity = await again(() => site.identify(forever()));
+      if (to !== from) relay.lead(to.port);
+      const facts = await again(() => site.readiness(forever(), { pair: 'logical' }));
+      const seen = { identity, facts };
+      return judgeReadiness({ pair: 'logical', primary: seen, candidate: seen })
+        .filter(({ code, state }) => code.startsWith('TP-R-STABLE-') && state === 'fail')
+        .map(({ code }) => code);
+    };
+    expect(await failed(subscriber, publisher)).toEqual(['TP-R-STABLE-IDENTITY', 'TP-R-STABLE-PRIMARY']);
+    expect(await failed(subscriber, subscriber)).toEqual([]);
+    await site.close();
+    await relay.close();
+  });
+});
+
+/** The first word over a connection that was cut is that it was. */
+async function again<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof TwinproofError) || error.code !== 'TP-CONNECTION-LOST') throw error;
+    return ask();
+  }
+}
+
 describe('in the subscription', () => {
   test('disabled', () =>
     expectFault(
@@ -243,6 +338,7 @@ describe('in the subscription', () => {
         await expectFinding(pair, 'TP-R-SUBSCRIPTION-ERRORS');
         await subscriber.sql('DELETE FROM account WHERE id = 500');
         await waitForApply(logical);
+        await expectGone(pair, 'TP-R-SUBSCRIPTION-ERRORS');
         await publisher.sql('DELETE FROM account WHERE id = 500');
         await waitForApply(logical);
       },
@@ -268,6 +364,7 @@ describe('in the subscription', () => {
     const ready = `SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'`;
     await until(async () => (await subscriber.sql(ready)).length === 0, 'copied');
     await subscriber.sql('SELECT pg_stat_reset_subscription_stats(oid) FROM pg_subscription');
+    await expectGone(pair, 'TP-R-SUBSCRIPTION-TABLES');
     await expectQuiet(pair);
   });
 

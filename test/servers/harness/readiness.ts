@@ -11,15 +11,19 @@ import { TwinproofError } from '../../../src/errors.ts';
 import { judgeReadiness, type ReadinessResult } from '../../../src/readiness/judge.ts';
 import type { PromotionMode } from '../../../src/readiness/rule.ts';
 
-/** The least that every rule can be read with (README, "Least privilege"), and nothing to write with. */
+/** The least by which every command but `watch` sees all it looks for (README), and nothing to write with. */
 export function verifierOf(version: number): string {
-  const functions = ['pg_show_all_file_settings()', 'pg_hba_file_rules()'];
+  const functions = [
+    'pg_show_replication_origin_status()',
+    'pg_show_all_file_settings()',
+    'pg_hba_file_rules()',
+  ];
   if (version >= 15) functions.push('pg_ident_file_mappings()');
   const grants = functions.map((name) => `GRANT EXECUTE ON FUNCTION pg_catalog.${name} TO verifier;`);
   return `CREATE ROLE verifier LOGIN; GRANT pg_monitor, pg_read_all_data TO verifier; ${grants.join(' ')}`;
 }
 
-const FOUND_WITHIN_MS = 10_000;
+const FOUND_WITHIN_MS = 30_000;
 
 export interface Judging {
   readonly deep?: boolean;
@@ -85,7 +89,12 @@ export class ReadinessPair {
 }
 
 function connectAs(cluster: Cluster, signal: AbortSignal): Promise<Connector> {
-  const { address } = parseUrl(cluster.url('postgres', 'verifier'), 'secret');
+  return openVerifier(cluster.url('postgres', 'verifier'), signal);
+}
+
+/** A site of its own, as the least-privilege role. */
+export function openVerifier(url: string, signal: AbortSignal): Promise<Connector> {
+  const { address } = parseUrl(url, 'secret');
   return connectPostgres(address, { jobs: 1, statementTimeoutMs: 60_000 }, signal);
 }
 
@@ -98,7 +107,7 @@ export function troubleIn(results: readonly ReadinessResult[]): readonly string[
     .map(({ code, state, subject }) => `${code} ${state === 'fail' ? '' : `${state} `}${subject}`);
 }
 
-/** Judges until `done`, for ten seconds; the last results either way. */
+/** Judges until `done`, within bounds; the last results either way. */
 async function judgeUntil(
   pair: ReadinessPair,
   judging: Judging,
@@ -127,6 +136,12 @@ export async function expectFinding(
   expect(found.map((one) => one.code)).toContain(code);
   for (const { message, hint } of found) expect([message, hint]).not.toContain('');
   return found;
+}
+
+/** The rule finds nothing any more, in the end. */
+export async function expectGone(pair: ReadinessPair, code: string, judging: Judging = {}): Promise<void> {
+  const results = await judgeUntil(pair, judging, (seen) => failuresOf(seen, code).length === 0);
+  expect(failuresOf(results, code)).toEqual([]);
 }
 
 /** Nothing is found above a note, in the end. */
