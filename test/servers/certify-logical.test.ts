@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { type CliResult, runCli, until, verdictOf } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
@@ -17,7 +18,7 @@ beforeAll(async () => {
   servers.add(publisher);
   servers.add(subscriber);
   const schema = 'CREATE TABLE deal (id bigserial PRIMARY KEY, v text)';
-  await Promise.all([publisher, subscriber].map((cluster) => cluster.sql(schema)));
+  await Promise.all([publisher, subscriber].map((cluster) => cluster.sql(verifierOf(17) + schema)));
   await publisher.sql(`INSERT INTO deal (v) SELECT 'deal ' || g FROM generate_series(1, 3000) g`);
   pair = await createLogicalPair(publisher, subscriber, { tables: ['deal'] });
   await followSequence();
@@ -32,7 +33,14 @@ async function followSequence(): Promise<void> {
 }
 
 async function certify(...more: readonly string[]): Promise<CliResult> {
-  const sites = ['--primary', publisher.url(), '--candidate', subscriber.url(), '--format', 'json'];
+  const sites = [
+    '--primary',
+    publisher.url('postgres', 'verifier'),
+    '--candidate',
+    subscriber.url('postgres', 'verifier'),
+    '--format',
+    'json',
+  ];
   return runCli(['certify', ...sites, ...more]);
 }
 

@@ -6,6 +6,7 @@ import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { type CliResult, expectFailure, expectRefusal, runCli, until, verdictOf } from './harness/cli.ts';
 import { editStandby, relationPath, replaceInRelation } from './harness/heap.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
@@ -16,6 +17,7 @@ let standby: Cluster;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'twinproof-certify-'));
   primary = servers.add(await createCluster({ version: 17, settings: { autovacuum: 'off' } }));
+  await primary.sql(verifierOf(17));
   await primary.sql(
     `CREATE TABLE account (id int PRIMARY KEY, owner text); CREATE TABLE log (id serial, v text);
      INSERT INTO account SELECT g, 'owner ' || g FROM generate_series(1, 3000) g; INSERT INTO log (v) VALUES ('x')`,
@@ -40,7 +42,14 @@ async function certify(...more: readonly string[]): Promise<CliResult> {
 }
 
 function certifyNow(...more: readonly string[]): Promise<CliResult> {
-  const sites = ['--primary', primary.url(), '--candidate', standby.url(), '--format', 'json'];
+  const sites = [
+    '--primary',
+    primary.url('postgres', 'verifier'),
+    '--candidate',
+    standby.url('postgres', 'verifier'),
+    '--format',
+    'json',
+  ];
   return tool('certify', ...sites, ...more);
 }
 
@@ -160,8 +169,8 @@ describe('a certificate', () => {
   test('expires as the policy of the configuration says', async () => {
     const yaml = `systems:
   bank:
-    primary: { url: "${primary.url()}" }
-    candidates: [{ name: far, url: "${standby.url()}" }]
+    primary: { url: "${primary.url('postgres', 'verifier')}" }
+    candidates: [{ name: far, url: "${standby.url('postgres', 'verifier')}" }]
     policy: { certificateValidFor: 1s }
 signing: { key: ./signing.key }
 `;

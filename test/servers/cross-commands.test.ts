@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CrossPair } from './harness/cross-pair.ts';
-import { type CliResult, documentOf, expectRefusal, runCli, verdictOf } from './harness/cli.ts';
+import { type CliResult, documentOf, expectRefusal, verdictOf } from './harness/cli.ts';
+import { runAsVerifier, verifierUrl } from './harness/mysql-cli.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
 
 await describeMysql('the commands between PostgreSQL and %s', (flavor) => {
@@ -48,10 +49,10 @@ await describeMysql('the commands between PostgreSQL and %s', (flavor) => {
       file,
       `systems:
   shop:
-    primary: { url: "${pair.postgres.url('postgres', 'postgres')}" }
+    primary: { url: "${pair.postgres.url('postgres', 'verifier')}" }
     candidates:
     - name: far
-      url: "${pair.mysql.url('root', 'bank')}"
+      url: "${verifierUrl(pair.mysql)}"
 ${mapping}    tables: { include: ["public.orders"] }
     policy: { ${policy} }
 `,
@@ -60,7 +61,7 @@ ${mapping}    tables: { include: ["public.orders"] }
   }
 
   const tool = (command: string, mapping: string, ...more: readonly string[]): Promise<CliResult> =>
-    runCli([command, '--config', configured(mapping), '--format', 'json', ...more]);
+    runAsVerifier([command, '--config', configured(mapping), '--format', 'json', ...more]);
 
   function reasonsIn(result: CliResult): string[] {
     const { reasons, tables } = documentOf(result);
@@ -70,7 +71,7 @@ ${mapping}    tables: { include: ["public.orders"] }
   it('verify follows the mapping of the configuration', async () => {
     const result = await tool('verify', MAPPING);
     expect([result.code, reasonsIn(result)]).toEqual([0, ['TP-BY-TIME', 'TP-MAPPED']]);
-    const text = await runCli(['verify', '--config', configured(MAPPING), '--apply-within', '2s']);
+    const text = await runAsVerifier(['verify', '--config', configured(MAPPING), '--apply-within', '2s']);
     expect(text.stdout).toContain('SAME');
     expect(text.stdout).toContain('for 2 s');
   });

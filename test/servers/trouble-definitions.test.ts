@@ -4,6 +4,7 @@ import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';
 import { type CliRun, documentOf, expectClean, startCli, until } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const ROWS = 40_000;
@@ -23,6 +24,7 @@ let standby: Cluster;
 
 beforeAll(async () => {
   primary = servers.add(await createCluster({ version: 17, settings: { autovacuum: 'off' } }));
+  await primary.sql(verifierOf(17));
   for (const table of Object.keys(CHANGES)) {
     const key = table === 'packed' ? '' : 'PRIMARY KEY';
     await primary.sql(
@@ -36,7 +38,12 @@ beforeAll(async () => {
 afterAll(() => servers.end());
 
 function start(from: Cluster, to: Cluster, ...more: readonly string[]): CliRun {
-  const sites = ['--primary', from.url(), '--candidate', to.url()];
+  const sites = [
+    '--primary',
+    from.url('postgres', 'verifier'),
+    '--candidate',
+    to.url('postgres', 'verifier'),
+  ];
   return startCli(['verify', ...sites, '--jobs', '2', '--format', 'json', ...more]);
 }
 
@@ -91,7 +98,7 @@ test('a type that changes on the primary first is unproven, not a difference in 
   const pair = [await createCluster({ version: 17 }), await createCluster({ version: 17 })] as const;
   for (const cluster of pair) {
     servers.add(cluster);
-    await cluster.sql('CREATE TABLE deal (id int PRIMARY KEY, amount int)');
+    await cluster.sql(`${verifierOf(17)} CREATE TABLE deal (id int PRIMARY KEY, amount int)`);
   }
   const [publisher, subscriber] = pair;
   await publisher.sql(`INSERT INTO deal SELECT g, g FROM generate_series(1, ${ROWS}) g; ANALYZE`);

@@ -14,6 +14,7 @@ import {
   startCli,
 } from './harness/cli.ts';
 import { until } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet, forever } from './harness/server-set.ts';
 
 const ROWS = 200_000;
@@ -23,6 +24,7 @@ let standby: Cluster;
 
 beforeAll(async () => {
   primary = servers.add(await createCluster({ version: 17, settings: { autovacuum: 'off' } }));
+  await primary.sql(verifierOf(17));
   await primary.sql(
     `CREATE ROLE hurried LOGIN; GRANT pg_read_all_data TO hurried;
      ALTER ROLE hurried SET statement_timeout = '250ms'`,
@@ -44,7 +46,12 @@ beforeAll(async () => {
 });
 
 function slowRun(...more: readonly string[]): CliRun {
-  const sites = ['--primary', primary.url(), '--candidate', standby.url()];
+  const sites = [
+    '--primary',
+    primary.url('postgres', 'verifier'),
+    '--candidate',
+    standby.url('postgres', 'verifier'),
+  ];
   const pace = ['--jobs', '2', '--max-rows-per-second', '60000', '--format', 'json'];
   return startCli(['verify', ...sites, ...pace, ...more]);
 }
@@ -139,7 +146,14 @@ describe('a run recovers and says same', () => {
 });
 
 test('a statement timeout of ours that is too short ends unproven, within bounds', async () => {
-  const sites = ['--primary', primary.url(), '--candidate', standby.url(), '--format', 'json'];
+  const sites = [
+    '--primary',
+    primary.url('postgres', 'verifier'),
+    '--candidate',
+    standby.url('postgres', 'verifier'),
+    '--format',
+    'json',
+  ];
   const run = startCli(['verify', ...sites, '--statement-timeout', '4ms', '--timeout', '5s', '--jobs', '1']);
   const result = await run.ended;
   expectClean(result);

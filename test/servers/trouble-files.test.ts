@@ -8,6 +8,7 @@ import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import type { DifferenceDocument } from '../../src/report/verify-json.ts';
 import { type CliResult, documentOf, expectFailure, expectRefusal, runCli } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 /** Of 30,000 rows: changed where id % 4 = 0, missing where id % 24 = 1, and 1,250 more than the primary has. */
@@ -30,7 +31,7 @@ beforeAll(async () => {
     CREATE TABLE other (id bigint PRIMARY KEY)`;
   for (const cluster of [primary, candidate]) {
     await cluster.createDatabase('bank');
-    await cluster.query('bank', schema);
+    await cluster.query('bank', verifierOf(17) + schema);
   }
   await primary.query(
     'bank',
@@ -56,7 +57,12 @@ beforeEach(() => {
 });
 
 function verify(...more: readonly string[]): Promise<CliResult> {
-  const sites = ['--primary', primary.url('bank'), '--candidate', candidate.url('bank')];
+  const sites = [
+    '--primary',
+    primary.url('bank', 'verifier'),
+    '--candidate',
+    candidate.url('bank', 'verifier'),
+  ];
   return runCli(['verify', ...sites, ...more], { cwd: at });
 }
 

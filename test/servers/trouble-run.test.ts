@@ -15,6 +15,7 @@ import {
   startCli,
   until,
 } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const ROWS = 200_000;
@@ -34,7 +35,7 @@ beforeAll(async () => {
   servers.add(primary);
   servers.add(subscriber);
   const schema = 'CREATE TABLE big (id bigint PRIMARY KEY, v text); CREATE TABLE small (id int PRIMARY KEY)';
-  await Promise.all([primary, subscriber].map((cluster) => cluster.sql(schema)));
+  await Promise.all([primary, subscriber].map((cluster) => cluster.sql(verifierOf(17) + schema)));
   await primary.sql(
     `INSERT INTO big SELECT g, 'row ' || g FROM generate_series(1, ${ROWS}) g; INSERT INTO small VALUES (1)`,
   );
@@ -50,7 +51,12 @@ afterAll(async () => {
 
 /** Reads big at a rate that takes about ten seconds. */
 function slowRun(candidate: Cluster, more: readonly string[] = [], options: CliOptions = {}): CliRun {
-  const sites = ['--primary', primary.url(), '--candidate', candidate.url()];
+  const sites = [
+    '--primary',
+    primary.url('postgres', 'verifier'),
+    '--candidate',
+    candidate.url('postgres', 'verifier'),
+  ];
   const pace = ['--jobs', '1', '--max-rows-per-second', '20000', '--format', 'json'];
   return startCli(['verify', ...sites, ...pace, ...more], { cwd: folder, ...options });
 }

@@ -4,6 +4,7 @@ import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { type CliResult, documentOf, reasonCodes, runCli, until, verdictOf } from './harness/cli.ts';
 import { corruptPage, editStandby, eraseTuple, relationPath } from './harness/heap.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
@@ -12,6 +13,7 @@ let standby: Cluster;
 
 beforeAll(async () => {
   primary = servers.add(await createCluster({ version: 17, settings: { autovacuum: 'off' } }));
+  await primary.sql(verifierOf(17));
   await primary.sql(
     `CREATE TABLE sound (id int PRIMARY KEY, v text); CREATE TABLE rotten (id int PRIMARY KEY, v text);
      INSERT INTO sound SELECT g, 'row ' || g FROM generate_series(1, 5000) g;
@@ -24,7 +26,12 @@ beforeAll(async () => {
 afterAll(() => servers.end());
 
 function run(command: 'verify' | 'certify', candidate: Cluster, ...more: string[]): Promise<CliResult> {
-  const sites = ['--primary', primary.url(), '--candidate', candidate.url()];
+  const sites = [
+    '--primary',
+    primary.url('postgres', 'verifier'),
+    '--candidate',
+    candidate.url('postgres', 'verifier'),
+  ];
   return runCli([command, ...sites, '--format', 'json', ...more]);
 }
 
@@ -57,7 +64,7 @@ test('rows that an index of the candidate hides are a corrupt index, not missing
     servers.add(cluster);
     await cluster.configure({ autovacuum: 'off' });
     await cluster.reload();
-    await cluster.sql('CREATE TABLE deal (id bigint PRIMARY KEY, v text)');
+    await cluster.sql(`${verifierOf(17)} CREATE TABLE deal (id bigint PRIMARY KEY, v text)`);
   }
   await publisher.sql(`INSERT INTO deal SELECT g, 'row ' || g FROM generate_series(1, 90000) g`);
   await createLogicalPair(publisher, subscriber, { tables: ['deal'] });
@@ -72,7 +79,14 @@ test('rows that an index of the candidate hides are a corrupt index, not missing
     WHERE NOT EXISTS (SELECT FROM deal WHERE id = g OFFSET 0)`;
   expect((await subscriber.sql(hidden)).length).toBeGreaterThan(0);
 
-  const sites = ['--primary', publisher.url(), '--candidate', subscriber.url(), '--format', 'json'];
+  const sites = [
+    '--primary',
+    publisher.url('postgres', 'verifier'),
+    '--candidate',
+    subscriber.url('postgres', 'verifier'),
+    '--format',
+    'json',
+  ];
   const result = await runCli(['verify', ...sites]);
   const document = documentOf(result);
   expect(reasonCodes(document)).toContain('TP-INDEX-CORRUPT');

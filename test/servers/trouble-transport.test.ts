@@ -162,7 +162,8 @@ async function builtReader(registry: string): Promise<WorkerRangeReader> {
 }
 
 test('a worker thread that ends leaves an error behind, and nothing that waits for ever', async () => {
-  const verifier = await Verifier.open(primary, standby);
+  // Nothing is read: any role will do, and these servers have no other.
+  const verifier = await Verifier.open(primary, standby, { user: 'postgres' });
   try {
     const { primary: ours, candidate: theirs } = verifier;
     const pair = { kind: 'physical', primary: ours, candidate: theirs } as const;

@@ -8,7 +8,9 @@ import { parseUrl } from '../../../src/config/url.ts';
 import type { Connector } from '../../../src/connector/contract.ts';
 import { installedVersions } from '../../../src/demo/binaries.ts';
 import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
+import { accountsSql, VERIFIER } from './mysql-accounts.ts';
 import { createMysqlServer, type MysqlServer } from './mysql-server.ts';
+import { verifierOf } from './readiness.ts';
 import { forever } from './server-set.ts';
 import { type Found, foundIn, one } from './verify.ts';
 
@@ -44,12 +46,13 @@ export class CrossPair {
     const version = installedVersions().at(-1) ?? 18;
     const postgres = await createCluster({ version, name: `beside ${flavor}` });
     const mysql = await createMysqlServer({ flavor });
-    await mysql.sql(`CREATE DATABASE ${DATABASE} CHARACTER SET utf8mb4`);
+    await postgres.sql(verifierOf(version));
+    await mysql.sql(`CREATE DATABASE ${DATABASE} CHARACTER SET utf8mb4; ${accountsSql(flavor, DATABASE)}`);
     const open = (url: string): Promise<Connector> =>
       connectSite(parseUrl(url, 'secret').address, { jobs: 2, statementTimeoutMs: 0 }, forever());
     return new CrossPair(postgres, mysql, {
-      postgres: await open(postgres.url('postgres', 'postgres')),
-      mysql: await open(mysql.url('root', DATABASE)),
+      postgres: await open(postgres.url('postgres', 'verifier')),
+      mysql: await open(mysql.url(VERIFIER.user, DATABASE, VERIFIER.password)),
     });
   }
 

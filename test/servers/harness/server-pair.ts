@@ -4,6 +4,7 @@ import { createLogicalPair, type LogicalPair, waitForApply } from '../../../src/
 import type { Settings } from '../../../src/demo/cluster-settings.ts';
 import { createStandby, waitForReplay } from '../../../src/demo/cluster-standby.ts';
 import { editStandby, type HeapTarget } from '../../../src/demo/heap-edit.ts';
+import { verifierOf } from './readiness.ts';
 import { Verifier } from './verify.ts';
 
 /** Nothing writes but the test: a vacuum in the background would mend edited pages. */
@@ -52,7 +53,11 @@ export class ServerPair {
       createCluster({ version, name: 'subscriber', settings: SETTINGS }),
     ]);
     return ending([primary, candidate], async () => {
-      await Promise.all([primary.sql(schema), candidate.sql(options.candidateSchema ?? schema)]);
+      const make = async (site: Cluster, sql: string): Promise<void> => {
+        await site.sql(verifierOf(version));
+        await site.sql(sql);
+      };
+      await Promise.all([make(primary, schema), make(candidate, options.candidateSchema ?? schema)]);
       const tables = (await primary.sql(PUBLISHABLE)).map((row) => String(row['name']));
       const pair: LogicalPair = await createLogicalPair(primary, candidate, {
         tables,
@@ -72,6 +77,7 @@ export class ServerPair {
     const primary = await createCluster({ version, settings: SETTINGS });
     const owned = [primary];
     return ending(owned, async () => {
+      await primary.sql(verifierOf(version));
       await primary.sql(schema);
       await primary.sql('VACUUM (FREEZE)');
       const candidate = await createStandby(primary, { settings: SETTINGS });

@@ -9,7 +9,7 @@ import type { Cluster } from '../../../src/demo/cluster.ts';
 
 export interface VerifierOptions {
   readonly database?: string;
-  /** Who reads on both sites; default the superuser. */
+  /** Who reads on both sites; default the role `verifier` of readiness.ts, which may read and nothing else. */
   readonly user?: string;
 }
 
@@ -40,7 +40,7 @@ export class Verifier {
   static async open(
     primary: Cluster,
     candidate: Cluster,
-    { database = 'postgres', user = 'postgres' }: VerifierOptions = {},
+    { database = 'postgres', user = 'verifier' }: VerifierOptions = {},
   ): Promise<Verifier> {
     const options = { jobs: DEFAULT_LIMITS.jobs, statementTimeoutMs: 0 };
     const connect = (cluster: Cluster): Promise<PostgresConnector> =>
