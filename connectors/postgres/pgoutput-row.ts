@@ -1,4 +1,5 @@
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../src/connector/changes.ts';
+import type { RowArena } from '../../src/row/row-arena.ts';
 import { NULL_LENGTH, int32At } from '../../src/row/stream.ts';
 import { protocolError } from './pgoutput-cursor.ts';
 import { FIELD, type Tuple } from './pgoutput-messages.ts';
@@ -21,26 +22,8 @@ export interface RowLayout {
   readonly keyFields: number | null;
 }
 
-const CHUNK_BYTES = 262_144;
 const COUNT_BYTES = 2;
 const LENGTH_BYTES = 4;
-
-/** Memory for rows: pieces of large chunks, each given out once. */
-export class RowArena {
-  #chunk = new Uint8Array(0);
-  #used = 0;
-
-  space(length: number): Uint8Array {
-    if (length > CHUNK_BYTES / 4) return new Uint8Array(length);
-    if (this.#used + length > this.#chunk.length) {
-      this.#chunk = new Uint8Array(CHUNK_BYTES);
-      this.#used = 0;
-    }
-    const start = this.#used;
-    this.#used += length;
-    return this.#chunk.subarray(start, start + length);
-  }
-}
 
 /**
  * A row as the body of a row message (src/row/stream.ts), columns in the layout's order. `whole` is all of the row before

@@ -1,11 +1,11 @@
 import type { BeginEvent } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import type { EventBatch } from '../../src/row/event-batch.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
 import { protocolError } from './pgoutput-cursor.ts';
 import { decodeMessage } from './pgoutput-decode.ts';
 import type { PgOutputMessage, RelationMessage, StreamCommitMessage } from './pgoutput-messages.ts';
-import type { EventBatch } from './stream-batch.ts';
 import type { Resolved } from './stream-catalog.ts';
 import { changeEvents } from './stream-changes.ts';
 import type { Spool, SpooledTransaction } from './stream-spool.ts';

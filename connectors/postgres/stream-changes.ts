@@ -1,4 +1,5 @@
 import type { ChangeEvent, RowChange, TruncateChange } from '../../src/connector/changes.ts';
+import type { RowArena } from '../../src/row/row-arena.ts';
 import { protocolError } from './pgoutput-cursor.ts';
 import type {
   DeleteMessage,
@@ -7,7 +8,7 @@ import type {
   TruncateMessage,
   UpdateMessage,
 } from './pgoutput-messages.ts';
-import { type RowArena, rowBody, rowKey } from './pgoutput-row.ts';
+import { rowBody, rowKey } from './pgoutput-row.ts';
 import type { TableEntry } from './stream-table.ts';
 
 type RowMessage = InsertMessage | UpdateMessage | DeleteMessage;

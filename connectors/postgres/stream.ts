@@ -1,6 +1,7 @@
 import type { ChangeEvent, ChangeRequest, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { EventBatch } from '../../src/row/event-batch.ts';
 import type { ConnectTarget } from './address.ts';
 import { formatLsn, type Lsn, parsePosition, positionOf, positionsIn } from './lsn.ts';
 import { ReplicationConnection } from './replication-connection.ts';
@@ -9,7 +10,6 @@ import { readStreamFacts, startPoint, type StreamNames } from './replication-slo
 import { parseCopyData } from './replication-wire.ts';
 import { openSession, type Session } from './session.ts';
 import { type Replay, TransactionAssembler } from './stream-assembler.ts';
-import { EventBatch } from './stream-batch.ts';
 import { StreamCatalog } from './stream-catalog.ts';
 import { Spool } from './stream-spool.ts';
 

@@ -2,9 +2,10 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeMessage } from '../../connectors/postgres/pgoutput-decode.ts';
 import type { Tuple } from '../../connectors/postgres/pgoutput-messages.ts';
-import { type RowLayout, RowArena, rowBody, rowKey } from '../../connectors/postgres/pgoutput-row.ts';
+import { type RowLayout, rowBody, rowKey } from '../../connectors/postgres/pgoutput-row.ts';
 import { MessageSplitter } from '../../connectors/postgres/replication-wire.ts';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../src/connector/changes.ts';
+import { RowArena } from '../../src/row/row-arena.ts';
 import { encode, type PlainRow, type PlainValue } from './pgoutput-encoder.ts';
 
 const value: fc.Arbitrary<PlainValue> = fc.oneof(

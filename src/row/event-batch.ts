@@ -1,5 +1,5 @@
-import type { ChangeEvent } from '../../src/connector/changes.ts';
-import { RowArena } from './pgoutput-row.ts';
+import type { ChangeEvent } from '../connector/changes.ts';
+import { RowArena } from './row-arena.ts';
 
 const EVENTS_MAX = 8192;
 const BYTES_MAX = 2 * 1024 * 1024;
