@@ -20,6 +20,11 @@ export function positionOfSet(set: GtidSet): Position {
   return asPosition(`mysql:${formatGtidSet(set)}`);
 }
 
+/** The same of a set that formatGtidSet has written. */
+export function positionOfSetText(text: string): Position {
+  return asPosition(`mysql:${text}`);
+}
+
 /** `mariadb:` and one GTID for each domain. */
 export function positionOfList(list: GtidList): Position {
   return asPosition(`mariadb:${formatGtidList(list)}`);

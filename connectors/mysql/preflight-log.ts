@@ -101,16 +101,88 @@ const RULES: readonly Rule[] = [
 /** Pure. `replica`: positions are the source's, so a missing log matters only to those who would read from here. */
 export function findingsOf(variables: Variables, replica: boolean): Finding[] {
   if (variables.get('log_bin')?.toUpperCase() !== 'ON') return [noLog(replica)];
-  const findings = RULES.flatMap(({ code, severity, variable, good, message, hint, sql }): Finding[] => {
+  const findings = broken(RULES, variables);
+  const durable = ['sync_binlog', 'innodb_flush_log_at_trx_commit'].every(
+    (name) => variables.get(name) === '1',
+  );
+  return replica || durable ? findings : [...findings, NOT_DURABLE];
+}
+
+function broken(rules: readonly Rule[], variables: Variables): Finding[] {
+  return rules.flatMap(({ code, severity, variable, good, message, hint, sql }): Finding[] => {
     const value = variables.get(variable)?.toUpperCase();
     if (value === undefined || good.includes(value)) return [];
     const mends = sql === undefined ? {} : { sql };
     return [{ code, severity, subject: variable, message: message(value), hint, ...mends }];
   });
-  const durable = ['sync_binlog', 'innodb_flush_log_at_trx_commit'].every(
-    (name) => variables.get(name) === '1',
-  );
-  return replica || durable ? findings : [...findings, NOT_DURABLE];
+}
+
+const SESSIONS_HINT = 'sessions that are open keep what they have: end them, then start the ledger';
+
+/** What the log must have so that every change of a row can be taken from it. */
+const STREAM_RULES: readonly Rule[] = [
+  {
+    code: 'TP-P-GTID',
+    severity: 'block',
+    variable: 'gtid_mode',
+    good: ['ON'],
+    message: (value) => `it is ${value}: without GTIDs nobody can tell where in the log a copy stands`,
+    hint: 'turn GTIDs on, one step at a time, on every server (MySQL manual, "Enabling GTID Transactions Online")',
+  },
+  {
+    code: 'TP-P-LOG-FORMAT',
+    severity: 'block',
+    variable: 'binlog_format',
+    good: ['ROW'],
+    message: (value) => `it is ${value}: the log holds statements in place of rows`,
+    hint: SESSIONS_HINT,
+    sql: 'SET GLOBAL binlog_format = ROW;',
+  },
+  {
+    code: 'TP-P-ROW-IMAGE',
+    severity: 'block',
+    variable: 'binlog_row_image',
+    good: ['FULL'],
+    message: (value) => `it is ${value}: the log leaves out columns`,
+    hint: SESSIONS_HINT,
+    sql: 'SET GLOBAL binlog_row_image = FULL;',
+  },
+  {
+    code: 'TP-P-ROW-METADATA',
+    severity: 'block',
+    variable: 'binlog_row_metadata',
+    good: ['FULL'],
+    message: (value) => `it is ${value}: the log does not name columns`,
+    hint: 'it costs some bytes for each table that a statement changes; set it in the configuration file too',
+    sql: 'SET GLOBAL binlog_row_metadata = FULL;',
+  },
+  {
+    code: 'TP-P-LOG-COMPRESSED',
+    severity: 'block',
+    variable: 'binlog_transaction_compression',
+    good: ['OFF', '0'],
+    message: () =>
+      'it is ON: changes in compressed transactions cannot be read, and each of them voids what is known',
+    hint: SESSIONS_HINT,
+    sql: 'SET GLOBAL binlog_transaction_compression = OFF;',
+  },
+  {
+    code: 'TP-P-PARTIAL-JSON',
+    severity: 'block',
+    variable: 'binlog_row_value_options',
+    good: [''],
+    message: (value) => `it is ${value}: the log holds only the parts of JSON values that changed`,
+    hint: SESSIONS_HINT,
+    sql: "SET GLOBAL binlog_row_value_options = '';",
+  },
+];
+
+/** What keeps changes from being streamed from this server; empty: nothing that its settings show. */
+export async function streamFindings(session: Session, signal: AbortSignal): Promise<Finding[]> {
+  const names = ['log_bin', ...STREAM_RULES.map(({ variable }) => variable)];
+  const variables = await readVariables(session, names, signal);
+  if (variables.get('log_bin')?.toUpperCase() !== 'ON') return [{ ...noLog(false), severity: 'block' }];
+  return broken(STREAM_RULES, variables);
 }
 
 const NOT_DURABLE: Finding = {

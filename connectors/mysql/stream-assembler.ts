@@ -1,0 +1,278 @@
+import type { RowChange, StreamedTable } from '../../src/connector/changes.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { inflated, inflatedRows, isCompressedRows } from './binlog-compressed.ts';
+import { LogCursor } from './binlog-cursor.ts';
+import {
+  beginsRun,
+  EVENT,
+  EventReader,
+  HEADER_BYTES,
+  logError,
+  type LogEvent,
+  uint48At,
+} from './binlog-event.ts';
+import { GtidReader, type GroupStart, readMariadbGtid } from './binlog-gtid.ts';
+import { readQuery } from './binlog-query.ts';
+import { DESCRIPTION_AT, readTableMap, type TableMap } from './binlog-table-map.ts';
+import type { Cascades } from './stream-cascades.ts';
+import { CascadeGaps } from './stream-cascade-gaps.ts';
+import type { Resolved } from './stream-catalog.ts';
+import { Group, type GroupParts } from './stream-group.ts';
+import { isRows, RowsReader } from './stream-rows.ts';
+import { StatementReader } from './stream-statements.ts';
+import type { TableEntry } from './stream-table.ts';
+
+/** StreamCatalog, as far as it is needed here. */
+export interface TableLookup {
+  readonly database: string;
+  resolve(map: TableMap): Promise<Resolved | null>;
+  current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
+  cascadesOf(schema: string, table: string): Promise<Cascades>;
+  forget(leaves: readonly string[] | null): void;
+}
+
+export interface AssemblerParts extends GroupParts {
+  readonly catalog: TableLookup;
+  /** MySQL says of an event whether rows of other tables that follow from it are in the log. */
+  readonly tellsCascades: boolean;
+  /** Places in the log of transactions that a crash cut off: their rows never were committed. */
+  readonly torn: Set<string>;
+}
+
+/** A table as the last TABLE_MAP_EVENT of its number described it. */
+interface Mapped {
+  readonly description: Uint8Array;
+  /** Null: it is none of ours. */
+  readonly entry: TableEntry | null;
+  readonly cascades: Cascades;
+}
+
+/** Numbers of tables that are remembered; a server gives new ones all the time. */
+const MAPS_MAX = 2000;
+/** Ends a statement, and is no table's (MariaDB knowledge base, "Rows_event"). */
+const NO_TABLE = 0xff_ff_ff;
+
+/** Say nothing about rows. */
+const SILENT: ReadonlySet<number> = new Set([
+  EVENT.stop,
+  EVENT.intvar,
+  EVENT.rand,
+  EVENT.userVar,
+  EVENT.appendBlock,
+  EVENT.deleteFile,
+  EVENT.beginLoadQuery,
+  EVENT.ignorable,
+  EVENT.rowsQuery,
+  EVENT.previousGtids,
+  EVENT.transactionContext,
+  EVENT.viewChange,
+  EVENT.annotateRows,
+  EVENT.binlogCheckpoint,
+  EVENT.gtidList,
+  EVENT.startEncryption,
+]);
+
+/** Makes changes of the events of the log. What goes out is committed, and in the order of the commits. */
+export class LogAssembler {
+  readonly #parts: AssemblerParts;
+  readonly #events = new EventReader();
+  readonly #gtids = new GtidReader();
+  readonly #rows = new RowsReader();
+  readonly #statements: StatementReader;
+  readonly #cascades: CascadeGaps;
+  readonly #maps = new Map<number, Mapped>();
+  #group: Group | null = null;
+  /** Where the open transaction begins, for `torn`. */
+  #groupAt = '';
+  #file = '';
+  /** Within a transaction that is known to be cut off. */
+  #skipping = false;
+
+  constructor(parts: AssemblerParts) {
+    this.#parts = parts;
+    this.#statements = new StatementReader(parts, () => this.#maps.clear());
+    this.#cascades = new CascadeGaps(parts);
+  }
+
+  /** One event. Wait for a promise. Throws TP-STREAM-PROTOCOL, TP-STREAM-SETUP, and what the catalog throws. */
+  take(bytes: Uint8Array): Promise<void> | null {
+    const event = this.#events.read(bytes);
+    switch (event.type) {
+      case EVENT.rotate:
+        this.#rotate(event);
+        return null;
+      case EVENT.formatDescription:
+        this.#beginFile(event);
+        return null;
+      case EVENT.heartbeat:
+      case EVENT.heartbeatV2:
+        if (this.#group === null && !this.#skipping) {
+          this.#parts.batch.push({ type: 'idle', position: this.#parts.place.position });
+        }
+        return null;
+      default:
+        return this.#skipping || SILENT.has(event.type) ? null : this.#logged(event);
+    }
+  }
+
+  #logged(event: LogEvent): Promise<void> | null {
+    switch (event.type) {
+      case EVENT.gtid:
+        return this.#begin(this.#gtids.read(event), event);
+      case EVENT.gtidTagged:
+        return this.#begin(this.#gtids.readTagged(event), event);
+      case EVENT.mariadbGtid:
+        return this.#begin(readMariadbGtid(event), event);
+      case EVENT.anonymousGtid:
+        throw new TwinproofError('TP-STREAM-SETUP', {
+          message: 'the log has transactions without a GTID',
+          hint: 'set gtid_mode=ON on the server, then take a new baseline',
+        });
+      case EVENT.xid:
+        this.#end();
+        return null;
+      case EVENT.query:
+      case EVENT.queryCompressed:
+        return this.#statement(event);
+      case EVENT.tableMap:
+        return this.#tableMap(event);
+      case EVENT.xaPrepare:
+        this.#prepare(event);
+        return null;
+      default:
+        this.#change(event);
+        return null;
+    }
+  }
+
+  #change(event: LogEvent): void {
+    const group = this.#open();
+    if (isRows(event.type)) this.#rowsEvent(group, event);
+    else if (isCompressedRows(event.type)) this.#rowsEvent(group, inflatedRows(event));
+    else if (event.type === EVENT.partialUpdateRows) {
+      const leaf = this.#mapped(event)?.entry?.table.leaf;
+      if (leaf !== undefined)
+        group.gap('the log holds parts of JSON values (binlog_row_value_options)', [leaf]);
+    } else if (event.type === EVENT.transactionPayload) {
+      group.gap('the log holds a compressed transaction (binlog_transaction_compression)', null);
+      this.#end();
+    } else if (event.type === EVENT.incident || event.type === EVENT.partialRowData) {
+      const incident = event.type === EVENT.incident;
+      group.gap(
+        incident ? 'the server reports that its log lacks events' : 'the log holds rows in fragments',
+        null,
+      );
+      if (!group.inTransaction) this.#end();
+    } else if (event.type === EVENT.executeLoadQuery) {
+      group.gap('the log holds LOAD DATA in place of its rows', null);
+      if (!group.inTransaction) this.#end();
+    } else if (!event.ignorable) {
+      throw logError(`an event of the unknown type ${event.type}`);
+    }
+  }
+
+  #begin(start: GroupStart, event: LogEvent): null {
+    if (this.#group !== null) throw logError('a transaction begins within another');
+    this.#groupAt = `${this.#file}:${event.next}`;
+    this.#skipping = this.#parts.torn.has(this.#groupAt);
+    if (this.#skipping) return null;
+    if (this.#maps.size > MAPS_MAX) this.#maps.clear();
+    this.#group = new Group(start, this.#parts);
+    if (start.prepares !== null) {
+      this.#group.xid = start.prepares;
+      this.#parts.prepared.begin(start.prepares);
+    }
+    return null;
+  }
+
+  #open(): Group {
+    if (this.#group === null) throw logError('a change outside of a transaction');
+    return this.#group;
+  }
+
+  #end(): void {
+    this.#open().end();
+    this.#group = null;
+  }
+
+  /** XA_PREPARE_LOG_EVENT begins with whether the transaction is committed at once (1 byte). */
+  #prepare({ bytes }: LogEvent): void {
+    const group = this.#open();
+    const { xid } = group;
+    group.xid = null;
+    if (xid !== null && bytes[HEADER_BYTES] === 1) group.release(xid);
+    this.#end();
+  }
+
+  async #statement(event: LogEvent): Promise<void> {
+    const group = this.#open();
+    const statement = readQuery(event, event.type === EVENT.queryCompressed ? inflated : null);
+    const ends = await this.#statements.take(statement, group);
+    if (ends || !group.inTransaction) this.#end();
+  }
+
+  #tableMap({ bytes }: LogEvent): Promise<void> | null {
+    const number = uint48At(bytes, HEADER_BYTES);
+    const description = bytes.subarray(DESCRIPTION_AT);
+    const known = this.#maps.get(number);
+    if (known !== undefined && Buffer.compare(known.description, description) === 0) return null;
+    return this.#describe(number, description, readTableMap(bytes));
+  }
+
+  async #describe(number: number, description: Uint8Array, map: TableMap): Promise<void> {
+    const resolved = await this.#parts.catalog.resolve(map);
+    const cascades = await this.#parts.catalog.cascadesOf(map.schema, map.table);
+    this.#maps.set(number, { description: description.slice(), entry: resolved, cascades });
+    if (resolved === null || resolved.known) return;
+    // Within a transaction that is only prepared it stands by itself.
+    const event = { type: 'definition', table: resolved.table } as const;
+    const group = this.#open();
+    if (group.xid === null) group.push(event);
+    else this.#parts.batch.push(event);
+  }
+
+  #mapped({ bytes }: LogEvent): Mapped | null {
+    const number = uint48At(bytes, HEADER_BYTES);
+    const mapped = this.#maps.get(number);
+    if (mapped === undefined && number !== NO_TABLE) throw logError('rows of a table that was not described');
+    return mapped ?? null;
+  }
+
+  #rowsEvent(group: Group, event: LogEvent): void {
+    const mapped = this.#mapped(event);
+    if (mapped === null) return;
+    const { entry, cascades } = mapped;
+    const follow = this.#cascades.of(event, entry, cascades, group);
+    if (entry === null) return;
+    const give = (change: RowChange): void => {
+      follow?.(change);
+      group.change(change);
+    };
+    this.#rows.read(event, entry, this.#parts.batch.arena, give);
+  }
+
+  /** ROTATE_EVENT: place (8 bytes), name of the next file. */
+  #rotate({ bytes }: LogEvent): void {
+    const cursor = new LogCursor(bytes, HEADER_BYTES + 8);
+    this.#file = cursor.text(bytes.length - cursor.at);
+  }
+
+  /**
+   * A server that was started anew goes on in a new file. A transaction whose end the old one lacks was cut off by a
+   * crash, and never committed; what was handed out of it is taken back by ending the stream: the next one passes over it.
+   */
+  #beginFile(event: LogEvent): void {
+    if (!beginsRun(event)) return;
+    this.#skipping = false;
+    const group = this.#group;
+    if (group === null) return;
+    this.#group = null;
+    if (group.xid !== null) this.#parts.prepared.take(group.xid);
+    if (!group.begun) return;
+    this.#parts.torn.add(this.#groupAt);
+    throw new TwinproofError('TP-CONNECTION-LOST', {
+      message: `a crash of the server cut off transaction ${group.start.id} in its log: the stream begins again without it`,
+      retryable: true,
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import type { Position } from '../../src/connector/position.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import type { GroupStart } from './binlog-gtid.ts';
+import { positionOfList, positionOfSet, positionOfSetText } from './gtid.ts';
+import type { GtidList } from './gtid-list.ts';
+import { formatGtidSet, type GtidSet, type Interval, unite } from './gtid-set.ts';
+
+/** Where a stream stands: everything that it began behind, and all that it brought since. */
+export interface StreamPlace {
+  readonly position: Position;
+  /** Counts a transaction in. False: numbers go back, so that positions no longer tell what was brought. */
+  add(gtid: GroupStart['gtid']): boolean;
+}
+
+/** Stands for the number that changes with every transaction. No server gives it (gtid-set.ts). */
+const CHANGING = (1n << 63n) - 1n;
+
+/** A set whose text is put together anew only when another source's transaction comes, or one out of order. */
+export class SetPlace implements StreamPlace {
+  #set: GtidSet;
+  /** The source whose last interval grows, and the text around its last number. */
+  #growing: {
+    readonly source: string;
+    last: bigint;
+    readonly before: readonly Interval[];
+    readonly first: bigint;
+    readonly head: string;
+    readonly tail: string;
+  } | null = null;
+
+  constructor(after: GtidSet) {
+    this.#set = after;
+  }
+
+  get position(): Position {
+    const growing = this.#growing;
+    if (growing === null) return positionOfSet(this.#set);
+    return positionOfSetText(`${growing.head}${growing.last}${growing.tail}`);
+  }
+
+  add(gtid: GroupStart['gtid']): boolean {
+    if (gtid.kind !== 'mysql') throw new TwinproofError('TP-BUG', { message: 'a GTID of another server' });
+    const growing = this.#growing;
+    if (growing?.source === gtid.source && growing.last + 1n === gtid.number) {
+      growing.last = gtid.number;
+      return true;
+    }
+    this.#settle();
+    this.#set = unite(this.#set, new Map([[gtid.source, [[gtid.number, gtid.number]]]]));
+    this.#follow(gtid.source, gtid.number);
+    return true;
+  }
+
+  #settle(): void {
+    const growing = this.#growing;
+    if (growing === null) return;
+    const { source, before, first, last } = growing;
+    this.#set = new Map([...this.#set, [source, [...before, [first, last]]]]);
+    this.#growing = null;
+  }
+
+  /** From the next number on, where this one is the last of its source. */
+  #follow(source: string, number: bigint): void {
+    const intervals = this.#set.get(source) ?? [];
+    const last = intervals.at(-1);
+    if (last === undefined || last[1] !== number || last[0] === number) return;
+    const before = intervals.slice(0, -1);
+    const text = formatGtidSet(new Map([...this.#set, [source, [...before, [last[0], CHANGING]]]]));
+    const [head = '', tail = ''] = text.split(String(CHANGING));
+    this.#growing = { source, last: number, before, first: last[0], head, tail };
+  }
+}
+
+/** The last transaction of every domain. */
+export class ListPlace implements StreamPlace {
+  readonly #list: Map<bigint, { readonly server: bigint; readonly sequence: bigint }>;
+
+  constructor(after: GtidList) {
+    this.#list = new Map(after);
+  }
+
+  get position(): Position {
+    return positionOfList(this.#list);
+  }
+
+  add(gtid: GroupStart['gtid']): boolean {
+    if (gtid.kind !== 'mariadb') throw new TwinproofError('TP-BUG', { message: 'a GTID of another server' });
+    const { domain, server, sequence } = gtid;
+    const known = this.#list.get(domain);
+    this.#list.set(domain, { server, sequence });
+    return known === undefined || known.sequence < sequence;
+  }
+}

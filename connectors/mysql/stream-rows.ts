@@ -1,0 +1,121 @@
+import type { RowChange } from '../../src/connector/changes.ts';
+import type { RowArena } from '../../src/row/row-arena.ts';
+import { EVENT, HEADER_BYTES, logError, type LogEvent, uint16At } from './binlog-event.ts';
+import { LogCursor } from './binlog-cursor.ts';
+import { RowImage } from './binlog-row.ts';
+import type { TableEntry } from './stream-table.ts';
+
+type RowKind = RowChange['type'];
+
+interface RowsLayout {
+  readonly kind: RowKind;
+  /** Version 2 has more data behind the flags. */
+  readonly extra: boolean;
+}
+
+const LAYOUTS: ReadonlyMap<number, RowsLayout> = new Map([
+  [EVENT.writeRowsV1, { kind: 'insert', extra: false }],
+  [EVENT.updateRowsV1, { kind: 'update', extra: false }],
+  [EVENT.deleteRowsV1, { kind: 'delete', extra: false }],
+  [EVENT.writeRows, { kind: 'insert', extra: true }],
+  [EVENT.updateRows, { kind: 'update', extra: true }],
+  [EVENT.deleteRows, { kind: 'delete', extra: true }],
+] satisfies readonly (readonly [number, RowsLayout])[]);
+
+export function isRows(type: number): boolean {
+  return LAYOUTS.has(type);
+}
+
+export function rowKindOf({ type }: LogEvent): RowKind | null {
+  return LAYOUTS.get(type)?.kind ?? null;
+}
+
+const COUNT_BYTES = 2;
+/** Behind the number of the table (6 bytes). */
+const FLAGS_AT = HEADER_BYTES + 6;
+const BODY_AT = FLAGS_AT + 2;
+
+/** "Rows_event", flags. */
+export function rowFlags({ bytes }: LogEvent): number {
+  return uint16At(bytes, FLAGS_AT);
+}
+
+/** Makes changes of the rows of an event: as many as the server puts into one, which is 8 KiB of them, or one row. */
+export class RowsReader {
+  readonly #before = new RowImage();
+  readonly #after = new RowImage();
+
+  /**
+   * "Rows_event": extra data with its length (2 bytes, counting themselves; version 2 only), number of columns, bits of
+   * those that are there (for updates twice, before and after), then the rows. Throws TP-STREAM-PROTOCOL.
+   */
+  read(event: LogEvent, entry: TableEntry, arena: RowArena, give: (change: RowChange) => void): void {
+    const layout = LAYOUTS.get(event.type);
+    if (layout === undefined) throw logError(`event ${event.type} has no rows`);
+    const { steps } = entry.plan;
+    if (steps.length === 0) {
+      give({ type: layout.kind, table: entry.table, key: null, oldKey: null, before: null, after: null });
+      return;
+    }
+    const { bytes } = event;
+    const cursor = new LogCursor(bytes, BODY_AT);
+    if (layout.extra) cursor.skip(cursor.uint16() - 2);
+    const width = cursor.packed();
+    if (steps.length !== width) throw logError(`rows of ${width} columns in a table of ${steps.length}`);
+    const first = cursor.skip((width + 7) >> 3);
+    const second = layout.kind === 'update' ? cursor.skip((width + 7) >> 3) : first;
+    let at = cursor.at;
+    while (at < bytes.length) {
+      if (layout.kind === 'update') {
+        at = this.#before.read(bytes, at, first, steps);
+        at = this.#after.read(bytes, at, second, steps);
+        give(this.#update(entry, arena));
+      } else {
+        at = this.#after.read(bytes, at, first, steps);
+        give(this.#one(layout.kind, entry, arena));
+      }
+    }
+  }
+
+  #one(type: 'insert' | 'delete', { table, plan }: TableEntry, arena: RowArena): RowChange {
+    const image = this.#after;
+    const body = image.body(plan, null, false, arena);
+    const keyBytes = image.keyBytes(plan, null);
+    const key = keyBytes === null ? null : body.subarray(COUNT_BYTES, COUNT_BYTES + keyBytes);
+    const isInsert = type === 'insert';
+    return {
+      type,
+      table,
+      key,
+      oldKey: null,
+      before: isInsert || !image.complete ? null : body,
+      after: isInsert ? body : null,
+    };
+  }
+
+  #update({ table, plan }: TableEntry, arena: RowArena): RowChange {
+    const before = this.#before;
+    const after = this.#after;
+    const old = before.body(plan, null, true, arena);
+    const now = after.body(plan, before, true, arena);
+    const oldBytes = before.keyBytes(plan, null);
+    const newBytes = after.keyBytes(plan, before);
+    const oldKey = oldBytes === null ? null : old.subarray(COUNT_BYTES, COUNT_BYTES + oldBytes);
+    const key = newBytes === null ? null : now.subarray(COUNT_BYTES, COUNT_BYTES + newBytes);
+    return {
+      type: 'update',
+      table,
+      // Without the key that the row had it is not known which row this is.
+      key: oldKey === null ? null : key,
+      oldKey: oldKey === null || key === null || equal(oldKey, key) ? null : oldKey,
+      before: before.complete ? old : null,
+      after: now,
+    };
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
+}

@@ -1,0 +1,172 @@
+import type { StreamedColumn, StreamedTable } from '../../src/connector/changes.ts';
+import type { PairKind, TableDescription } from '../../src/connector/table.ts';
+import {
+  type ColumnHints,
+  columnStep,
+  commaIn,
+  NO_HINTS,
+  type RowPlan,
+  UNREADABLE_PLAN,
+} from './binlog-plan.ts';
+import { LOG_TYPE, type LogColumn, type TableMap } from './binlog-table-map.ts';
+import type { Definition } from './definitions.ts';
+import { handleOf, type MysqlColumn } from './table.ts';
+
+/** A table of the stream, and how its rows are read. */
+export interface TableEntry {
+  readonly table: StreamedTable;
+  readonly plan: RowPlan;
+}
+
+type Described = Pick<Definition, 'id' | 'leaf' | 'fingerprint' | 'description'>;
+
+/** What a definition event says of a table whose form has not changed since. Pure. */
+export function catalogTable(definition: Described, pair: PairKind): StreamedTable {
+  const { id, leaf, fingerprint, description } = definition;
+  const columns = inOrder(description).map((name) => columnOf(name, description, pair, false));
+  const key = description.key ?? [];
+  const keyed = key.length > 0 && columns.slice(0, key.length).every(({ encoding }) => encoding !== null);
+  return {
+    id,
+    leaf,
+    root: leaf,
+    columns,
+    keyFields: keyed ? key.length : null,
+    absent: [],
+    fingerprint,
+  };
+}
+
+/**
+ * Puts together what the log says of a table as it was, and the catalog as it is. A column of which they say different
+ * things is unread; without names of columns, or with a type that is not known, nothing of a row is. Pure.
+ */
+export function tableEntry(map: TableMap, definition: Described, pair: PairKind): TableEntry {
+  const { id, leaf, fingerprint, description } = definition;
+  const logged = namedColumns(map);
+  const known = new Map(handleOf(description).columns.map((column) => [column.name, column]));
+  const steps = map.columns?.map((column) => columnStep(column, hintsOf(known.get(column.name ?? ''))));
+  if (logged === null || steps === undefined || !steps.every((step) => step !== null)) {
+    const table = { id, leaf, root: leaf, columns: [], keyFields: null, absent: [], fingerprint };
+    return { table, plan: UNREADABLE_PLAN };
+  }
+  const names = inOrder(description).filter((name) => logged.has(name));
+  const order = [...names, ...[...logged.keys()].filter((name) => !known.has(name))];
+  const columns = order.map((name) =>
+    columnOf(name, description, pair, !agrees(logged.get(name), known.get(name))),
+  );
+  const key = description.key ?? [];
+  const keyed =
+    key.length > 0 && key.every((name, index) => order[index] === name && columns[index]?.encoding !== null);
+  const keyFields = keyed ? key.length : null;
+  const readable = new Set(columns.flatMap(({ name, encoding }) => (encoding === null ? [] : [name])));
+  const places = [...logged.keys()];
+  return {
+    table: {
+      id,
+      leaf,
+      root: leaf,
+      columns,
+      keyFields,
+      absent: [...known.keys()].filter((name) => !logged.has(name)),
+      fingerprint,
+    },
+    plan: {
+      steps,
+      order: order.map((name) => places.indexOf(name)),
+      used: places.map((name) => readable.has(name)),
+      keyFields,
+    },
+  };
+}
+
+function namedColumns(map: TableMap): Map<string, LogColumn> | null {
+  const named = new Map<string, LogColumn>();
+  for (const column of map.columns ?? []) if (column.name !== null) named.set(column.name, column);
+  return map.columns !== null && named.size === map.columns.length ? named : null;
+}
+
+/** The key's columns in its order, then the others. */
+function inOrder({ key, columns }: TableDescription): readonly string[] {
+  const first = key ?? [];
+  return [...first, ...columns.map(({ name }) => name).filter((name) => !first.includes(name))];
+}
+
+function columnOf(
+  name: string,
+  description: TableDescription,
+  pair: PairKind,
+  stale: boolean,
+): StreamedColumn {
+  const column = description.columns.find((candidate) => candidate.name === name);
+  const wanted = column?.encodings[pair] ?? null;
+  return { name, type: column?.type ?? '', encoding: !stale && wanted === 'mysql-binary' ? wanted : null };
+}
+
+function hintsOf(column: MysqlColumn | undefined): ColumnHints {
+  if (column === undefined) return NO_HINTS;
+  const { type, columnType } = column;
+  return {
+    binary: columnType.startsWith('binary'),
+    zerofill: type?.kind === 'decimal' && columnType.includes('zerofill'),
+    fraction: /^(?:datetime|timestamp|time)\([1-6]\)/.test(columnType),
+    comma: commaIn(type?.characterSet ?? null),
+    storage: type?.kind === 'uuid' || type?.kind === 'address' ? type.kind : null,
+  };
+}
+
+const STRINGS: readonly number[] = [
+  LOG_TYPE.varchar,
+  LOG_TYPE.varString,
+  LOG_TYPE.string,
+  LOG_TYPE.blob,
+  LOG_TYPE.tinyBlob,
+  LOG_TYPE.mediumBlob,
+  LOG_TYPE.longBlob,
+];
+
+/** The types that the log has for a type of the catalog, by the word with which that begins. */
+const LOGGED: Readonly<Record<string, readonly number[]>> = {
+  tinyint: [LOG_TYPE.tiny],
+  smallint: [LOG_TYPE.short],
+  mediumint: [LOG_TYPE.int24],
+  int: [LOG_TYPE.long],
+  bigint: [LOG_TYPE.longlong],
+  year: [LOG_TYPE.year],
+  decimal: [LOG_TYPE.newdecimal],
+  float: [LOG_TYPE.float],
+  double: [LOG_TYPE.double],
+  bit: [LOG_TYPE.bit],
+  enum: [LOG_TYPE.enum],
+  set: [LOG_TYPE.set],
+  date: [LOG_TYPE.date, LOG_TYPE.newdate],
+  time: [LOG_TYPE.time2, LOG_TYPE.time],
+  datetime: [LOG_TYPE.datetime2, LOG_TYPE.datetime],
+  timestamp: [LOG_TYPE.timestamp2, LOG_TYPE.timestamp],
+  uuid: [LOG_TYPE.string],
+  inet4: [LOG_TYPE.string],
+  inet6: [LOG_TYPE.string],
+  json: [LOG_TYPE.json, LOG_TYPE.blob],
+  // That of MariaDB is a VARBINARY.
+  vector: [LOG_TYPE.vector, LOG_TYPE.varchar],
+};
+
+/** Whether the log and the catalog speak of the same type, as far as bytes depend on it. */
+function agrees(logged: LogColumn | undefined, known: MysqlColumn | undefined): boolean {
+  if (logged === undefined || known?.type == null) return false;
+  const [word = ''] = /^[a-z0-9]+/.exec(known.columnType) ?? [];
+  const types = known.type.kind === 'geometry' ? [LOG_TYPE.geometry] : (LOGGED[word] ?? STRINGS);
+  if (!types.includes(logged.type)) return false;
+  switch (known.type.kind) {
+    case 'integer':
+      return known.type.unsigned === logged.unsigned;
+    case 'decimal':
+      return known.columnType.startsWith(`decimal(${logged.detail >> 8},${logged.detail & 0xff})`);
+    case 'bit':
+      return known.columnType === `bit(${logged.detail})`;
+    case 'label':
+      return logged.labels !== null;
+    default:
+      return true;
+  }
+}

@@ -1,0 +1,129 @@
+import type { ChangeEvent, ChangeRequest, ChangeStream } from '../../src/connector/changes.ts';
+import { EventBatch } from '../../src/row/event-batch.ts';
+import type { ConnectTarget } from './address.ts';
+import { LogConnection } from './binlog-connection.ts';
+import { dumpCommand, prepareDump } from './binlog-dump.ts';
+import type { GroupStart } from './binlog-gtid.ts';
+import { openSession, type Session } from './session.ts';
+import { LogAssembler } from './stream-assembler.ts';
+import { StreamCatalog } from './stream-catalog.ts';
+import { ListPlace, SetPlace, type StreamPlace } from './stream-position.ts';
+import { PreparedTransactions } from './stream-prepared.ts';
+import { readStart, type StreamStart } from './stream-start.ts';
+
+/** How changes of a MySQL or MariaDB server are streamed. */
+export interface StreamOptions {
+  /** Draws DumpOptions.serverId. */
+  readonly serverId: () => number;
+  readonly heartbeatMs: number;
+  /**
+   * The log of a replica is read for what it writes itself: what its source redefined, and what foreign keys did there, is
+   * known from the source's log.
+   */
+  readonly own: boolean;
+  /** AssemblerParts.torn: one and the same set for all streams of a site. */
+  readonly torn: Set<string>;
+}
+
+/** Of look-ups in the catalog. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+/** Opens a stream of changes. Throws as ChangeSource.streamChanges says. */
+export async function openChangeStream(
+  target: ConnectTarget,
+  options: StreamOptions,
+  request: ChangeRequest,
+  signal: AbortSignal,
+): Promise<ChangeStream> {
+  const session = { purpose: 'catalog', statementTimeoutMs: STATEMENT_TIMEOUT_MS } as const;
+  const catalog = await openSession(target, signal, session);
+  let sender: Session | null = null;
+  try {
+    const start = await readStart(catalog, request.after, signal);
+    const tables = new StreamCatalog(catalog, request.pair, signal);
+    await tables.load();
+    sender = await openSession(target, signal, session);
+    const serverId = options.serverId();
+    await prepareDump(sender, start.after, { serverId, heartbeatMs: options.heartbeatMs }, signal);
+    const connection = LogConnection.start(sender, dumpCommand(start.after, serverId), signal);
+    return new MysqlChangeStream({ connection, catalog, tables, start, options, request });
+  } catch (error) {
+    await sender?.close();
+    await catalog.close();
+    throw error;
+  }
+}
+
+interface StreamParts {
+  readonly connection: LogConnection;
+  readonly catalog: Session;
+  readonly tables: StreamCatalog;
+  readonly start: StreamStart;
+  readonly options: StreamOptions;
+  readonly request: ChangeRequest;
+}
+
+class MysqlChangeStream implements ChangeStream {
+  readonly batches: AsyncIterable<readonly ChangeEvent[]>;
+  readonly #parts: StreamParts;
+  readonly #batch = new EventBatch();
+  readonly #place: StreamPlace;
+  readonly #assembler: LogAssembler;
+
+  constructor(parts: StreamParts) {
+    const { start, tables, options } = parts;
+    this.#parts = parts;
+    this.#place =
+      start.after.kind === 'set' ? new SetPlace(start.after.set) : new ListPlace(start.after.list);
+    this.#assembler = new LogAssembler({
+      batch: this.#batch,
+      place: this.#place,
+      prepared: new PreparedTransactions(),
+      originOf: (group) => originOf(group, start.serverName),
+      catalog: tables,
+      own: options.own,
+      tellsCascades: start.after.kind === 'set',
+      torn: options.torn,
+    });
+    this.batches = this.#run();
+  }
+
+  /** The server keeps its log for as long as its settings say, whoever has read it. */
+  acknowledge(): void {
+    // Nobody need be told.
+  }
+
+  async close(): Promise<void> {
+    this.#parts.connection.close();
+    await this.#parts.catalog.close();
+  }
+
+  async *#run(): AsyncGenerator<readonly ChangeEvent[]> {
+    try {
+      yield* this.#read();
+    } finally {
+      this.#parts.connection.close();
+    }
+  }
+
+  async *#read(): AsyncGenerator<readonly ChangeEvent[]> {
+    if (this.#parts.request.after === null) {
+      this.#batch.push({ type: 'idle', position: this.#place.position });
+      yield this.#batch.take();
+    }
+    for (;;) {
+      for (const bytes of await this.#parts.connection.read()) {
+        const waits = this.#assembler.take(bytes);
+        if (waits !== null) await waits;
+        if (this.#batch.full) yield this.#batch.take();
+      }
+      if (!this.#batch.empty) yield this.#batch.take();
+    }
+  }
+}
+
+/** Who gave a transaction its number, where that was not this server. */
+function originOf({ origin, gtid }: GroupStart, serverName: string): string | null {
+  const given = gtid.kind === 'mysql' ? origin : String(gtid.server);
+  return given === serverName ? null : origin;
+}

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ReaderPool } from '../../connectors/mysql/pool.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
+import { fieldsOf } from '../../src/row/stream.ts';
+import { type Follower, isRowChange } from './harness/change-stream.ts';
+import { typeCases } from './harness/mysql-column-cases.ts';
+import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { followMysql, nextChanges, STREAMED, targetOf } from './harness/mysql-stream.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
+import { forever } from './harness/mysql-wire-reads.ts';
+
+const DATABASE = 'bank';
+const TYPES_A_TABLE = 16;
+
+/** Fields of rows as hexadecimal text. */
+type Rows = readonly (readonly string[])[];
+
+interface Case {
+  readonly type: string;
+  readonly values: readonly string[];
+  readonly table: string;
+  /** Its two columns are the fields behind the key from here on. */
+  readonly at: number;
+}
+
+function casesOf(
+  types: readonly (readonly [type: string, values: readonly string[], ...unknown[]])[],
+): Case[] {
+  return types.map(([type, values], n) => ({
+    type,
+    values,
+    table: `many${Math.trunc(n / TYPES_A_TABLE)}`,
+    at: 1 + 2 * (n % TYPES_A_TABLE),
+  }));
+}
+
+await describeMysql(
+  'on %s a row in the log has the bytes of the row that is read, with columns of type',
+  (flavor) => {
+    const cases = casesOf([
+      ...typeCases(flavor),
+      ['decimal(9,3) unsigned zerofill', ['1.5', '0', '123456.789']],
+      ['decimal(65,0)', ['-1', `-${'9'.repeat(65)}`, '1000000000']],
+      ['decimal(30,30)', ['0.5', '-1e-30']],
+      ['time(3)', [`'-00:00:00.001'`, `'-838:59:58.999'`, `'00:00:01.010'`]],
+      ['time(1)', [`'-00:00:59.9'`, `'01:00:00.1'`]],
+      ['datetime(4)', [`'1000-01-01 00:00:00.0001'`, `'9999-12-31 23:59:59.9999'`]],
+      ['timestamp(2) NULL', [`'2038-01-19 03:14:07.99'`, `'2000-02-29 23:59:59.01'`]],
+      ['char(200) CHARACTER SET utf8mb4', [`repeat('서', 200)`, `'a'`]],
+      ['varchar(255) CHARACTER SET latin1', [`repeat('x', 255)`, `''`]],
+      ['varchar(256) CHARACTER SET latin1', [`repeat('x', 256)`, `'y'`]],
+      [`enum('a','ß') CHARACTER SET utf16`, [`'ß'`, `'a'`]],
+      [`set('a','ß','c') CHARACTER SET utf16`, [`'a,ß,c'`, `'ß'`]],
+      ['tinyblob', [`x'00'`, `repeat(x'ff', 255)`]],
+      ['binary(255)', [`x'00'`, `concat(x'20', repeat(x'00', 200), x'01')`]],
+    ]);
+    const tables = [...new Set(cases.map(({ table }) => table))];
+    const columns = (table: string): readonly Case[] => cases.filter((each) => each.table === table);
+    const names = (table: string): string =>
+      columns(table)
+        .map(({ at }) => `v${at}, w${at}`)
+        .join(', ');
+    const rowsOf = (table: string): number =>
+      1 + Math.max(...columns(table).map(({ values }) => values.length));
+    let server: MysqlServer;
+    let pool: ReaderPool;
+    let follower: Follower;
+    const inserted = new Map<string, Rows>();
+    const updated = new Map<string, Rows>();
+    /** What the log had, by table and kind of change and image. */
+    const logged = new Map<string, string[][]>();
+
+    async function readAll(into: Map<string, Rows>): Promise<void> {
+      for (const table of tables) {
+        const sink = new BodySink(Infinity);
+        const sql = `SELECT id, ${names(table)} FROM ${table} ORDER BY id`;
+        const operations = Array<'copy'>(1 + 2 * columns(table).length).fill('copy');
+        await pool.read({ sql, parameters: [], operations }, sink, forever());
+        into.set(table, sink.bodies.map(hex));
+      }
+    }
+
+    /** A value for each case, NULL where it has no more; the second column begins with the first value. */
+    function insertion(table: string): string {
+      const rows = Array.from({ length: rowsOf(table) }, (_, id) => {
+        const values = columns(table).map(
+          (each) => `${each.values[id] ?? 'NULL'}, ${each.values[0] ?? 'NULL'}`,
+        );
+        return `(${id}, ${values.join(', ')})`;
+      });
+      return `INSERT INTO ${table} (id, ${names(table)}) VALUES ${rows.join(', ')};`;
+    }
+
+    beforeAll(async () => {
+      server = await createMysqlServer({ flavor, settings: STREAMED });
+      await server.sql(`CREATE DATABASE ${DATABASE}`);
+      const run = (sql: (table: string) => string): Promise<unknown> =>
+        server.sql(`SET sql_mode = ''; ${tables.map(sql).join('\n')}`, [], DATABASE);
+      await run((table) => {
+        const defined = columns(table).map(({ type, at }) => `v${at} ${type}, w${at} ${type}`);
+        return `CREATE TABLE ${table} (id int PRIMARY KEY, ${defined.join(', ')});`;
+      });
+      await server.sql('CREATE TABLE done (id int PRIMARY KEY)', [], DATABASE);
+      pool = new ReaderPool(targetOf(server, DATABASE), 1, 60_000);
+      follower = await followMysql(server, DATABASE);
+      await follower.batch();
+      await run(insertion);
+      await readAll(inserted);
+      await run((table) => {
+        const set = columns(table).map(({ at }) => `w${at} = v${at}`);
+        return `UPDATE ${table} SET ${set.join(', ')} ORDER BY id;`;
+      });
+      await readAll(updated);
+      await run((table) => `DELETE FROM ${table} ORDER BY id;`);
+      await server.sql('INSERT INTO done VALUES (1)', [], DATABASE);
+      for (let done = false; !done;) {
+        for (const { table, type, before, after } of (await follower.transaction()).events.filter(
+          isRowChange,
+        )) {
+          const name = table.leaf.slice(DATABASE.length + 1);
+          done ||= name === 'done';
+          keep(`${name} ${type} before`, before);
+          keep(`${name} ${type} after`, after);
+        }
+      }
+    });
+    afterAll(async () => {
+      await pool?.close();
+      await follower?.stream.close();
+      await server?.destroy();
+    });
+
+    function keep(name: string, body: Uint8Array | null): void {
+      if (body !== null) logged.set(name, [...(logged.get(name) ?? []), hex(body)]);
+    }
+
+    test.each(cases)('$type', ({ table, at }) => {
+      const own = (rows: Rows | undefined): string[] =>
+        (rows ?? []).map((fields) => fields.slice(at, at + 2).join(' '));
+      const [first, last] = [own(inserted.get(table)), own(updated.get(table))];
+      expect(first).toHaveLength(rowsOf(table));
+      expect(own(logged.get(`${table} insert after`))).toEqual(first);
+      // The first row is not changed: both of its columns are the same.
+      expect(own(logged.get(`${table} update before`))).toEqual(first.slice(1));
+      expect(own(logged.get(`${table} update after`))).toEqual(last.slice(1));
+      expect(own(logged.get(`${table} delete before`))).toEqual(last);
+      expect(new Set(last).size).toBeGreaterThan(1);
+    });
+
+    test('that are generated or invisible', async () => {
+      await server.sql(
+        `CREATE TABLE g (id int PRIMARY KEY, a int, s int GENERATED ALWAYS AS (a + 1) STORED,
+         v int GENERATED ALWAYS AS (a + 2) VIRTUAL, i int INVISIBLE, KEY (v));
+       INSERT INTO g (id, a, i) VALUES (1, 1, 9); UPDATE g SET a = 5;`,
+        [],
+        DATABASE,
+      );
+      const name = `${DATABASE}.g`;
+      expect(await nextChanges(follower)).toEqual([
+        `definition ${name}(id,a,s,v,i)`,
+        `insert ${name} 1 [1|1|2|3|9]`,
+      ]);
+      expect(await nextChanges(follower)).toEqual([`update ${name} 1 [1|1|2|3|9] [1|5|6|7|9]`]);
+    });
+
+    test.runIf(flavor === 'mariadb')('in the old form of dates and times', async () => {
+      await server.set({ mysql56_temporal_format: 'OFF' });
+      await server.sql(
+        `CREATE TABLE o (id int PRIMARY KEY, t time, d datetime, s timestamp NULL); CREATE TABLE p (id int PRIMARY KEY, t time(6));`,
+        [],
+        DATABASE,
+      );
+      await server.set({ mysql56_temporal_format: 'ON' });
+      await server.sql(
+        `INSERT INTO o VALUES (1, '-838:59:59', '9999-12-31 23:59:58', '2026-01-02 03:04:05'), (2, '00:00:00', '2024-02-03', NULL);
+       INSERT INTO p VALUES (1, '00:00:01.5')`,
+        [],
+        DATABASE,
+      );
+      const sink = new BodySink(Infinity);
+      const sql = 'SELECT id, t, d, s FROM o ORDER BY id';
+      await pool.read({ sql, parameters: [], operations: ['copy', 'copy', 'copy', 'copy'] }, sink, forever());
+      const { events } = await follower.transaction();
+      const rows = events.flatMap((event) =>
+        isRowChange(event) && event.after !== null ? [hex(event.after)] : [],
+      );
+      expect(rows).toEqual(sink.bodies.map(hex));
+      // Where the log does not say how long a value is nothing is guessed.
+      expect(await nextChanges(follower)).toEqual([
+        `definition ${DATABASE}.p()`,
+        `insert ${DATABASE}.p no key`,
+      ]);
+    });
+  },
+);
+
+function hex(body: Uint8Array): string[] {
+  return fieldsOf(body).map((field) => (field === null ? 'NULL' : Buffer.from(field).toString('hex')));
+}

@@ -1,0 +1,205 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Follower } from './harness/change-stream.ts';
+import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { followMysql, type MysqlFollowOptions, nextChanges, STREAMED, told } from './harness/mysql-stream.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
+
+await describeMysql('the change stream of %s', (flavor) => {
+  let server: MysqlServer;
+  const open: Follower[] = [];
+  let lastDatabase = 0;
+
+  beforeAll(async () => {
+    server = await createMysqlServer({ flavor, settings: STREAMED });
+  });
+  afterEach(async () => {
+    for (const follower of open.splice(0)) await follower.stream.close();
+  });
+  afterAll(() => server?.destroy());
+
+  /** A database of its own for each test, since a stream brings all of one. */
+  async function database(schema: string): Promise<string> {
+    lastDatabase += 1;
+    const name = `bank${lastDatabase}`;
+    await server.sql(`CREATE DATABASE ${name}`);
+    await server.sql(schema, [], name);
+    return name;
+  }
+
+  /** Begins at the end of the log: the first batch says where that is. */
+  async function follow(name: string, options: MysqlFollowOptions = {}): Promise<Follower> {
+    const follower = await followMysql(server, name, options);
+    open.push(follower);
+    if (options.after === undefined) await follower.batch();
+    return follower;
+  }
+
+  const bare = (changes: readonly string[], name: string): string[] =>
+    changes.map((change) => change.replaceAll(`${name}.`, ''));
+
+  test('gives transactions whole, in the order of their commits, with rows before and after', async () => {
+    const name = await database(
+      'CREATE TABLE t (id int PRIMARY KEY, v varchar(9)); CREATE TABLE u (a int, b int, PRIMARY KEY (b, a))',
+    );
+    const follower = await follow(name);
+    await server.sql(
+      `INSERT INTO t VALUES (1, 'a'), (2, NULL);
+       BEGIN; INSERT INTO u VALUES (1, 2); UPDATE t SET v = 'b' WHERE id = 1; UPDATE t SET id = 3 WHERE id = 2; COMMIT;
+       BEGIN; INSERT INTO t VALUES (9, 'no'); ROLLBACK;
+       BEGIN; INSERT INTO t VALUES (4, 'x'); SAVEPOINT s; INSERT INTO t VALUES (5, 'y'); ROLLBACK TO s; DELETE FROM t WHERE id = 1; COMMIT;
+       REPLACE INTO t VALUES (4, 'z'); INSERT INTO t VALUES (4, 'q') ON DUPLICATE KEY UPDATE v = 'w';`,
+      [],
+      name,
+    );
+    const got = [];
+    for (let n = 0; n < 5; n += 1) got.push(bare(await nextChanges(follower), name));
+    expect(got).toEqual([
+      ['definition t(id,v)', 'insert t 1 [1|a]', 'insert t 2 [2|null]'],
+      ['definition u(b,a)', 'insert u 2,1 [2|1]', 'update t 1 [1|a] [1|b]', 'update t 2>3 [2|null] [3|null]'],
+      ['insert t 4 [4|x]', 'delete t 1 [1|b]'],
+      ['update t 4 [4|x] [4|z]'],
+      ['update t 4 [4|z] [4|w]'],
+    ]);
+  });
+
+  test('says when and under which GTID a transaction was committed', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const follower = await follow(name);
+    const [before] = await server.sql('SELECT UNIX_TIMESTAMP(NOW(6)) AS t');
+    await server.sql('INSERT INTO t VALUES (1)', [], name);
+    const [after] = await server.sql(
+      `SELECT UNIX_TIMESTAMP(NOW(6)) AS t, ${flavor === 'mysql' ? '@@gtid_executed' : '@@gtid_binlog_pos'} AS gtids`,
+    );
+    const { commit } = await follower.transaction();
+    const us = (text: unknown): bigint => BigInt(String(text).replace('.', ''));
+    // Of MariaDB it is the second in which the statement began.
+    const begin = flavor === 'mysql' ? us(before?.['t']) : (us(before?.['t']) / 1_000_000n) * 1_000_000n;
+    expect(commit.committedAtUs).toBeGreaterThanOrEqual(begin);
+    expect(commit.committedAtUs).toBeLessThanOrEqual(us(after?.['t']));
+    expect(commit.committedAtUs % 1_000_000n === 0n).toBe(flavor === 'mariadb');
+    const gtids = String(after?.['gtids']).replaceAll('\n', '');
+    expect(commit.position).toBe(`${flavor}:${gtids}`);
+    expect(gtids.endsWith(commit.id.slice(commit.id.search(/[:-]\d+$/) + 1))).toBe(true);
+  });
+
+  test('goes on exactly behind any position that it gave', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const first = await follow(name);
+    await server.sql(
+      'INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); FLUSH BINARY LOGS; INSERT INTO t VALUES (3)',
+      [],
+      name,
+    );
+    const start = first.newest;
+    const seen = [start];
+    for (let n = 0; n < 3; n += 1) seen.push((await first.transaction()).commit.position);
+    for (const [index, after] of seen.entries()) {
+      const again = await follow(name, { after });
+      await server.sql('INSERT INTO t VALUES (?)', [100 + index], name);
+      const expected = [1, 2, 3].slice(index).concat(seen.slice(0, index + 1).map((_, n) => 100 + n));
+      const keys = [];
+      for (let n = 0; n < expected.length; n += 1) {
+        for (const event of (await again.transaction()).events) {
+          if (event.type === 'insert') keys.push(Number(told(event).split(' ')[2]));
+        }
+      }
+      expect(keys).toEqual(expected);
+    }
+  });
+
+  test('passes on through other databases and idle time, and tells where it stands', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const other = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const follower = await follow(name);
+    const start = follower.newest;
+    await server.sql('INSERT INTO t VALUES (1)', [], other);
+    while (follower.newest === start) await follower.batch();
+    await server.sql('INSERT INTO t VALUES (2)', [], name);
+    expect(await nextChanges(follower)).toEqual([`definition ${name}.t(id)`, `insert ${name}.t 2 [2]`]);
+    expect(follower.events.filter(({ type }) => type === 'begin')).toHaveLength(1);
+  });
+
+  test('tells of a table that is emptied, and begins anew with one that is redefined', async () => {
+    const name = await database(
+      'CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE old (id int PRIMARY KEY)',
+    );
+    const follower = await follow(name);
+    const batch = async (sql: string): Promise<string[]> => {
+      const from = follower.events.length;
+      const start = follower.newest;
+      await server.sql(sql, [], name);
+      while (follower.newest === start) await follower.batch();
+      const [gtid] = await server.sql(
+        flavor === 'mysql' ? 'SELECT @@gtid_executed AS g' : 'SELECT @@gtid_binlog_pos AS g',
+      );
+      const end = `${flavor}:${String(gtid?.['g']).replaceAll('\n', '')}`;
+      while (follower.newest !== end) await follower.batch();
+      const kinds = new Set(['begin', 'commit', 'idle']);
+      return bare(
+        follower.events
+          .slice(from)
+          .filter(({ type }) => !kinds.has(type))
+          .map(told),
+        name,
+      );
+    };
+    expect(await batch('INSERT INTO t VALUES (1, 1); TRUNCATE TABLE t')).toEqual([
+      'definition t(id,v)',
+      'insert t 1 [1|1]',
+      'truncate t',
+    ]);
+    expect(await batch(`TRUNCATE ${name}.old`)).toEqual(['definition old(id)', 'truncate old']);
+    expect(await batch('ALTER TABLE t ADD COLUMN w int DEFAULT 7; INSERT INTO t VALUES (2, 2, 2)')).toEqual([
+      'gap t',
+      'definition t(id,v,w)',
+      'insert t 2 [2|2|2]',
+    ]);
+    expect(await batch('RENAME TABLE t TO gone, old TO t; INSERT INTO t VALUES (3)')).toEqual([
+      'gap t,gone,old,t',
+      'definition t(id)',
+      'insert t 3 [3]',
+    ]);
+    expect(await batch('DROP TABLE gone; CREATE TABLE k (a int, b int NOT NULL UNIQUE)')).toEqual([
+      'gap gone',
+      'gap k',
+    ]);
+    expect(await batch('INSERT INTO k VALUES (1, 2)')).toEqual(['definition k(b,a)', 'insert k 2 [2|1]']);
+    expect(await batch('ALTER TABLE k ADD PRIMARY KEY (a); INSERT INTO k VALUES (3, 4)')).toEqual([
+      'gap k',
+      'definition k(a,b)',
+      'insert k 3 [3|4]',
+    ]);
+    expect(
+      await batch('CREATE TABLE copy (PRIMARY KEY (id)) AS SELECT * FROM t; CREATE VIEW v AS SELECT 1'),
+    ).toEqual(['gap copy', 'definition copy(id)', 'insert copy 3 [3]']);
+  });
+
+  test('gives XA transactions where they are committed, and none that is not', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const follower = await follow(name);
+    const one = await server.connect({ user: 'root', database: name });
+    const xa = async (xid: string, id: number): Promise<void> => {
+      for (const sql of [`XA START ${xid}`, `INSERT INTO t VALUES (${id})`, `XA END ${xid}`])
+        await one.query(sql);
+    };
+    await xa(`'a','b',3`, 1);
+    await one.query(`XA PREPARE 'a','b',3`);
+    const between = await follow(name);
+    await server.sql('INSERT INTO t VALUES (2)', [], name);
+    await one.query(`XA COMMIT 'a','b',3`);
+    await xa(`'c'`, 3);
+    await one.query(`XA PREPARE 'c'`);
+    await one.query(`XA ROLLBACK 'c'`);
+    await xa(`'d'`, 4);
+    await one.query(`XA COMMIT 'd' ONE PHASE`);
+    await one.end();
+    const rows = [];
+    for (let n = 0; n < 3; n += 1)
+      rows.push(...(await nextChanges(follower)).filter((text) => text.startsWith('insert')));
+    expect(bare(rows, name)).toEqual(['insert t 2 [2]', 'insert t 1 [1]', 'insert t 4 [4]']);
+    // A stream that began behind the rows knows that it lacks them.
+    expect(bare(await nextChanges(between), name)).toContain('insert t 2 [2]');
+    while (!between.events.some(({ type }) => type === 'gap')) await between.batch();
+    expect(between.events.filter(({ type }) => type === 'gap').map(told)).toEqual(['gap everything']);
+  });
+});
