@@ -1,7 +1,8 @@
 import type { Position, PositionOrder } from '../connector/position.ts';
 import type { Core } from './core.ts';
 import { encodeEntry, entryChangedAt, entryLongKey, entryState, STATE } from './entry.ts';
-import { identityOf, RELATION_BYTES, relationOf, storedKey } from './key.ts';
+import { identityOf, RELATION_BYTES, storedKey } from './key.ts';
+import type { Relation } from './relation.ts';
 import type { BaselineRow } from './baseline.ts';
 
 const WAITING_MAX = 100_000;
@@ -32,15 +33,33 @@ export class Unread {
     this.#core = core;
   }
 
-  /** Some of the keys to be read on the primary; in the index only, so settle the ledger before. */
+  /** Whether any row of a table that is followed is to be read. What waits in memory for the index is not counted. */
+  get any(): boolean {
+    return this.#relations().length > 0;
+  }
+
+  /**
+   * Some of the keys to be read on the primary, of every table that has any: one that cannot be read now keeps no other
+   * from it. In the index only, so settle the ledger before.
+   */
   next(limit: number): UnreadKey[] {
+    const relations = this.#relations();
+    return relations.flatMap((relation) => this.#keysOf(relation, Math.ceil(limit / relations.length)));
+  }
+
+  /** Rows of generations that have ended stay unknown: nobody asks for them any more. */
+  #relations(): Relation[] {
+    return this.#core.catalog.current().filter(({ unread }) => unread > 0);
+  }
+
+  #keysOf({ number, signed }: Relation, limit: number): UnreadKey[] {
+    const [start, end] = [numberBytes(number), numberBytes(number + 1)];
     const found: UnreadKey[] = [];
-    for (const key of this.#core.store.unread.getKeys({ limit })) {
-      const relation = this.#core.catalog.byNumber(relationOf(key));
+    for (const key of this.#core.store.unread.getKeys({ start, end, limit })) {
       const entry = this.#core.entry(key);
-      if (relation === null || relation.endedAt !== null || entry === undefined) continue;
+      if (entry === undefined) continue;
       const fields = Buffer.from(entryLongKey(entry) ?? key.subarray(RELATION_BYTES));
-      found.push({ relation: relation.number, identity: identityOf(fields, relation.signed) });
+      found.push({ relation: number, identity: identityOf(fields, signed) });
     }
     return found;
   }
@@ -88,4 +107,10 @@ export class Unread {
     this.#core.put(stored, encodeEntry(state, changedAt, row.columns, long));
     return 1;
   }
+}
+
+function numberBytes(relation: number): Buffer {
+  const bytes = Buffer.alloc(RELATION_BYTES);
+  bytes.writeUInt32BE(relation);
+  return bytes;
 }

@@ -29,7 +29,8 @@ export class UnreadReader {
   /** Puts in what the stream has passed, then reads some of what is left. Returns how many rows were resolved. */
   async round(signal: AbortSignal): Promise<number> {
     const { unread, ledger, compare } = this.#watched;
-    if (!this.#anyUnread()) return 0;
+    // What waits in memory for the index may be to be read as well.
+    if (ledger.core.pending.size === 0 && !unread.any) return 0;
     const found = await this.#watched.settled(() => ({
       resolved: unread.advance(compare),
       keys: unread.next(KEYS_PER_ROUND),
@@ -43,12 +44,6 @@ export class UnreadReader {
       if (relation !== null) await this.#read(relation, identities, tables, signal);
     }
     return found.resolved;
-  }
-
-  /** What waits in memory for the index is not counted, and comes a round later. */
-  #anyUnread(): boolean {
-    const { core } = this.#watched.ledger;
-    return core.pending.size > 0 || core.store.unread.getKeysCount({ limit: 1 }) > 0;
   }
 
   async #read(

@@ -167,7 +167,7 @@ export class WatchedLedger {
   /** Every row of every table that can be known is known, as of the last poll. */
   get baselineDone(): boolean {
     const { core } = this.ledger;
-    if (this.sourceTables === null || core.store.unread.getKeysCount({ limit: 1 }) > 0) return false;
+    if (this.sourceTables === null || this.unread.any) return false;
     return this.sourceTables.every(({ id, unfollowed }) => {
       const relation = core.catalog.ofTable(id);
       if (unfollowed !== null || this.unreadable.has(id)) return true;

@@ -9,7 +9,7 @@ import { LEDGER_VERSION, Store } from '../../src/ledger/store.ts';
 import { Witness } from '../../src/ledger/witness.ts';
 import { Unread } from '../../src/ledger/unread.ts';
 import { StateAt } from '../../src/ledger/state.ts';
-import { UNCHANGED_LENGTH } from '../../src/connector/changes.ts';
+import { type RowChange, type StreamedTable, UNCHANGED_LENGTH } from '../../src/connector/changes.ts';
 import { STATE } from '../../src/ledger/entry.ts';
 import {
   beginEmpty,
@@ -42,6 +42,14 @@ async function written(): Promise<Ledger> {
   ledger.take(transaction(3, [update(OF, 1, 'uno')]));
   await ledger.flush();
   return ledger;
+}
+
+/** A row of which the log left the second value out. */
+function withoutValue(key: number): Uint8Array {
+  const row = Buffer.from(body(key, 'xx'));
+  const cut = row.subarray(0, row.length - 2);
+  cut.writeInt32BE(UNCHANGED_LENGTH, cut.length - 4);
+  return cut;
 }
 
 describe('a ledger', () => {
@@ -171,11 +179,7 @@ describe('a ledger', () => {
 
   it('does not guess a value that the log left out: the row is unknown until it is read', async () => {
     const ledger = await written();
-    const after = Buffer.from(body(2, 'xx'));
-    // The second value, of two bytes, becomes one that is not in the log.
-    const cut = after.subarray(0, after.length - 2);
-    cut.writeInt32BE(UNCHANGED_LENGTH, cut.length - 4);
-    ledger.take(transaction(4, [{ ...update(OF, 2, ''), after: cut }]));
+    ledger.take(transaction(4, [{ ...update(OF, 2, ''), after: withoutValue(2) }]));
     await ledger.flush();
     await ledger.settle();
     const relation = ledger.core.catalog.ofTable(OF.id);
@@ -193,6 +197,31 @@ describe('a ledger', () => {
     expect(found.state === STATE.present ? Buffer.from(found.digest).toString('hex') : found).toBe(
       digestOf(2, 'two'),
     );
+    expect(unread.any).toBe(false);
+    await ledger.close();
+  });
+
+  it('asks for no row of a generation that has ended, and for some of every table that has unknown ones', async () => {
+    const ledger = await written();
+    const other = table('other');
+    const cut = (of: StreamedTable, key: number): RowChange => ({
+      ...update(of, key, ''),
+      after: withoutValue(key),
+    });
+    await beginEmpty(ledger, other, 4);
+    ledger.take(transaction(5, [insert(other, 7, 'seven'), insert(other, 8, 'eight')]));
+    ledger.take(transaction(6, [cut(OF, 2), cut(other, 7), cut(other, 8)]));
+    await ledger.settle();
+    const unread = new Unread(ledger.core);
+    const tables = (): (string | undefined)[] =>
+      unread.next(2).map(({ relation }) => ledger.core.catalog.byNumber(relation)?.table);
+    expect(new Set(tables())).toEqual(new Set([OF.id, 'other']));
+    ledger.recordGap('a change came without its key', [OF.leaf]);
+    await ledger.settle();
+    expect(tables()).toEqual(['other', 'other']);
+    ledger.recordGap('somebody advanced the slot', null);
+    await ledger.settle();
+    expect([unread.any, tables()]).toEqual([false, []]);
     await ledger.close();
   });
 

@@ -7,6 +7,7 @@ import { REAL_TIMING } from '../../../src/commands/timing.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { SystemConfig } from '../../../src/config/schema.ts';
 import { ledgerSite } from '../../../src/connector/ledger-sites.ts';
+import type { TableDescription } from '../../../src/connector/table.ts';
 import type { Cluster } from '../../../src/demo/cluster.ts';
 import { Candidates } from '../../../src/ledger/candidates.ts';
 import { checkLedger } from '../../../src/ledger/check.ts';
@@ -16,6 +17,7 @@ import { Known } from '../../../src/ledger/known.ts';
 import { Ledger } from '../../../src/ledger/ledger.ts';
 import { ledgerOptions } from '../../../src/ledger/options.ts';
 import { shapeOf } from '../../../src/ledger/shape.ts';
+import type { Relation } from '../../../src/ledger/relation.ts';
 import { StateAt } from '../../../src/ledger/state.ts';
 import { DigestSink } from '../../../src/service/digest-sink.ts';
 import { SystemWatch, type WatchResult } from '../../../src/service/system-watch.ts';
@@ -193,42 +195,74 @@ export async function watchOnce(folder: WatchFolder): Promise<WatchResult> {
   return result;
 }
 
+/** Rows by key, with their digests: as the ledger has them and as the primary does. */
+export interface RowsOfBoth {
+  readonly ledger: ReadonlyMap<string, string>;
+  readonly primary: ReadonlyMap<string, string>;
+}
+
 /** That the ledger holds exactly the rows that the primary has now; nobody writes meanwhile, and nothing is on its way. */
-export async function ledgerRows(
+export async function ledgerRows(folder: WatchFolder, table: string): Promise<RowsOfBoth> {
+  const rows = (await ledgerRowsOf(folder, [table])).get(table);
+  if (rows === undefined) throw new Error(`${table} was not read`);
+  return rows;
+}
+
+/** The same of several tables. */
+export async function ledgerRowsOf(
   folder: WatchFolder,
-  table: string,
-): Promise<{ readonly ledger: Map<string, string>; readonly primary: Map<string, string> }> {
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, RowsOfBoth>> {
   const address = folder.system.primary.address;
   const signal = new AbortController().signal;
   const site = ledgerSite(await connectSite(address, { jobs: 2, statementTimeoutMs: 60_000 }, signal));
   try {
     return await folder.reading(async (ledger) => {
-      const relations = ledger.core.catalog.current().filter(({ root, leaf }) => (root ?? leaf) === table);
-      const [relation] = relations;
-      const [description] = await site.describeTables({ include: [table], exclude: [] }, signal);
-      if (relation === undefined || description === undefined)
-        throw new Error(`${table} is not in the ledger`);
-      const pair = new Known(ledger.core.store).stream()?.pair ?? 'physical';
-      const { shape, problem } = shapeOf(relation, description, pair, 'primary');
-      if (shape === null) throw new Error(problem);
-      const sink = new DigestSink(ledger.digester(), shape.keyFields);
-      const options = { kind: 'block', rowsMax: 10_000_000, bytesMax: 2 ** 40 } as const;
-      for (const range of await site.planRanges(shape, options, signal))
-        await site.readRange({ shape, range }, sink, signal);
-      const truth = new Map(sink.rows.map(({ identity, row }) => [hex(identity), hex(row.digest)]));
-      const held = new Map<string, string>();
-      for (const one of relations) {
-        const state = new StateAt(ledger.core, one, ledger.head());
-        if (!state.complete) throw new Error(`${one.leaf} is not complete`);
-        for (const { identity, row } of state.range(null, null)) {
-          held.set(hex(identity), row.state === STATE.present ? hex(row.digest) : 'unknown');
-        }
+      const rows = new Map<string, RowsOfBoth>();
+      const described = await site.describeTables({ include: [...tables], exclude: [] }, signal);
+      for (const description of described) {
+        const primary = await rowsOfPrimary(site, ledger, description, signal);
+        rows.set(description.name, { ledger: rowsOfLedger(ledger, description.name), primary });
       }
-      return { ledger: held, primary: truth };
+      return rows;
     });
   } finally {
     await site.close();
   }
+}
+
+function relationsOf({ core }: Ledger, table: string): readonly Relation[] {
+  return core.catalog.current().filter(({ root, leaf }) => (root ?? leaf) === table);
+}
+
+async function rowsOfPrimary(
+  site: WatchSite,
+  ledger: Ledger,
+  description: TableDescription,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const [relation] = relationsOf(ledger, description.name);
+  if (relation === undefined) throw new Error(`${description.name} is not in the ledger`);
+  const pair = new Known(ledger.core.store).stream()?.pair ?? 'physical';
+  const { shape, problem } = shapeOf(relation, description, pair, 'primary');
+  if (shape === null) throw new Error(problem);
+  const sink = new DigestSink(ledger.digester(), shape.keyFields);
+  const options = { kind: 'block', rowsMax: 10_000_000, bytesMax: 2 ** 40 } as const;
+  for (const range of await site.planRanges(shape, options, signal))
+    await site.readRange({ shape, range }, sink, signal);
+  return new Map(sink.rows.map(({ identity, row }) => [hex(identity), hex(row.digest)]));
+}
+
+function rowsOfLedger(ledger: Ledger, table: string): ReadonlyMap<string, string> {
+  const held = new Map<string, string>();
+  for (const one of relationsOf(ledger, table)) {
+    const state = new StateAt(ledger.core, one, ledger.head());
+    if (!state.complete) throw new Error(`${one.leaf} is not complete`);
+    for (const { identity, row } of state.range(null, null)) {
+      held.set(hex(identity), row.state === STATE.present ? hex(row.digest) : 'unknown');
+    }
+  }
+  return held;
 }
 
 function hex(bytes: Uint8Array | null): string {
