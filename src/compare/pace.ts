@@ -1,4 +1,4 @@
-import type { Site } from './slice-pass.ts';
+type Site = 'primary' | 'candidate';
 
 /** The share of a table by which one site's readers may be ahead of the other's. */
 const LEAD_MAX = 0.02;
