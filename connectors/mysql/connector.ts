@@ -1,6 +1,7 @@
-import type { Capabilities } from '../../src/connector/capabilities.ts';
+import { randomInt } from 'node:crypto';
+import type { SiteAddress } from '../../src/config/url.ts';
+import type { BeginEvent, ChangeRequest, ChangeStream, StreamedTable } from '../../src/connector/changes.ts';
 import type {
-  Connector,
   FoundRow,
   PlanOptions,
   Range,
@@ -9,55 +10,57 @@ import type {
   RowSink,
 } from '../../src/connector/contract.ts';
 import type { ControlSession } from '../../src/connector/control-session.ts';
-import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
-import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
-import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
-import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
-import { matches } from '../../src/config/selection.ts';
-import type { SiteAddress } from '../../src/config/url.ts';
+import type {
+  Bracket,
+  FollowedSource,
+  KeyOrder,
+  LedgerSetup,
+  LedgerSite,
+  PendingLog,
+  SnapshotReading,
+  SourceTable,
+  WitnessReading,
+} from '../../src/connector/ledger-sites.ts';
+import type { Position } from '../../src/connector/position.ts';
+import type { PairKind, TableSelection } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { type ConnectTarget, connectTarget } from './address.ts';
-import { readCommitsPending } from './commits.ts';
+import { BaseConnector, POINT_BYTES_MAX, type ReadOptions } from './base-connector.ts';
+import { openBracket, readPlaceInSnapshot } from './bracket.ts';
 import { controlSession } from './control.ts';
-import { readFacts } from './facts.ts';
-import { comparePositions } from './gtid.ts';
-import { readIdentity } from './identity.ts';
-import { describeKeys } from './key-text.ts';
-import { planRanges, splitRange } from './plan.ts';
+import {
+  type Followed,
+  originPosition,
+  readFollowed,
+  readIncarnation,
+  readPendingLog,
+} from './ledger-candidate.ts';
+import {
+  planLeaf,
+  readFollowedSource,
+  readVisibleNow,
+  readWitness,
+  waitForCommits,
+} from './ledger-primary.ts';
+import { readLedgerSetup } from './ledger-setup.ts';
 import { AskedKeys, pointQueries } from './points.ts';
-import { ReaderPool } from './pool.ts';
-import { type HeadMemory, type Lineage, newHeadMemory, readApplied, readHead, readLag } from './positions.ts';
-import { readFindings } from './preflight.ts';
-import type { ProbeSessions } from './probe.ts';
-import { keysQuery, rangeQuery, type RowQuery } from './ranges.ts';
-import { relateSites } from './relation.ts';
+import { readLogEnd } from './positions.ts';
+import { rangeQuery, type RowQuery } from './ranges.ts';
+import type { ReaderPool } from './pool.ts';
 import type { Session } from './session.ts';
-import { describeTables } from './tables.ts';
-import { mayBeWritten, readMark } from './written.ts';
+import { readSourceTables } from './source-tables.ts';
+import { keyRange, signedKey } from './store-order.ts';
+import { openChangeStream } from './stream.ts';
 
-const CAPABILITIES: Capabilities = {
-  ranges: true,
-  blockRanges: false,
-  changes: false,
-  totalOrder: false,
-  beforeImages: false,
-  rowVersions: false,
-};
-
-/** Bytes that the rows of one point read may take together; one row is never too large. */
-const POINT_BYTES_MAX = 64 * 1024 * 1024;
-const POINT_CONNECTIONS = 2;
-
-export interface MysqlOptions {
-  readonly jobs: number;
-  readonly statementTimeoutMs: number;
-}
+/** Numbers by which readers of a log are known to the server: the upper half, which few give to servers. */
+const SERVER_IDS = [2 ** 31, 2 ** 32 - 1] as const;
+const HEARTBEAT_MS = 1000;
 
 /** Opens a MySQL (8.0 and later) or MariaDB (10.6 and later) site. Throws as openSession does. */
 export async function connectMysql(
   address: SiteAddress,
-  options: MysqlOptions,
+  options: ReadOptions,
   signal: AbortSignal,
 ): Promise<MysqlConnector> {
   const target = connectTarget(address);
@@ -71,157 +74,217 @@ export async function connectMysql(
   }
 }
 
-/** One MySQL or MariaDB server, seen from one database. */
-export class MysqlConnector implements Connector {
-  readonly engine: 'mysql' | 'mariadb';
-  readonly capabilities = CAPABILITIES;
-  readonly #control: ControlSession<Session>;
-  readonly #readers: ReaderPool;
-  readonly #points: ReaderPool;
-  readonly #headMemory: HeadMemory = newHeadMemory();
-  #lineage: Lineage | null = null;
+/** One MySQL or MariaDB server, seen from one database, with its log. */
+export class MysqlConnector extends BaseConnector implements LedgerSite {
+  readonly #target: ConnectTarget;
+  /** Transactions of which this site's streams have not seen all: StreamOptions.torn. */
+  readonly #torn = new Set<string>();
+  #followed: Followed | null = null;
 
   constructor(
     engine: 'mysql' | 'mariadb',
     target: ConnectTarget,
     control: ControlSession<Session>,
-    options: MysqlOptions,
+    options: ReadOptions,
   ) {
-    this.engine = engine;
-    this.#control = control;
-    this.#readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
-    this.#points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
+    super(engine, target, control, options);
+    this.#target = target;
   }
 
-  identify(signal: AbortSignal): Promise<Identity> {
-    return this.#control.use(signal, (session) => readIdentity(session, signal));
+  streamChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
+    return this.#stream(request, false, signal);
   }
 
-  /** Also learns the lineage that `applied` of the candidate is told in. */
-  async relateTo(primary: Connector, signal: AbortSignal): Promise<Relation> {
-    if (!(primary instanceof MysqlConnector)) {
-      return {
-        kind: 'none',
-        code: 'TP-UNRELATED',
-        message: `the primary is no ${this.engine} but ${primary.engine}`,
-      };
-    }
-    if (primary === this) {
-      return { kind: 'none', code: 'TP-SAME-SERVER', message: 'primary and candidate are one connection' };
-    }
-    const { relation, lineage } = await this.#control.use(signal, (ours) =>
-      primary.#control.use(signal, (theirs) => relateSites(ours, theirs, signal)),
-    );
-    // Asked about a stranger, a replica still knows whose log it applies.
-    if (relation.kind !== 'none') this.#lineage = lineage;
-    return relation;
+  /** What a replica wrote itself and what came to it, in its own log. */
+  ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
+    return this.#stream(request, true, signal);
   }
 
-  preflight(signal: AbortSignal): Promise<readonly Finding[]> {
-    return this.#control.use(signal, (session) => readFindings(session, () => true, this.#lineage, signal));
+  followedSource(signal: AbortSignal): Promise<FollowedSource> {
+    return this.control.use(signal, (session) => readFollowedSource(session, signal));
   }
 
-  describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
-    return this.#control.use(signal, (session) =>
-      describeTables(session, (schema, table) => matches(selection, schema, table), signal),
-    );
+  signedKey(table: StreamedTable): readonly KeyOrder[] {
+    return signedKey(table);
   }
 
-  /** A replica has a log of its own, which says nothing of the pair. */
-  async head(signal: AbortSignal): Promise<HeadReading> {
-    if (this.#lineage !== null) {
-      throw new TwinproofError('TP-ROLES', { message: 'a replica has no head: it is the candidate' });
-    }
-    return this.#control.use(signal, (session) => readHead(session, signal, this.#headMemory));
+  sourceTables(
+    selection: TableSelection,
+    pair: PairKind,
+    signal: AbortSignal,
+  ): Promise<readonly SourceTable[]> {
+    return this.control.use(signal, (session) => readSourceTables(session, selection, pair, signal));
   }
 
-  applied(signal: AbortSignal): Promise<AppliedReading> {
-    return this.#control.use(signal, (session) => readApplied(session, this.#lineage, signal));
+  witness(signal: AbortSignal): Promise<WitnessReading> {
+    return this.control.use(signal, (session) => readWitness(session, signal));
   }
 
-  comparePositions(a: Position, b: Position): PositionOrder {
-    return comparePositions(a, b);
+  commitsVisible(signal: AbortSignal): Promise<void> {
+    return this.control.use(signal, (session) => waitForCommits(session, signal));
   }
 
-  async planRanges(shape: RowShape, options: PlanOptions, signal: AbortSignal): Promise<readonly Range[]> {
-    signal.throwIfAborted();
-    this.#readers.demandOpen();
-    return planRanges(shape, options, this.#probing(signal));
+  planLeaf(
+    table: SourceTable,
+    shape: RowShape,
+    options: PlanOptions,
+    signal: AbortSignal,
+  ): Promise<readonly Range[]> {
+    return planLeaf(table, shape, options, this.probing(signal));
   }
 
-  splitRange(shape: RowShape, range: Range, signal: AbortSignal): Promise<readonly Range[]> {
-    return splitRange(shape, range, this.#probing(signal));
-  }
-
-  #probing(signal: AbortSignal): ProbeSessions {
-    return {
-      read: (query, sink) => this.#read(this.#points, query, sink, signal),
-      ask: (sql) => this.#control.use(signal, (session) => session.rows(sql, [], signal)),
-    };
-  }
-
-  readRange(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<void> {
+  async readSnapshot(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<SnapshotReading> {
     const query = rangeQuery(read.shape, read.range);
-    return this.#readers.read({ ...query, parameters: [], onSnapshot: read.onSnapshot }, sink, signal);
+    const [snapshot] = await this.#withSnapshot(signal, (onSnapshot) =>
+      this.readers.read(rawRead(query, both(onSnapshot, read.onSnapshot)), sink, signal),
+    );
+    return snapshot;
   }
 
-  async readRows(
+  async readRowsSnapshot(
     shape: RowShape,
     keys: readonly Uint8Array[],
-    access: 'index' | 'heap',
     signal: AbortSignal,
-  ): Promise<readonly FoundRow[]> {
-    if (keys.length === 0) return [];
+  ): Promise<{ readonly rows: readonly FoundRow[]; readonly snapshot: SnapshotReading }> {
+    const [snapshot, rows] = await this.#withSnapshot(signal, () =>
+      this.readRows(shape, keys, 'index', signal),
+    );
+    return { rows, snapshot };
+  }
+
+  async follow(source: FollowedSource, signal: AbortSignal): Promise<void> {
+    this.#followed = await this.control.use(signal, (session) => readFollowed(session, source, signal));
+    this.lineage = this.#followed.lineage;
+  }
+
+  incarnation(signal: AbortSignal): Promise<string> {
+    return this.control.use(signal, (session) => readIncarnation(session, signal));
+  }
+
+  keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null {
+    return keyRange(shape, from, to);
+  }
+
+  readRangeBracketed(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<Bracket | null> {
+    const query = rangeQuery(read.shape, read.range);
+    return this.#bracketed(this.readers, [query], sink, read.onSnapshot, signal);
+  }
+
+  async readRowsBracketed(
+    shape: RowShape,
+    keys: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly FoundRow[]; readonly bracket: Bracket | null }> {
     const asked = new AskedKeys(keys);
     const sink = new BodySink(keys.length === 1 ? Infinity : POINT_BYTES_MAX);
-    for (const query of pointQueries(shape, keys, access)) {
-      await this.#read(this.#points, query, sink, signal);
-    }
-    return sink.bodies.flatMap((body) => asked.rowOf(body, shape) ?? []);
+    const queries = keys.length === 0 ? [] : pointQueries(shape, keys, 'index');
+    const bracket = await this.#bracketed(this.points, queries, sink, undefined, signal);
+    return { rows: sink.bodies.flatMap((body) => asked.rowOf(body, shape) ?? []), bracket };
   }
 
-  #read(pool: ReaderPool, query: RowQuery, sink: RowSink, signal: AbortSignal): Promise<void> {
-    return pool.read({ ...query, parameters: [] }, sink, signal);
+  /** Rows do not say who wrote them. */
+  writtenWhen(): null {
+    return null;
   }
 
-  /** Rows have no versions here: `writers` is always empty. */
-  commitsPending(_: readonly string[], signal: AbortSignal): Promise<'none' | 'pending' | 'unknown'> {
-    return this.#control.use(signal, (session) => readCommitsPending(session, signal));
+  pendingLog(signal: AbortSignal): Promise<PendingLog> {
+    return this.control.use(signal, (session) => readPendingLog(session, this.#followed, signal));
   }
 
-  markNow(signal: AbortSignal): Promise<string> {
-    return this.#control.use(signal, (session) => readMark(session, signal));
+  /** GTIDs say nothing of bytes. */
+  bytesBetween(a: Position, b: Position): bigint | null {
+    return this.comparePositions(a, b) === 'equal' ? 0n : null;
   }
 
-  /**
-   * No rows where the log shows that the table was not written to, else the keys of all rows: which of them were written
-   * the server cannot tell. Where they are too many the sink ends the read.
-   */
-  async readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
-    const written = await this.#control.use(signal, (session) =>
-      mayBeWritten(session, mark, shape.table, signal),
-    );
-    if (written) await this.#read(this.#readers, keysQuery(shape), sink, signal);
+  /** There are no timelines. */
+  forks(): Promise<readonly Position[]> {
+    return Promise.resolve([]);
   }
 
-  async describeKeys(
-    shape: RowShape,
-    keys: readonly Uint8Array[],
+  originPosition(origin: BeginEvent['origin']): Position | null {
+    return originPosition(this.#followed, origin);
+  }
+
+  ledgerSetup(_: TableSelection, role: string | null, signal: AbortSignal): Promise<LedgerSetup> {
+    return this.control.use(signal, (session) => readLedgerSetup(session, role, signal));
+  }
+
+  #stream(request: ChangeRequest, own: boolean, signal: AbortSignal): Promise<ChangeStream> {
+    const serverId = (): number => randomInt(...SERVER_IDS);
+    const options = { serverId, heartbeatMs: HEARTBEAT_MS, own, torn: this.#torn };
+    return openChangeStream(this.#target, options, request, signal);
+  }
+
+  /** What is visible is asked before the read, the head when its snapshot stands. */
+  async #withSnapshot<T>(
     signal: AbortSignal,
-  ): Promise<readonly Readonly<Record<string, string>>[]> {
-    signal.throwIfAborted();
-    return Promise.resolve(describeKeys(shape, keys));
+    read: (onSnapshot: () => void) => Promise<T>,
+  ): Promise<readonly [SnapshotReading, T]> {
+    const { control, lineage } = this;
+    if (lineage !== null) {
+      throw new TwinproofError('TP-ROLES', { message: 'a replica is no primary: it is the candidate' });
+    }
+    const visible = await control.use(signal, (session) => readVisibleNow(session, signal));
+    const head = (): Promise<Position> => control.use(signal, (session) => readLogEnd(session, signal));
+    const [until, rows] = await during(read, head);
+    return [{ visible, until }, rows];
   }
 
-  lag(signal: AbortSignal): Promise<LagFacts> {
-    return this.#control.use(signal, (session) => readLag(session, this.#lineage, signal));
+  /** MariaDB says within the snapshot what it has; MySQL before it and after it. */
+  async #bracketed(
+    pool: ReaderPool,
+    queries: Iterable<RowQuery>,
+    sink: RowSink,
+    onSnapshot: (() => void) | undefined,
+    signal: AbortSignal,
+  ): Promise<Bracket | null> {
+    const followed = this.#followed;
+    if (followed === null) {
+      throw new TwinproofError('TP-BUG', { message: 'a candidate was read that follows nobody yet' });
+    }
+    if (this.engine === 'mariadb') {
+      const look = async (session: Session): Promise<Bracket | null> => {
+        onSnapshot?.();
+        return readPlaceInSnapshot(session, followed, signal);
+      };
+      return pool.readInSnapshot(rawReads(queries), sink, look, signal);
+    }
+    return this.control.use(signal, async (session) => {
+      const end = await openBracket(session, followed, signal);
+      const look = async (): Promise<Bracket | null> => {
+        onSnapshot?.();
+        return end();
+      };
+      return pool.readInSnapshot(rawReads(queries), sink, look, signal);
+    });
   }
+}
 
-  readiness(signal: AbortSignal, options: ReadinessOptions = {}): Promise<ReadinessFacts> {
-    return this.#control.use(signal, (session) => readFacts(session, signal, options));
-  }
+function rawRead(query: RowQuery, onSnapshot?: () => void): Parameters<ReaderPool['read']>[0] {
+  return { ...query, parameters: [], onSnapshot };
+}
 
-  async close(): Promise<void> {
-    await Promise.all([this.#control.close(), this.#readers.close(), this.#points.close()]);
-  }
+function* rawReads(queries: Iterable<RowQuery>): Generator<Parameters<ReaderPool['read']>[0]> {
+  for (const query of queries) yield rawRead(query);
+}
+
+/** Does `work` when the snapshot of a read stands, and gives both outcomes. Throws what either throws. */
+async function during<T, U>(
+  read: (onSnapshot: () => void) => Promise<T>,
+  work: () => Promise<U>,
+): Promise<readonly [U, T]> {
+  let working: Promise<U> | null = null;
+  const rows = await read(() => {
+    working = work();
+    // Awaited below; a failure before that must not count as one that nobody handles.
+    working.catch(() => undefined);
+  });
+  return [await (working ?? work()), rows];
+}
+
+function both(first: () => void, second: (() => void) | undefined): () => void {
+  return () => {
+    first();
+    second?.();
+  };
 }

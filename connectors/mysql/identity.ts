@@ -52,23 +52,35 @@ export async function readIdentity(session: Session, signal: AbortSignal): Promi
     signal,
   );
   const writable = isWritable(variables);
-  const systemId = systemIdOf(variables);
-  const [serverId, where] = [variables.get('server_id') ?? '0', placeOf(variables)];
+  const serverId = variables.get('server_id') ?? '0';
   return {
     engine: session.flavor,
     version: session.versionText,
-    systemId,
-    // A copy of a data folder keeps the UUID, and starts in another second, on another host or at another port.
-    instance: `${systemId}/${moment.started ?? ''}/${serverId}/${where}`,
+    systemId: systemIdOf(variables),
+    instance: instanceOf(variables, moment),
     timeline: null,
     role: await readRole(session, writable, signal),
     writable,
     database: moment.database ?? '',
     databases: databases.map(({ name }) => name),
-    address: where,
+    address: placeOf(variables),
     serverTime: moment.serverTime,
     serverId,
   };
+}
+
+/** Which running server it is, and the connected database; much less to ask for than a whole identity. */
+export async function readInstance(session: Session, signal: AbortSignal): Promise<string> {
+  const variables = await readVariables(session, NAMES, signal);
+  const moment = await readMoment(session, signal);
+  return `${instanceOf(variables, moment)}/${moment.database ?? ''}`;
+}
+
+/** A copy of a data folder keeps the UUID, and starts in another second, on another host or at another port. */
+function instanceOf(variables: Variables, { started }: MomentRow): string {
+  return [systemIdOf(variables), started ?? '', variables.get('server_id') ?? '0', placeOf(variables)].join(
+    '/',
+  );
 }
 
 /** Applications can write. A role with SUPER or CONNECTION_ADMIN can also where only read_only is set. */

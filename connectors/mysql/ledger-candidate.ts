@@ -15,7 +15,7 @@ import {
   upToFirstHole,
   withHolesFilled,
 } from './gtid-history.ts';
-import { type MysqlIdentity, readIdentity } from './identity.ts';
+import { type MysqlIdentity, readIdentity, readInstance } from './identity.ts';
 import { type Lineage, readExecuted, readLag, readList } from './positions.ts';
 import { type Channel, nameOfChannel, readChannels } from './relation-channels.ts';
 import { ownPastOf, readState } from './relation-mariadb.ts';
@@ -134,6 +134,16 @@ function strangerMessage(session: Session, source: FollowedSource, channels: rea
     return `${nameOfChannel(channel)} reads from ${server} at ${channel.sourceHost}:${channel.sourcePort}`;
   });
   return `no channel of ${session.target.label} brings the log of the ledger’s primary (${source.systemId}): ${listed.join('; ')}`;
+}
+
+/**
+ * What tells this candidate from any other that could stand in its place: who it is, and when it was started. A copy of
+ * it starts at another moment, and so does itself after a restart, which voids proofs: nothing that a server says of itself
+ * tells a restart from the start of a copy of its folder. What is written to it while it runs, and a dump that is loaded
+ * into it, is in its own log, or that log has a gap (ownChanges).
+ */
+export function readIncarnation(session: Session, signal: AbortSignal): Promise<string> {
+  return readInstance(session, signal);
 }
 
 /** Both ends of what a set of MySQL says, in the primary's order; equal where nothing is applied out of order. */

@@ -2,9 +2,9 @@ import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.
 import { throwIfInterrupted } from '../../src/connector/interruption.ts';
 import type { FollowedSource, SourceTable, WitnessReading } from '../../src/connector/ledger-sites.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { type Pending, pendingUpTo, readCommitsPending } from './commits.ts';
+import { type Pending, pendingUpTo, readCommitsPending, readOwned } from './commits.ts';
 import { parseGtids } from './gtid-list.ts';
-import { isSubset, parseGtidSet } from './gtid-set.ts';
+import { formatGtidSet, isSubset, parseGtidSet, unite } from './gtid-set.ts';
 import { readIdentity } from './identity.ts';
 import { planRanges } from './plan.ts';
 import { readExecuted, readList, readLogEnd } from './positions.ts';
@@ -94,13 +94,25 @@ export async function planLeaf(
  */
 export async function readFollowedSource(session: Session, signal: AbortSignal): Promise<FollowedSource> {
   const { engine, systemId, serverId, database, address } = await readIdentity(session, signal);
-  const name = session.flavor === 'mysql' ? 'gtid_executed' : 'gtid_binlog_state';
-  const [row] = await session.rows<{ gtids: string }>(`SELECT @@global.${name} AS gtids`, [], signal);
-  const gtids = (row?.gtids ?? '').replace(/\s+/g, '');
+  const gtids = await readHistory(session, signal);
   return {
     engine,
     systemId,
     timeline: null,
     details: { database, serverId, address: address ?? '', gtids, heldBackBy: '' },
   };
+}
+
+/** For historyOf. On MySQL with what is being committed, so that no number looks as if nobody would ever have it. */
+async function readHistory(session: Session, signal: AbortSignal): Promise<string> {
+  if (session.flavor === 'mysql') {
+    const owned = await readOwned(session, signal);
+    return formatGtidSet(unite(owned, await readExecuted(session, signal)));
+  }
+  const [row] = await session.rows<{ gtids: string }>(
+    'SELECT @@global.gtid_binlog_state AS gtids',
+    [],
+    signal,
+  );
+  return (row?.gtids ?? '').replace(/\s+/g, '');
 }

@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
+import { parsePosition } from '../../connectors/mysql/gtid.ts';
+import { parseUrl } from '../../src/config/url.ts';
+import type { FollowedSource } from '../../src/connector/ledger-sites.ts';
+import type { RowShape } from '../../src/connector/contract.ts';
+import type { Position } from '../../src/connector/position.ts';
+import { fieldsOf } from '../../src/row/stream.ts';
+import { shapeOf } from '../../src/ledger/shape.ts';
+import { DigestSink } from '../../src/service/digest-sink.ts';
+import { RowDigester, xxh64Digest } from '../../src/ledger/row-digest.ts';
+import { until } from './harness/cli.ts';
+import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
+import { describeMysql } from './harness/mysql-suite.ts';
+
+const SCHEMA = `CREATE TABLE counter (id int PRIMARY KEY, n bigint NOT NULL);
+  CREATE TABLE account (id bigint PRIMARY KEY, owner varchar(40), KEY (owner));
+  CREATE TABLE named (name varchar(40) CHARACTER SET latin1 PRIMARY KEY, v int);
+  CREATE TABLE keyless (v int);
+  CREATE TABLE odd (a smallint unsigned, b binary(4), c varbinary(10), PRIMARY KEY (a, b, c));
+  CREATE TABLE aria_or_myisam (id int PRIMARY KEY) ENGINE = MyISAM;
+  INSERT INTO counter VALUES (1, 0);
+  INSERT INTO account VALUES (-5, 'a'), (-1, 'b'), (0, 'c'), (300, 'd'), (70000, 'e');
+  INSERT INTO odd VALUES (1, 'aaaa', 'x'), (256, 'aaaa', 'x'), (2, 'bbbb', ''), (2, 'bbbb', 'y')`;
+/** Has what `preflight --sql` says that watch needs, and nothing else. */
+const WATCHER = { user: 'watcher', password: 'watcher-s3cret' };
+const ALL = { include: ['*'], exclude: [] };
+const signal = new AbortController().signal;
+
+await describeMysql('a %s site under a ledger', (flavor) => {
+  let pair: MysqlPair;
+  let primary: MysqlConnector;
+  let candidate: MysqlConnector;
+  let source: FollowedSource;
+
+  const connect = (site: 'source' | 'replica'): Promise<MysqlConnector> =>
+    connectMysql(
+      parseUrl(pair[site].url(WATCHER.user, pair.database, WATCHER.password), 'secret').address,
+      { jobs: 2, statementTimeoutMs: 60_000 },
+      signal,
+    );
+
+  const shape = async (site: MysqlConnector, name: string): Promise<RowShape> => {
+    const [described] = await site.describeTables({ include: [name], exclude: [] }, signal);
+    const found = (await primary.sourceTables({ include: [name], exclude: [] }, 'logical', signal))[0]?.table;
+    if (described === undefined || found == null) throw new Error(`there is no ${name}`);
+    const answer = shapeOf(found, described, 'logical', 'candidate');
+    if (answer.shape === null) throw new Error(answer.problem);
+    return answer.shape;
+  };
+
+  beforeAll(async () => {
+    pair = await createMysqlPair({ flavor, schema: SCHEMA });
+    const root = await connectMysql(
+      parseUrl(pair.source.url('root', pair.database), 'secret').address,
+      { jobs: 1, statementTimeoutMs: 60_000 },
+      signal,
+    );
+    const rootThere = await connectMysql(
+      parseUrl(pair.replica.url('root', pair.database), 'secret').address,
+      { jobs: 1, statementTimeoutMs: 60_000 },
+      signal,
+    );
+    const [here, there] = [
+      await root.ledgerSetup(ALL, WATCHER.user, signal),
+      await rootThere.ledgerSetup(ALL, WATCHER.user, signal),
+    ];
+    await Promise.all([root.close(), rootThere.close()]);
+    const unlock = flavor === 'mariadb' ? ' ACCOUNT UNLOCK' : '';
+    await pair.write(`${here.sql}\nALTER USER ${WATCHER.user} IDENTIFIED BY '${WATCHER.password}'${unlock}`);
+    await pair.write(there.sql);
+    const mends = [here, there].map(({ findings }) => findings.map(({ sql = '' }) => sql).join('\n'));
+    await pair.source.sql(mends[0] ?? '');
+    await pair.replica.sql(mends[1] ?? '');
+    primary = await connect('source');
+    candidate = await connect('replica');
+    source = await primary.followedSource(signal);
+    await candidate.follow(source, signal);
+  });
+
+  afterAll(async () => {
+    await Promise.allSettled([primary?.close(), candidate?.close()]);
+    await pair?.destroy();
+  });
+
+  it('has all that it needs once the printed SQL was run', async () => {
+    for (const site of [primary, candidate]) {
+      const { sql, findings } = await site.ledgerSetup(ALL, null, signal);
+      expect({ sql, blocks: findings.filter(({ severity }) => severity === 'block') }).toEqual({
+        sql: '',
+        blocks: [],
+      });
+    }
+  });
+
+  it('names the tables that the log cannot be followed of', async () => {
+    const tables = await primary.sourceTables(ALL, 'logical', signal);
+    const unfollowed = tables.filter((table) => table.unfollowed !== null).map(({ leaf }) => leaf);
+    expect(unfollowed).toEqual(['bank.aria_or_myisam', 'bank.keyless']);
+    for (const { unfollowed: why, table } of tables) expect(table === null).toBe(why !== null);
+  });
+
+  it('gives a table another fingerprint when it is redefined, and not when it is emptied', async () => {
+    const print = async (): Promise<string | undefined> =>
+      (await primary.sourceTables({ include: ['named'], exclude: [] }, 'logical', signal))[0]?.fingerprint;
+    const first = await print();
+    await pair.source.sql('TRUNCATE TABLE named', [], pair.database);
+    expect(await print()).toBe(first);
+    await pair.source.sql('ALTER TABLE named ADD COLUMN w int DEFAULT 7', [], pair.database);
+    expect(await print()).not.toBe(first);
+    await pair.caughtUp();
+  });
+
+  it('says what a read of the primary has: what it names as visible is in it, and all that is in it lies before its end', async () => {
+    const account = await shape(primary, 'account');
+    const before = await primary.witness(signal);
+    await pair.source.sql(`INSERT INTO account VALUES (1, 'x')`, [], pair.database);
+    const head = await primary.witness(signal);
+    const [range] = await primary.planLeaf(
+      (await primary.sourceTables({ include: ['account'], exclude: [] }, 'logical', signal))[0] ?? never(),
+      account,
+      { kind: 'block', rowsMax: 1000, bytesMax: 1e6 },
+      signal,
+    );
+    const sink = new DigestSink(new RowDigester(xxh64Digest), account.keyFields);
+    const { visible, until: end } = await primary.readSnapshot(
+      { shape: account, range: range ?? never() },
+      sink,
+      signal,
+    );
+    expect(sink.rows).toHaveLength(6);
+    expect(['equal', 'after']).toContain(primary.comparePositions(end, head.position));
+    expect(visible(newestId(head.position))).toBe(true);
+    expect(visible(nextId(head.position))).toBe(false);
+    expect(primary.comparePositions(before.position, head.position)).toBe('before');
+    const clock = Date.now() * 1000;
+    expect(Math.abs(Number(head.timeUs) - clock)).toBeLessThan(120_000_000);
+  });
+
+  it('reads a moving replica between two positions of the primary', async () => {
+    const counter = await shape(candidate, 'counter');
+    const [start] = await pair.source.sql('SELECT n FROM counter', [], pair.database);
+    const first = BigInt(String(start?.['n']));
+    const offset = numberOf((await primary.witness(signal)).position) - first;
+    const writer = await pair.source.connect({ database: pair.database });
+    const stop = new AbortController();
+    const load = (async () => {
+      while (!stop.signal.aborted) await writer.query('UPDATE counter SET n = n + 1');
+    })();
+    try {
+      const identity = Buffer.from([0, 0, 0, 4, 1, 0, 0, 0]);
+      let moved = first;
+      const end = Date.now() + 60_000;
+      for (let read = 0; read < 60 || (moved <= first && Date.now() < end); read++) {
+        const { rows, bracket } = await candidate.readRowsBracketed(counter, [identity], signal);
+        const value = fieldsOf(rows[0]?.row ?? never())[1] ?? never();
+        const n = Buffer.from(value).readBigInt64LE();
+        if (bracket === null) throw new Error('no bracket');
+        const [low, high] = [numberOf(bracket.atLeast) - offset, numberOf(bracket.atMost) - offset];
+        expect(n).toBeGreaterThanOrEqual(low);
+        expect(n).toBeLessThanOrEqual(high);
+        expect(low === high || flavor === 'mysql').toBe(true);
+        moved = n;
+      }
+      expect(moved).toBeGreaterThan(first);
+    } finally {
+      stop.abort();
+      await load;
+      await writer.end();
+    }
+    await pair.caughtUp();
+    const { applied, received, bytes } = await candidate.pendingLog(signal);
+    const { position } = await primary.witness(signal);
+    expect({ applied, received, bytes }).toEqual({ applied: position, received: position, bytes: 0n });
+  });
+
+  it('cuts a replica’s rows by keys in the order of the ledger', async () => {
+    const order = async (name: string): Promise<boolean> =>
+      candidate.keyRange(await shape(candidate, name), null, null) !== null;
+    expect(await order('account')).toBe(true);
+    expect(await order('odd')).toBe(true);
+    expect(await order('named')).toBe(false);
+    const account = await shape(candidate, 'account');
+    const identity = (id: bigint): Buffer => {
+      const bytes = Buffer.alloc(12);
+      bytes.writeInt32BE(8);
+      bytes.writeBigInt64LE(id, 4);
+      return bytes;
+    };
+    const range = candidate.keyRange(account, identity(-1n), identity(300n));
+    const sink = new DigestSink(new RowDigester(xxh64Digest), account.keyFields);
+    await candidate.readRangeBracketed({ shape: account, range: range ?? never() }, sink, signal);
+    expect(sink.rows.map(({ identity: found }) => Buffer.from(found).readBigInt64LE(4))).toEqual([
+      -1n,
+      0n,
+      1n,
+    ]);
+  });
+
+  it('is another incarnation after a restart, and refuses to follow when its replication was reset', async () => {
+    const before = await candidate.incarnation(signal);
+    expect(await candidate.incarnation(signal)).toBe(before);
+    await pair.replica.kill();
+    await pair.replica.start();
+    const again = await connect('replica');
+    try {
+      expect(await again.incarnation(signal)).not.toBe(before);
+      await pair.stopReplica();
+      await until(async () => (await again.follow(source, signal), true), 'it is still a replica', 30_000);
+      await pair.replica.sql(flavor === 'mysql' ? 'RESET REPLICA ALL' : 'RESET SLAVE ALL');
+      await expect(again.follow(source, signal)).rejects.toMatchObject({ code: 'TP-ROLES' });
+    } finally {
+      await again.close();
+    }
+  });
+});
+
+/** Of the one source or domain that a test pair has: how many transactions. */
+function numberOf(position: Position): bigint {
+  const parsed = parsePosition(position);
+  if (parsed.kind === 'set') return [...parsed.set.values()][0]?.[0]?.[1] ?? 0n;
+  return parsed.kind === 'list' ? ([...parsed.list.values()][0]?.sequence ?? 0n) : 0n;
+}
+
+function newestId(position: Position, step = 0n): string {
+  const parsed = parsePosition(position);
+  if (parsed.kind === 'set') return `${[...parsed.set.keys()][0] ?? ''}:${numberOf(position) + step}`;
+  if (parsed.kind !== 'list') return never();
+  const [[domain, { server }] = never()] = [...parsed.list];
+  return `${domain}-${server}-${numberOf(position) + step}`;
+}
+
+function nextId(position: Position): string {
+  return newestId(position, 1n);
+}
+
+function never(): never {
+  throw new Error('this is not there');
+}
