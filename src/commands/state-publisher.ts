@@ -17,8 +17,8 @@ import {
 import { REAL_TIMING } from './timing.ts';
 import { toolVersion } from './version.ts';
 
-/** How often the rows and the readiness of the candidates are judged: lag is looked at more often. */
-const JUDGE_EVERY_MS = 30_000;
+/** The rows and the readiness of the candidates are judged at every third writing: lag is looked at for each. */
+const WRITINGS_PER_VERDICT = 3;
 /** Writings that may be missed before the system counts as not watched. */
 const MISSED_MAX = 3;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -55,7 +55,7 @@ export class StatePublisher {
     // A verdict may take its time, and nobody is to look unwatched meanwhile.
     await Promise.all([
       this.#every(this.#parts.state.every, signal, () => this.#publish(signal)),
-      this.#every(JUDGE_EVERY_MS, signal, () => this.#judge(signal)),
+      this.#every(this.#parts.state.every * WRITINGS_PER_VERDICT, signal, () => this.#judge(signal)),
     ]);
   }
 

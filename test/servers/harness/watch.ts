@@ -40,6 +40,8 @@ export interface WatchedSites {
   readonly scrub?: string;
   readonly slot?: string;
   readonly retention?: string;
+  /** More of the file, whole lines of YAML. */
+  readonly more?: string;
 }
 
 /** A configuration with one system `bank`, and a ledger, in a folder of its own. */
@@ -68,7 +70,7 @@ export class WatchFolder {
       this.config,
       `systems:\n  bank:\n    primary: { url: "${primary.url(database)}", slot: ${slot}, allowUnboundedWal: true }\n` +
         `    candidates:\n${listed.join('')}    policy: ${policy}\n    scrub: ${scrub}\n` +
-        `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'} }\n`,
+        `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'} }\n${sites.more ?? ''}`,
     );
   }
 

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runBoard } from '../../src/commands/board.ts';
+import { runMetrics } from '../../src/commands/metrics.ts';
+import { runWatch } from '../../src/commands/watch.ts';
+import type { Cluster } from '../../src/demo/cluster.ts';
+import { createStandby } from '../../src/demo/cluster-standby.ts';
+import { statePath } from '../../src/state/file.ts';
+import { stateSchema, type SystemState } from '../../src/state/schema.ts';
+import { prepareStream } from './harness/change-stream.ts';
+import { expectCalm, expectShown, missingChromium, TestBrowser } from './harness/chromium.ts';
+import { until } from './harness/cli.ts';
+import { Command } from './harness/command.ts';
+import { ServerSet } from './harness/server-set.ts';
+import { WatchFolder } from './harness/watch.ts';
+
+const WAIT_MS = 45_000;
+const servers = new ServerSet();
+const commands: Command[] = [];
+let primary: Cluster;
+let standby: Cluster;
+let folder: WatchFolder;
+const missing = await missingChromium();
+
+beforeAll(async () => {
+  primary = await servers.cluster();
+  await primary.sql(`CREATE TABLE account (id int PRIMARY KEY, amount int);
+    INSERT INTO account SELECT i, i FROM generate_series(1, 2000) i`);
+  await prepareStream(primary, 'TABLE account');
+  standby = servers.add(await createStandby(primary));
+  folder = new WatchFolder({
+    primary,
+    candidates: { gasan: standby },
+    policy: '{ rpo: 30s, maxTail: 30s }',
+    more: 'state: { every: 1s }\n',
+  });
+});
+
+afterAll(async () => {
+  for (const command of commands) await command.stop();
+  await servers.end();
+  folder.remove();
+});
+
+function published(): SystemState | null {
+  try {
+    const file = statePath(path.join(folder.path, 'ledger-state'), 'bank');
+    return stateSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+function started(command: Command): Command {
+  commands.push(command);
+  return command;
+}
+
+async function metrics(): Promise<string> {
+  const command = new Command((io) =>
+    runMetrics({ config: folder.config, out: null, format: 'prometheus' }, io),
+  );
+  await command.ended;
+  return command.stdout;
+}
+
+describe('watch and board', () => {
+  it('publish how a system stands, and unknown as soon as the standby is paused or the watch is gone', async () => {
+    const watch = started(
+      new Command((io) =>
+        runWatch(
+          {
+            config: folder.config,
+            systems: [],
+            once: false,
+            timeoutMs: null,
+            statementTimeoutMs: 60_000,
+            quiet: true,
+            format: 'text',
+          },
+          io,
+        ),
+      ),
+    );
+    await until(
+      () => published()?.candidates[0]?.verdict?.integrity === 'same',
+      'the standby is proven',
+      WAIT_MS,
+    );
+    const state = published();
+    expect(state).toMatchObject({
+      system: 'bank',
+      pair: 'physical',
+      problem: null,
+      primary: { state: 'alive' },
+      candidates: [{ name: 'gasan', silence: null, rows: { unprovenTables: 0, differences: 0 } }],
+    });
+    // What would be lost if the primary were: an assumption, and bounded.
+    expect(state?.candidates[0]?.outlook).toMatchObject({ mode: 'failover', loss: { kind: 'bounded' } });
+    await until(() => published()?.candidates[0]?.lag?.total.ms === 0, 'the lag is known', WAIT_MS);
+    const board = started(new Command((io) => runBoard({ config: folder.config, port: 0 }, io)));
+    await until(() => /board at \S+/.test(board.stderr), 'the board listens', WAIT_MS);
+    const url = /board at (\S+)/.exec(board.stderr)?.[1] ?? '';
+    expect(await metrics()).toContain('twinproof_recovery_point_known{system="bank",candidate="gasan"} 1');
+    const browser = missing === null ? await TestBrowser.open() : null;
+    try {
+      const page = await browser?.page();
+      await page?.goto(url);
+      if (page !== undefined) await expectShown(page, '.row[data-system="bank"]', 'every row proven');
+      await standby.sql('SELECT pg_wal_replay_pause()');
+      await primary.sql('UPDATE account SET amount = amount + 1 WHERE id = 7');
+      await until(
+        () => published()?.candidates[0]?.lag?.total.transactions === '1',
+        'the lag shows',
+        WAIT_MS,
+      );
+      if (page !== undefined)
+        await expectShown(page, '.row[data-system="bank"][data-verdict=UNKNOWN]', 'Unknown');
+      await watch.stop();
+      if (page !== undefined) await expectShown(page, '.row[data-system="bank"]', 'has stopped publishing');
+      if (browser !== null) expectCalm(browser, new URL(url).host);
+    } finally {
+      await browser?.close();
+    }
+    const after = await metrics();
+    expect(after).toContain('twinproof_state_fresh{system="bank"} 0');
+    expect(after).not.toContain('twinproof_recovery_point_timestamp_seconds{');
+  }, 240_000);
+});
