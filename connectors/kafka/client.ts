@@ -1,39 +1,41 @@
+import { readFile } from 'node:fs/promises';
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
-import type { Secret } from '../../src/config/secret.ts';
-
-/** Where a Kafka cluster is, and who logs in there. */
-export interface KafkaTarget {
-  /** `host:port` */
-  readonly brokers: readonly string[];
-  /** Null: no TLS. The host name is checked. `ca`: PEM text; null: the authorities of the system. */
-  readonly tls: { readonly ca: string | null } | null;
-  readonly sasl: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-    readonly user: string;
-    readonly password: Secret;
-  } | null;
-}
+import type { KafkaAddress } from '../../src/config/kafka.ts';
+import { messageOf, TwinproofError } from '../../src/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Of one request, within the library; what lasts longer is ours to try again, or to tell. */
 const RETRIES = 4;
 
-export function kafkaClient(target: KafkaTarget): Kafka {
+/** Connects to nothing yet. Throws TP-TLS when the file of the authority cannot be read. */
+export async function kafkaClient({ brokers, tls, sasl }: KafkaAddress): Promise<Kafka> {
   const config: KafkaConfig = {
     clientId: 'twinproof',
-    brokers: [...target.brokers],
+    brokers: [...brokers],
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { retries: RETRIES, initialRetryTime: 200, maxRetryTime: 5000 },
     // Its messages are text for programmers; what matters comes as errors and events.
     logLevel: logLevel.NOTHING,
-    ...(target.tls === null ? {} : { ssl: target.tls.ca === null ? {} : { ca: [target.tls.ca] } }),
+    ...(tls === null ? {} : { ssl: tls.ca === null ? {} : { ca: [await authorityIn(tls.ca)] } }),
   };
-  return new Kafka(target.sasl === null ? config : { ...config, sasl: saslOf(target.sasl) });
+  return new Kafka(sasl === null ? config : { ...config, sasl: saslOf(sasl) });
 }
 
-function saslOf({ mechanism, user, password }: NonNullable<KafkaTarget['sasl']>): SASLOptions {
+async function authorityIn(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new TwinproofError('TP-TLS', {
+      message: `the certificate authority of the brokers cannot be read: ${messageOf(error)}`,
+      hint: 'check `kafka.tls.ca` of the configuration',
+      cause: error,
+    });
+  }
+}
+
+function saslOf({ mechanism, user, password }: NonNullable<KafkaAddress['sasl']>): SASLOptions {
   return { mechanism, username: user, password: password.reveal() };
 }

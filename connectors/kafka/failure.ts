@@ -10,6 +10,12 @@ const REFUSED = new Set([
 ]);
 const LOGIN = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE']);
 const MISSING = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION']);
+/** Of the broker that looks after a group: it is not chosen yet, or still reads what it knows of it. */
+const PASSING = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
 const CAUSES_MAX = 5;
 
 /** An error of kafkajs, of the socket or of a broker as one of ours. What is one of ours already stays. */
@@ -47,6 +53,11 @@ export function kafkaFailure(error: unknown): Error {
   const bug = chain.find(isBug);
   if (bug !== undefined) return bug;
   return new TwinproofError('TP-CONNECTION-LOST', { ...detail, retryable: true });
+}
+
+/** Whether the brokers will answer in a moment. */
+export function isPassing(error: unknown): boolean {
+  return causesOf(error).some((one) => PASSING.has(textOf(one, 'type')));
 }
 
 /** The error, and what it was thrown for: kafkajs wraps errors of retries in `cause` or `originalError`. */

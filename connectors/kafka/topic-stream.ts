@@ -4,7 +4,7 @@ import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { BatchQueue } from './batch-queue.ts';
 import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
-import { kafkaFailure } from './failure.ts';
+import { isPassing, kafkaFailure } from './failure.ts';
 import { parsePosition, type Place, positionText, recordMark } from './position.ts';
 import { TopicEvents } from './topic-events.ts';
 import { type PartitionStart, startingPlaces, type TopicLog } from './topic-log.ts';
@@ -14,19 +14,24 @@ export interface TopicStreamOptions {
   readonly topics: readonly string[];
   /** Debezium's heartbeat topic (`__debezium-heartbeat.PREFIX`); null: there is none. */
   readonly heartbeats: string | null;
-  /** Of consumers; nobody else may use it. Its offsets are those acknowledged, for operators to look at. */
+  /**
+   * What the name of the consumer group begins with: each stream is a group of its own, since where it stands is in its
+   * position, and a group of a process that was killed keeps its member for a while.
+   */
   readonly group: string;
+  /** Ends that name. */
+  readonly random: () => string;
   readonly decoder: DecoderOptions;
   /** How long the brokers may wait for records, in milliseconds. */
   readonly waitMs: number;
 }
 
 const HEARTBEAT_EVERY_MS = 3000;
+const RESTARTS_MAX = 20;
 
 /**
  * Reads change topics from behind `after` (null: from the oldest record that is there). Throws TP-GAP when records after
- * it are no longer to be had or the topic is another, TP-STREAM-SETUP for topics that do not exist or a group that
- * somebody else uses, TP-PERMISSION, TP-AUTH, TP-TLS, TP-UNREACHABLE.
+ * it are no longer to be had or the topic is another, TP-STREAM-SETUP for topics that do not exist, TP-PERMISSION, TP-AUTH, TP-TLS, TP-UNREACHABLE.
  */
 export async function openTopicStream(
   client: Kafka,
@@ -49,9 +54,9 @@ export async function openTopicStream(
       });
     }
     const logs = await startingPlaces(admin, names, stored?.places ?? null);
-    await placeGroup(admin, options.group, logs);
+    const group = `${options.group}-${options.random()}`;
     signal.throwIfAborted();
-    const stream = new TopicStream(client, options, clusterId, logs);
+    const stream = new TopicStream(client, { ...options, group }, clusterId, logs);
     await stream.start(names, signal);
     return stream;
   } catch (error) {
@@ -59,25 +64,6 @@ export async function openTopicStream(
     throw kafkaFailure(error);
   } finally {
     await admin.disconnect().catch(() => undefined);
-  }
-}
-
-/** The group begins where we do. Refused by the brokers while the group has a member. */
-async function placeGroup(
-  admin: ReturnType<Kafka['admin']>,
-  group: string,
-  logs: readonly TopicLog[],
-): Promise<void> {
-  const { groups } = await admin.describeGroups([group]);
-  if (groups.some(({ members }) => members.length > 0)) {
-    throw new TwinproofError('TP-STREAM-SETUP', {
-      message: `the consumer group ${group} has a member: another process reads these topics by its name`,
-      hint: 'one `twinproof watch` a ledger: stop the other process, or give this one a group of its own',
-    });
-  }
-  for (const { topic, partitions } of logs) {
-    const at = partitions.map(({ partition, readFrom }) => ({ partition, offset: String(readFrom) }));
-    await admin.setOffsets({ groupId: group, topic, partitions: at });
   }
 }
 
@@ -96,7 +82,7 @@ class TopicStream implements ChangeStream {
   readonly #behind = new Set<string>();
   /** Partitions of which it is not known yet whether they are still the log that was read. */
   readonly #unchecked = new Set<string>();
-  #acknowledged: Position | null = null;
+  #restarts = 0;
   #closing: Promise<void> | null = null;
   #stopListening = (): void => undefined;
 
@@ -119,7 +105,7 @@ class TopicStream implements ChangeStream {
       groupId: options.group,
       maxWaitTimeInMs: options.waitMs,
       // What breaks is told; whoever reads the stream decides whether to begin again.
-      retry: { retries: 4, initialRetryTime: 200, restartOnFailure: () => Promise.resolve(false) },
+      retry: { retries: 4, initialRetryTime: 200, restartOnFailure: (error) => this.#mayRestart(error) },
     });
     this.batches = { [Symbol.asyncIterator]: () => this.#iterate() };
   }
@@ -132,14 +118,10 @@ class TopicStream implements ChangeStream {
     signal.addEventListener('abort', onAbort, { once: true });
     this.#stopListening = () => signal.removeEventListener('abort', onAbort);
     const { CRASH, GROUP_JOIN } = this.#consumer.events;
-    this.#consumer.on(CRASH, ({ payload }) => this.#queue.fail(kafkaFailure(payload.error)));
-    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
-      const mine = Object.values(payload.memberAssignment).reduce(
-        (sum, partitions) => sum + partitions.length,
-        0,
-      );
-      if (mine < this.#places.size) this.#queue.fail(sharedGroup(this.#options.group));
+    this.#consumer.on(CRASH, ({ payload }) => {
+      if (!payload.restart) this.#queue.fail(kafkaFailure(payload.error));
     });
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(Object.entries(payload.memberAssignment)));
     try {
       await this.#consumer.connect();
       await this.#consumer.subscribe({ topics: [...names], fromBeginning: true });
@@ -156,8 +138,30 @@ class TopicStream implements ChangeStream {
     }
   }
 
-  acknowledge(position: Position): void {
-    this.#acknowledged = position;
+  /** The brokers are busy with the groups' own topic, for a moment: when they started, or when it is made. */
+  #mayRestart(error: Error): Promise<boolean> {
+    if (!isPassing(error) || this.#restarts >= RESTARTS_MAX) return Promise.resolve(false);
+    this.#restarts += 1;
+    return Promise.resolve(!this.#queue.ended);
+  }
+
+  /** The group has no offsets of its own: it begins where we are. */
+  #joined(assigned: readonly (readonly [string, readonly number[]])[]): void {
+    const mine = assigned.reduce((sum, [, partitions]) => sum + partitions.length, 0);
+    if (mine < this.#places.size) this.#queue.fail(sharedGroup(this.#options.group));
+    for (const [topic, partitions] of assigned) {
+      for (const partition of partitions) {
+        const name = `${topic}:${partition}`;
+        const { offset = 0n } = this.#places.get(name) ?? {};
+        const from = this.#unchecked.has(name) ? offset - 1n : offset;
+        this.#consumer.seek({ topic, partition, offset: String(from) });
+      }
+    }
+  }
+
+  /** Brokers keep records for as long as the topic says, whoever has read them. */
+  acknowledge(): void {
+    // Nobody wants to know.
   }
 
   close(): Promise<void> {
@@ -168,8 +172,8 @@ class TopicStream implements ChangeStream {
   async #close(): Promise<void> {
     this.#stopListening();
     this.#queue.end();
-    await this.#commit().catch(() => undefined);
     await this.#consumer.disconnect().catch(() => undefined);
+    await this.#forgetGroup().catch(() => undefined);
   }
 
   async *#iterate(): AsyncGenerator<readonly ChangeEvent[]> {
@@ -220,7 +224,6 @@ class TopicStream implements ChangeStream {
     else this.#behind.delete(name);
     if (this.#behind.size === 0) this.#events.idle();
     await this.#hand(() => payload.heartbeat());
-    await this.#commit();
   }
 
   /** Gives the events away, staying a member of the group meanwhile. */
@@ -265,21 +268,15 @@ class TopicStream implements ChangeStream {
     }
   }
 
-  /** Tells the group how far we are, for those who watch its lag. */
-  async #commit(): Promise<void> {
-    const position = this.#acknowledged;
-    if (position === null) return;
-    this.#acknowledged = null;
-    const places = parsePosition(position)?.places ?? new Map<string, Place>();
-    const offsets = [...places].map(([name, { offset }]) => {
-      const colon = name.lastIndexOf(':');
-      return {
-        topic: name.slice(0, colon),
-        partition: Number(name.slice(colon + 1)),
-        offset: String(offset),
-      };
-    });
-    await this.#consumer.commitOffsets(offsets);
+  /** Without the right to it, the brokers forget the group by themselves (offsets.retention.minutes). */
+  async #forgetGroup(): Promise<void> {
+    const admin = this.#client.admin({ retry: { retries: 0 } });
+    try {
+      await admin.connect();
+      await admin.deleteGroups([this.#options.group]);
+    } finally {
+      await admin.disconnect();
+    }
   }
 }
 
@@ -292,7 +289,8 @@ function otherLog(name: string): TwinproofError {
 
 function sharedGroup(group: string): TwinproofError {
   return new TwinproofError('TP-STREAM-SETUP', {
-    message: `another process joined the consumer group ${group} and was given partitions of ours`,
-    hint: 'one `twinproof watch` a ledger: stop the other process, or give this one a group of its own',
+    message: `somebody else joined the consumer group ${group} and was given partitions of ours`,
+    hint: 'the group is for this process alone; the stream is begun again under another name',
+    retryable: true,
   });
 }

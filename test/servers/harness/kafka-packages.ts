@@ -13,14 +13,15 @@ export interface JavaPackage {
 }
 
 /** Raise it when what is in a folder changes. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
 const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 
 /** A broker in KRaft mode (Java 17) and its command-line programs; the log goes to its standard output. */
 export const KAFKA: JavaPackage = {
   name: 'kafka-4.1.1',
-  coordinates: ['org.apache.kafka:kafka_2.13:4.1.1'],
+  // Without the second one its log goes nowhere.
+  coordinates: ['org.apache.kafka:kafka_2.13:4.1.1', 'org.apache.logging.log4j:log4j-slf4j-impl:2.24.3'],
 };
 
 /** Debezium's engine, which runs a connector without Kafka Connect, with its connectors. */
@@ -29,6 +30,7 @@ export const DEBEZIUM: JavaPackage = {
   coordinates: [
     'io.debezium:debezium-embedded:3.3.1.Final',
     'io.debezium:debezium-connector-postgres:3.3.1.Final',
+    'org.slf4j:slf4j-simple:1.7.36',
   ],
 };
 

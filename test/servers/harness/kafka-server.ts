@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, chown, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import { freePort, tail, writeOwned } from '../../../src/demo/cluster-files.ts';
+import { waitUntil } from '../../../src/demo/cluster-wait.ts';
 import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
 import { serverUser } from '../../../src/demo/server-user.ts';
 import { JavaProcess, JVM, runJava } from './kafka-java.ts';
@@ -17,8 +19,9 @@ import { run } from './mysql-run.ts';
 export type BrokerSettings = Readonly<Record<string, string>>;
 
 /** Raise it when what is in a formatted folder changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
+const ARCHIVE = 'classes.jsa';
 const START_TIMEOUT_MS = 90_000;
 const PORT_ATTEMPTS = 5;
 const POLL_MS = 50;
@@ -110,13 +113,9 @@ export class KafkaServer {
       const controller = await freePort();
       if (first) this.listeningPort = await freePort();
       await this.writeSettings(controller);
-      const args = [
-        ...JVM,
-        '-cp',
-        await classPath(KAFKA),
-        'kafka.Kafka',
-        join(this.home, 'server.properties'),
-      ];
+      const archive = `-XX:SharedArchiveFile=${join(await formatted(), ARCHIVE)}`;
+      const settings = join(this.home, 'server.properties');
+      const args = [...JVM, archive, '-cp', await classPath(KAFKA), 'kafka.Kafka', settings];
       this.server = JavaProcess.launch(args, { home: this.home, log: this.log, user: serverUser() });
       if (await this.ready()) return;
       await this.kill();
@@ -217,19 +216,45 @@ export async function createKafka(settings: BrokerSettings = {}): Promise<KafkaS
   }
 }
 
-/** A folder as StorageTool formats it, which takes as long as a start: made once and copied. */
-function formatted(): Promise<string> {
+/**
+ * A folder as StorageTool formats it, and an archive of the classes that a broker loads, with which it starts in half of
+ * the time: made once.
+ */
+export function formatted(): Promise<string> {
   return cached(`${KAFKA.name}-data-${FORMAT}`, async (draft) => {
+    const [controller, port] = [await freePort(), await freePort()];
     const settings: BrokerSettings = {
       ...DEFAULTS,
-      'controller.quorum.voters': '1@127.0.0.1:1',
-      listeners: 'PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:1',
+      'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
       'log.dirs': join(draft, 'data'),
     };
     const file = join(draft, 'server.properties');
     await writeFile(file, propertiesOf(settings));
     const tool = ['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url')];
-    await runJava('java', [...JVM, '-cp', await classPath(KAFKA), ...tool, '-c', file]);
+    const classes = ['-cp', await classPath(KAFKA)];
+    await runJava('java', [...JVM, ...classes, ...tool, '-c', file]);
+    await run('cp', ['-r', join(draft, 'data'), join(draft, 'kept')], null);
+    const archive = `-XX:ArchiveClassesAtExit=${join(draft, ARCHIVE)}`;
+    const args = [...JVM, archive, ...classes, 'kafka.Kafka', file];
+    const server = JavaProcess.launch(args, { home: draft, log: join(draft, 'kafka.log'), user: null });
+    await waitUntil(
+      async () => server.ended || (await accepts(port)),
+      START_TIMEOUT_MS,
+      () => tail(join(draft, 'kafka.log'), 30),
+    );
+    await server.stop();
+    await run('rm', ['-rf', join(draft, 'data')], null);
+    await rename(join(draft, 'kept'), join(draft, 'data'));
+  });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('close', () => resolve(false)).setTimeout(1000, () => socket.destroy());
+    socket.once('connect', () => socket.destroy());
   });
 }
 

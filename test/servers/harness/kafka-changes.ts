@@ -1,0 +1,47 @@
+/** A change as a test states it; the value is as Debezium writes it (compare kafka-debezium.test.ts). */
+export interface StatedChange {
+  readonly op: 'c' | 'u' | 'd' | 'r' | 't';
+  readonly id?: number;
+  readonly text?: string;
+  /** The transaction, and the place in the log. */
+  readonly tx: number;
+  readonly lsn: number;
+  readonly table?: string;
+  /** The end of the transaction before. */
+  readonly last?: number;
+}
+
+export const STATED_COLUMNS = [
+  { name: 'id', type: 'integer' },
+  { name: 'text', type: 'text' },
+] as const;
+
+/** A record without schema. */
+export function recordOf(change: StatedChange): { readonly key: string | null; readonly value: string } {
+  const { op, id, text = '', tx, lsn, table = 'letters', last = tx * 100 } = change;
+  const row = { id, text };
+  const source = {
+    version: '3.3.1.Final',
+    connector: 'postgresql',
+    name: 'p',
+    ts_ms: 1_700_000_000_000 + tx,
+    snapshot: op === 'r' ? 'true' : 'false',
+    db: 'postgres',
+    sequence: JSON.stringify([String(last), String(lsn)]),
+    ts_us: (1_700_000_000_000 + tx) * 1000 + 7,
+    schema: 'public',
+    table,
+    txId: tx,
+    lsn,
+    xmin: null,
+  };
+  const value = {
+    before: op === 'd' ? { id, text: null } : null,
+    after: op === 'd' || op === 't' ? null : row,
+    source,
+    transaction: null,
+    op,
+    ts_ms: 1,
+  };
+  return { key: op === 't' ? null : JSON.stringify({ id }), value: JSON.stringify(value) };
+}

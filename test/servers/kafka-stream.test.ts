@@ -1,0 +1,314 @@
+import { randomBytes } from 'node:crypto';
+import type { Message } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { comparePositions } from '../../connectors/kafka/position.ts';
+import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
+import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
+import type { Position } from '../../src/connector/position.ts';
+import { waitUntil } from '../../src/demo/cluster-wait.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { recordOf, STATED_COLUMNS, type StatedChange } from './harness/kafka-changes.ts';
+import { KAFKA, missingPackage } from './harness/kafka-packages.ts';
+import { fieldTexts, rowTexts } from './harness/kafka-rows.ts';
+import { createKafka, type KafkaServer } from './harness/kafka-server.ts';
+import { forever } from './harness/server-set.ts';
+
+const random = (): string => randomBytes(4).toString('hex');
+const missing = await missingPackage(KAFKA);
+
+describe.skipIf(missing !== null)(`topics as a change log${missing === null ? '' : ` (${missing})`}`, () => {
+  let kafka: KafkaServer;
+
+  beforeAll(async () => {
+    kafka = await createKafka();
+  }, 300_000);
+
+  afterAll(() => kafka.destroy());
+
+  async function create(topic: string, numPartitions = 1): Promise<void> {
+    const admin = await kafka.admin();
+    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false });
+    const led = (): Promise<boolean> =>
+      admin.fetchTopicOffsets(topic).then(
+        (offsets) => offsets.length === numPartitions,
+        () => false,
+      );
+    await waitUntil(led, 60_000, () => `${topic} has no leader`);
+  }
+
+  async function send(topic: string, messages: readonly Message[], partition = 0): Promise<void> {
+    const producer = kafka.client().producer();
+    await producer.connect();
+    await producer.send({ topic, messages: messages.map((message) => ({ ...message, partition })) });
+    await producer.disconnect();
+  }
+
+  function open(
+    topic: string,
+    after: Position | null = null,
+    own: Partial<Pick<TopicStreamOptions, 'topics' | 'heartbeats'>> = {},
+  ): Promise<ChangeStream> {
+    const decoder = {
+      settings: { decimals: 'precise', times: 'adaptive', binary: 'bytes' },
+      declared: new Map([
+        ['public.letters', STATED_COLUMNS],
+        ['public.other', STATED_COLUMNS],
+      ]),
+      beforeImages: false,
+    } as const;
+    const options = {
+      topics: [topic],
+      heartbeats: null,
+      group: 'test',
+      random,
+      decoder,
+      waitMs: 200,
+      ...own,
+    };
+    return openTopicStream(kafka.client(), options, after, forever());
+  }
+
+  /** Everything until nothing more is there. */
+  async function all(
+    topic: string,
+    after: Position | null = null,
+    own: Partial<Pick<TopicStreamOptions, 'topics' | 'heartbeats'>> = {},
+  ) {
+    const stream = await open(topic, after, own);
+    const events: ChangeEvent[] = [];
+    for await (const batch of stream.batches) {
+      events.push(...batch);
+      const last = batch.at(-1);
+      if (last?.type !== 'idle') continue;
+      stream.acknowledge(last.position);
+      break;
+    }
+    return events;
+  }
+
+  const changes = (...stated: StatedChange[]): Message[] => stated.map(recordOf);
+
+  test('gives every partition’s changes in order, and goes on where it was', async () => {
+    await create('letters', 2);
+    await send(
+      'letters',
+      changes({ op: 'r', id: 1, text: 'a', tx: 1, lsn: 5 }, { op: 'r', id: 3, text: 'c', tx: 1, lsn: 5 }),
+    );
+    await send('letters', changes({ op: 'r', id: 2, text: 'b', tx: 1, lsn: 5 }), 1);
+    await send(
+      'letters',
+      changes({ op: 'u', id: 1, text: 'A', tx: 2, lsn: 210 }, { op: 'd', id: 3, tx: 2, lsn: 220 }),
+    );
+    const first = await all('letters');
+    expect(told(first)).toContain('update 2 b');
+    expect(told(first).filter((text) => !text.includes('2 b'))).toEqual([
+      'definition public.letters',
+      'update 1 a',
+      'update 3 c',
+      'update 1 A',
+      'delete 3',
+      'idle',
+    ]);
+    const times = first.flatMap((event) => (event.type === 'begin' ? [event.committedAtUs] : []));
+    expect(new Set(times)).toEqual(new Set([1_700_000_000_001_007n, 1_700_000_000_002_007n]));
+    const end = positionOf(first);
+    await send('letters', changes({ op: 'c', id: 4, text: 'd', tx: 3, lsn: 310 }), 1);
+    const second = await all('letters', end);
+    expect(told(second)).toEqual(['definition public.letters', 'insert 4 d', 'idle']);
+    expect(comparePositions(end, positionOf(second))).toBe('before');
+    expect(comparePositions(positionOf(second), positionOf(second))).toBe('equal');
+    // Nothing new: that is told, too.
+    expect(told(await all('letters', positionOf(second)))).toEqual(['idle']);
+  });
+
+  test('what a connector sends once more is left out; one that reads another log is a gap', async () => {
+    await create('again');
+    const two = changes(
+      { op: 'c', id: 1, text: 'a', tx: 2, lsn: 210 },
+      { op: 'u', id: 1, text: 'b', tx: 2, lsn: 220 },
+    );
+    await send('again', [...two, ...two, ...changes({ op: 'u', id: 1, text: 'c', tx: 3, lsn: 310 })]);
+    expect(told(await all('again'))).toEqual([
+      'definition public.letters',
+      'insert 1 a',
+      'update 1 b',
+      'update 1 c',
+      'idle',
+    ]);
+    await send('again', changes({ op: 'u', id: 1, text: 'd', tx: 2, lsn: 230 }));
+    expect(told(await all('again')).slice(-3)).toEqual(['gap public.letters', 'update 1 d', 'idle']);
+  });
+
+  test('a record that cannot be read is named, and the others are given', async () => {
+    await create('broken');
+    const [good, late] = changes(
+      { op: 'c', id: 1, text: 'a', tx: 2, lsn: 210 },
+      { op: 'c', id: 2, text: 'b', tx: 3, lsn: 310 },
+    );
+    await send('broken', [
+      good ?? { value: null },
+      { key: null, value: '{"op":"c","after":{"id":' },
+      late ?? { value: null },
+    ]);
+    const events = await all('broken');
+    expect(told(events)).toEqual([
+      'definition public.letters',
+      'insert 1 a',
+      'gap public.letters',
+      'insert 2 b',
+      'idle',
+    ]);
+    const gap = events.find((event) => event.type === 'gap');
+    expect(gap?.reason).toContain('topic broken, partition 0, offset 1');
+  });
+
+  test('tombstones and the ends of producers’ transactions leave no gap', async () => {
+    await create('marked');
+    const producer = kafka
+      .client()
+      .producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: 'marked' });
+    await producer.connect();
+    for (const id of [1, 2]) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic: 'marked', messages: changes({ op: 'd', id, tx: id, lsn: id * 100 }) });
+      await transaction.send({ topic: 'marked', messages: [{ key: '{"id":1}', value: null }] });
+      await transaction.commit();
+    }
+    await producer.disconnect();
+    const events = await all('marked');
+    expect(told(events)).toEqual(['definition public.letters', 'delete 1', 'delete 2', 'idle']);
+    expect(told(await all('marked', positionOf(events)))).toEqual(['idle']);
+  });
+
+  test('a truncated table is told, once something is known of it', async () => {
+    await create('emptied');
+    const stated = [
+      { op: 't', tx: 1, lsn: 100, table: 'other' },
+      { op: 'c', id: 1, text: 'a', tx: 2, lsn: 200, table: 'other' },
+      { op: 't', tx: 3, lsn: 300, table: 'other' },
+    ] as const;
+    await send('emptied', changes(...stated));
+    expect(told(await all('emptied'))).toEqual([
+      'gap public.other',
+      'definition public.other',
+      'insert 1 a',
+      'truncate public.other',
+      'idle',
+    ]);
+  });
+
+  test('records that are gone before they were read are a gap, at the start and in between', async () => {
+    await create('short');
+    await send('short', changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
+    const end = positionOf(await all('short'));
+    const more = [2, 3, 4, 5].map((id) => ({ op: 'c', id, text: 'x', tx: id, lsn: id * 100 }) as const);
+    await send('short', changes(...more));
+    const admin = await kafka.admin();
+    // Else the library does not know the topic's leader.
+    await admin.fetchTopicOffsets('short');
+    await admin.deleteTopicRecords({ topic: 'short', partitions: [{ partition: 0, offset: '3' }] });
+    await expect(all('short', end)).rejects.toMatchObject({ code: 'TP-GAP' });
+    // What is left can be read as a new beginning.
+    expect(told(await all('short')).filter((text) => text.startsWith('insert'))).toEqual([
+      'insert 4 x',
+      'insert 5 x',
+    ]);
+  });
+
+  test('a topic that was made anew is another log, also when it holds as many records', async () => {
+    await create('anew');
+    await send('anew', changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
+    const end = positionOf(await all('anew'));
+    const admin = await kafka.admin();
+    await admin.deleteTopics({ topics: ['anew'] });
+    await waitUntil(
+      async () => !(await admin.listTopics()).includes('anew'),
+      60_000,
+      () => 'the topic is still there',
+    );
+    await create('anew');
+    await expect(all('anew', end)).rejects.toMatchObject({ code: 'TP-GAP' });
+    const two = changes(
+      { op: 'c', id: 1, text: 'z', tx: 1, lsn: 100 },
+      { op: 'c', id: 2, text: 'b', tx: 2, lsn: 200 },
+    );
+    await send('anew', two);
+    await expect(all('anew', end)).rejects.toMatchObject({ code: 'TP-GAP' });
+  });
+
+  test('a topic that does not exist, and brokers that do not answer, are told', async () => {
+    await expect(all('nowhere')).rejects.toMatchObject({ code: 'TP-STREAM-SETUP' });
+    const nobody = kafka.client({ brokers: ['127.0.0.1:1'], retry: { retries: 0 } });
+    const options = { topics: ['letters'], heartbeats: null, group: 'g', random, waitMs: 200 } as const;
+    const decoder = {
+      settings: { decimals: null, times: null, binary: null },
+      declared: new Map(),
+      beforeImages: false,
+    };
+    await expect(openTopicStream(nobody, { ...options, decoder }, null, forever())).rejects.toMatchObject({
+      code: 'TP-UNREACHABLE',
+      retryable: true,
+    });
+  });
+
+  test(
+    'a broker that goes away ends the stream, and it goes on behind what was read',
+    { timeout: 180_000 },
+    async () => {
+      await create('away');
+      await send('away', changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
+      const stream = await open('away');
+      const events: ChangeEvent[] = [];
+      const stopping: Promise<void>[] = [];
+      const failure = await (async () => {
+        for await (const batch of stream.batches) {
+          events.push(...batch);
+          if (stopping.length === 0) stopping.push(kafka.stop());
+        }
+        return null;
+      })().catch((error: unknown) => error);
+      await Promise.all(stopping);
+      expect(failure).toBeInstanceOf(TwinproofError);
+      expect(failure).toMatchObject({ retryable: true });
+      await kafka.start();
+      await send('away', changes({ op: 'c', id: 2, text: 'b', tx: 2, lsn: 200 }));
+      expect(told(await all('away', positionOf(events)))).toEqual([
+        'definition public.letters',
+        'insert 2 b',
+        'idle',
+      ]);
+    },
+  );
+});
+
+/** Events without beginnings and ends of transactions, in short. */
+function told(events: readonly ChangeEvent[]): string[] {
+  return events.flatMap((event) => {
+    switch (event.type) {
+      case 'begin':
+      case 'commit':
+        return [];
+      case 'definition':
+        return [`definition ${event.table.leaf}`];
+      case 'truncate':
+        return [`truncate ${event.tables.map(({ leaf }) => leaf).join()}`];
+      case 'gap':
+        return [`gap ${event.tables?.join() ?? 'all'}`];
+      case 'idle':
+      case 'message':
+        return [event.type];
+      default: {
+        const [id = ''] = fieldTexts(event.key ?? new Uint8Array(0));
+        const text = rowTexts(event.after)?.[1];
+        const words = [event.type, String(BigInt(`0x${id}`))];
+        return [[...words, ...(text === undefined ? [] : [Buffer.from(text, 'hex').toString()])].join(' ')];
+      }
+    }
+  });
+}
+
+function positionOf(events: readonly ChangeEvent[]): Position {
+  const last = events.findLast((event) => event.type === 'commit' || event.type === 'idle');
+  if (last === undefined || !('position' in last)) throw new Error('no position was given');
+  return last.position;
+}
