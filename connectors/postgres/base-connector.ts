@@ -41,7 +41,7 @@ import {
 } from './ranges.ts';
 import { relateSites } from './relation.ts';
 import { handleOf } from './table.ts';
-import type { Session } from './session.ts';
+import { openSession, type Session } from './session.ts';
 import { describeTables } from './tables.ts';
 
 const CAPABILITIES: Capabilities = {
@@ -73,8 +73,12 @@ export class BaseConnector implements Connector {
   protected readonly points: ReaderPool;
   protected readonly headMemory: HeadMemory = { still: null };
   protected lineage: Lineage | null = null;
+  readonly #target: ConnectTarget;
+  readonly #statementTimeoutMs: number;
 
   constructor(target: ConnectTarget, options: ReadOptions) {
+    this.#target = target;
+    this.#statementTimeoutMs = options.statementTimeoutMs;
     this.control = controlSession(target, options.statementTimeoutMs);
     this.readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
     this.points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
@@ -225,7 +229,33 @@ export class BaseConnector implements Connector {
   }
 
   readiness(signal: AbortSignal, options: ReadinessOptions = {}): Promise<ReadinessFacts> {
-    return this.control.use(signal, (session) => readFacts(session, signal, options));
+    return this.control.use(signal, async (session) => {
+      if (options.pair === 'physical') return readFacts(session, signal, options);
+      const beside = await this.#openBeside(session, signal);
+      try {
+        return await readFacts(session, signal, options, beside);
+      } finally {
+        await beside?.close();
+      }
+    });
+  }
+
+  /** One connection more, for a while; null where the server has none to give, or another server answers. */
+  async #openBeside(session: Session, signal: AbortSignal): Promise<Session | null> {
+    try {
+      const statementTimeoutMs = this.#statementTimeoutMs;
+      const beside = await openSession(this.#target, signal, { purpose: 'catalog', statementTimeoutMs });
+      const [ours, theirs] = await Promise.all([
+        readIdentity(session, signal),
+        readIdentity(beside, signal),
+      ]);
+      if (ours.instance === theirs.instance) return beside;
+      await beside.close();
+      return null;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TwinproofError)) throw error;
+      return null;
+    }
   }
 
   async close(): Promise<void> {

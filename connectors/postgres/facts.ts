@@ -9,11 +9,14 @@ import type { Session } from './session.ts';
 /**
  * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
  * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
+ * Sequences take about as long as all the rest, so they are read at the same time over `beside`, a connection to the same
+ * server, where there is one.
  */
 export async function readFacts(
   session: Session,
   signal: AbortSignal,
   options: ReadinessOptions = {},
+  beside: Session | null = null,
 ): Promise<ReadinessFacts> {
   const unread: Unread[] = [];
   const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
@@ -25,33 +28,37 @@ export async function readFacts(
       return null;
     }
   };
-  const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
-    readIdentity(session, signal),
-  );
-  const replayPaused = await read(['replayPaused'], () => readReplayPaused(session, signal));
-  const unloggedTables = await read(['unloggedTables'], () => readUnlogged(session, signal));
   // Where the log is replayed sequences come with it: no rule asks for them, and reading many takes its time.
-  const sequences =
+  const readOwnSequences = async (over: Session): Promise<ReadinessFacts['sequences']> =>
     options.pair === 'physical'
       ? null
-      : await read(['sequences'], async () => {
-          const found = await readSequences(session, signal);
+      : read(['sequences'], async () => {
+          const found = await readSequences(over, signal);
           unread.push(...found.unread);
           return found.sequences;
         });
-  const subscriptions = await read(['subscriptions'], () => readSubscriptions(session, signal));
-  return {
-    inRecovery: identity?.inRecovery ?? null,
-    writable: identity?.writable ?? null,
-    replayPaused,
-    systemId: identity?.systemId ?? null,
-    timeline: identity?.timeline ?? null,
-    unloggedTables,
-    sequences,
-    subscriptions,
-    unread,
-    postgres: await readPostgresFacts(session, options, signal),
+  const readOthers = async (): Promise<Omit<ReadinessFacts, 'sequences'>> => {
+    const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
+      readIdentity(session, signal),
+    );
+    const replayPaused = await read(['replayPaused'], () => readReplayPaused(session, signal));
+    const unloggedTables = await read(['unloggedTables'], () => readUnlogged(session, signal));
+    const subscriptions = await read(['subscriptions'], () => readSubscriptions(session, signal));
+    return {
+      inRecovery: identity?.inRecovery ?? null,
+      writable: identity?.writable ?? null,
+      replayPaused,
+      systemId: identity?.systemId ?? null,
+      timeline: identity?.timeline ?? null,
+      unloggedTables,
+      subscriptions,
+      unread,
+      postgres: await readPostgresFacts(session, options, signal),
+    };
   };
+  if (beside === null) return { ...(await readOthers()), sequences: await readOwnSequences(session) };
+  const [others, sequences] = await Promise.all([readOthers(), readOwnSequences(beside)]);
+  return { ...others, sequences };
 }
 
 /** A pause that was requested and not reached counts: replay will stop. */

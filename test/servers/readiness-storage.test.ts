@@ -24,6 +24,9 @@ beforeAll(async () => {
         autovacuum_freeze_max_age: '100000',
         autovacuum_naptime: '1h',
         max_prepared_transactions: '2',
+        // Room for few locks.
+        max_connections: '15',
+        max_locks_per_transaction: '10',
         allow_in_place_tablespaces: 'on',
       },
     }),
@@ -58,6 +61,16 @@ test('a healthy site gives no finding, with its indexes checked too', async () =
   const results = await pair.judge({ deep: true });
   const index = results.find(({ code }) => code === 'TP-R-PG-INDEX-DAMAGE');
   expect(index).toMatchObject({ state: 'pass', message: '2 B-tree indexes match their tables' });
+});
+
+test('more sequences than the server has room for locks', async () => {
+  await site.sql(`DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE 'CREATE SEQUENCE many_' || i;
+    IF i % 20 = 0 THEN COMMIT; END IF; END LOOP; END $$`);
+  const all = `SELECT pg_sequence_last_value(oid) FROM pg_class WHERE relkind = 'S'`;
+  await expect(site.sql(all)).rejects.toThrow(/out of shared memory/);
+  await expectQuiet(pair);
+  await site.sql(`DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE 'DROP SEQUENCE many_' || i;
+    IF i % 20 = 0 THEN COMMIT; END IF; END LOOP; END $$`);
 });
 
 test('collations of another version than indexes were built with', async () => {
