@@ -193,7 +193,7 @@ function quotedText(text: string): string {
   return `"${escaped}"`;
 }
 
-/** From so many places before the point on, and so many behind it, the server writes an exponent (my_gcvt). */
+/** Beyond so many places before the point, unless digits follow behind it, or so many zeros there, the server writes an exponent (my_gcvt). */
 const PLACES_MAX = 15;
 const PLACES_MIN = -14;
 
@@ -204,7 +204,7 @@ export function doubleText(value: number): string {
   const digits = mantissa.replace('.', '');
   const sign = value < 0 ? '-' : '';
   const places = Number(exponent) + 1;
-  if (places > PLACES_MAX || places < PLACES_MIN) {
+  if ((places > PLACES_MAX && digits.length <= places) || places < PLACES_MIN) {
     const point = digits.length > 1 ? `${digits.slice(0, 1)}.${digits.slice(1)}` : digits;
     return `${sign}${point}e${Number(exponent)}`;
   }

@@ -7,8 +7,15 @@ export type StatementMeaning =
   | { readonly kind: 'xa start' | 'xa commit' | 'xa rollback'; readonly xid: string }
   /** All rows of the table go. */
   | { readonly kind: 'truncate'; readonly tables: readonly StatementTable[] }
-  /** These tables are no longer what they were, as far as the statement tells; null: it does not tell which. */
-  | { readonly kind: 'redefine'; readonly tables: readonly StatementTable[] | null }
+  /**
+   * These tables are no longer what they were, as far as the statement tells; null: it does not tell which. `foreign`:
+   * perhaps neither are the foreign keys that lead to them.
+   */
+  | {
+      readonly kind: 'redefine';
+      readonly tables: readonly StatementTable[] | null;
+      readonly foreign?: boolean;
+    }
   /** Keys of these tables change, and no row. */
   | { readonly kind: 'index'; readonly tables: readonly StatementTable[] | null }
   /** Rows may have changed that the log does not show: a statement in place of its rows, or one that is not understood. */
@@ -23,9 +30,7 @@ const HARMLESS_VERBS: ReadonlySet<string> = new Set([
   'RELEASE',
   'GRANT',
   'REVOKE',
-  'SET',
   'FLUSH',
-  'ANALYZE',
   'CHECK',
   'CHECKSUM',
   'OPTIMIZE',
@@ -88,6 +93,11 @@ export function meaningOf(text: string, schema: string): StatementMeaning {
       return { kind: rollsBackTo(words) ? 'rollback to savepoint' : 'rollback' };
     case 'XA':
       return xaMeaning(words);
+    case 'SET':
+      return words.accept('STATEMENT') ? wrapped(words, schema) : { kind: 'nothing' };
+    case 'ANALYZE':
+      if (!words.accept('LOCAL')) words.accept('NO_WRITE_TO_BINLOG');
+      return words.accept('TABLE') ? { kind: 'nothing' } : { kind: 'unseen', verb };
     case 'TRUNCATE':
       words.accept('TABLE');
       return truncated(words);
@@ -102,6 +112,14 @@ export function meaningOf(text: string, schema: string): StatementMeaning {
     default:
       return HARMLESS_VERBS.has(verb) ? { kind: 'nothing' } : { kind: 'unseen', verb };
   }
+}
+
+/** MariaDB: `SET STATEMENT variable = value, … FOR statement`. */
+function wrapped(words: Words, schema: string): StatementMeaning {
+  for (let word = words.word(); word !== ''; word = words.word()) {
+    if (word === 'FOR') return meaningOf(words.rest(), schema);
+  }
+  return { kind: 'unseen', verb: 'SET STATEMENT' };
 }
 
 function rollsBackTo(words: Words): boolean {
@@ -206,9 +224,11 @@ function tableMeaning(verb: string, words: Words): StatementMeaning {
   const table = words.name();
   if (table === null) return { kind: 'redefine', tables: null };
   const tables = [table];
+  let foreign = false;
   if (verb === 'ALTER') {
     // Renamed, or exchanged with another one: whatever names follow such words belong to it.
     for (let word = words.word(); word !== ''; word = words.word()) {
+      if (word === 'FOREIGN' || word === 'CONSTRAINT') foreign = true;
       if (word === 'RENAME' && !['COLUMN', 'INDEX', 'KEY'].includes(words.peek())) {
         if (!words.accept('TO')) words.accept('AS');
       } else if (word !== 'WITH' || !words.accept('TABLE')) {
@@ -219,7 +239,7 @@ function tableMeaning(verb: string, words: Words): StatementMeaning {
       tables.push(other);
     }
   }
-  return { kind: 'redefine', tables };
+  return { kind: 'redefine', tables, foreign };
 }
 
 function dropped(words: Words): StatementMeaning {

@@ -29,6 +29,7 @@ export interface TableLookup {
   current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
   cascadesOf(schema: string, table: string): Promise<Cascades>;
   forget(leaves: readonly string[] | null): void;
+  withBelow(leaves: readonly string[]): Promise<readonly string[]>;
 }
 
 export interface AssemblerParts extends GroupParts {

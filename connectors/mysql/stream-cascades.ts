@@ -80,6 +80,11 @@ export class CascadeMap {
     };
   }
 
+  /** All tables below, by whatever key. */
+  below(leaf: string): readonly string[] {
+    return this.#below(this.#children.get(leaf) ?? []);
+  }
+
   #below(keys: readonly ForeignKey[]): string[] {
     const found = new Set<string>();
     const open = keys.map(({ child }) => child);

@@ -87,6 +87,16 @@ export class StreamCatalog {
     return (await this.#cascadeMap()).of(`${schema}.${table}`);
   }
 
+  /**
+   * With the tables that foreign keys change with them. A key may be gone by now over which such a change came: then the
+   * table that had it was redefined, and what lies below that is not known either.
+   */
+  async withBelow(leaves: readonly string[]): Promise<readonly string[]> {
+    const maps = [this.#cascades, await CascadeMap.read(this.#session, this.#signal)];
+    const below = leaves.flatMap((leaf) => maps.flatMap((map) => map?.below(leaf) ?? []));
+    return [...new Set([...leaves, ...below])];
+  }
+
   /** The next look-ups ask the server again. Null: of every table. */
   forget(leaves: readonly string[] | null): void {
     if (leaves === null) this.#definitions.clear();

@@ -64,7 +64,10 @@ export class Group {
     const unsaid = tables?.filter((leaf) => !this.#gaps.has(leaf)) ?? null;
     if (this.#gaps.has(EVERY_TABLE) || unsaid?.length === 0) return;
     for (const leaf of unsaid ?? [EVERY_TABLE]) this.#gaps.add(leaf);
-    this.#parts.batch.push({ type: 'gap', reason, tables: unsaid });
+    const gap = { type: 'gap', reason, tables: unsaid } as const;
+    // What is only prepared changes nothing yet.
+    if (this.xid === null) this.#parts.batch.push(gap);
+    else this.#parts.prepared.add(this.xid, gap);
   }
 
   /** What was changed may have been undone again. */

@@ -12,6 +12,7 @@ export interface StatementParts {
     readonly database: string;
     current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
     forget(leaves: readonly string[] | null): void;
+    withBelow(leaves: readonly string[]): Promise<readonly string[]>;
   };
 }
 
@@ -57,10 +58,10 @@ export class StatementReader {
         await this.#truncate(statement, meaning.tables, group);
         return false;
       case 'redefine':
-        this.#redefine(statement, meaning.tables, group, true);
+        await this.#redefine(statement, meaning.tables, meaning.foreign === true, group);
         return false;
       case 'index':
-        this.#redefine(statement, meaning.tables, group, false);
+        this.#forget(this.#ours(statement, meaning.tables));
         return false;
       case 'unseen':
         group.gap(`the log holds a statement (${meaning.verb}) in place of the rows that it changed`, null);
@@ -95,17 +96,25 @@ export class StatementReader {
     }
   }
 
-  #redefine(
+  async #redefine(
     statement: LoggedStatement,
     tables: readonly StatementTable[] | null,
+    foreign: boolean,
     group: Group,
-    rows: boolean,
-  ): void {
+  ): Promise<void> {
     const leaves = this.#ours(statement, tables);
+    if (leaves?.length === 0) return;
+    const told = !(this.#parts.own && group.origin !== null);
+    if (told) {
+      const all = leaves === null || !foreign ? leaves : await this.#parts.catalog.withBelow(leaves);
+      group.gap('a statement redefined it', all);
+    }
+    this.#forget(leaves);
+  }
+
+  #forget(leaves: readonly string[] | null): void {
     if (leaves?.length === 0) return;
     this.#parts.catalog.forget(leaves);
     this.#onRedefined();
-    const told = rows && !(this.#parts.own && group.origin !== null);
-    if (told) group.gap('a statement redefined it', leaves);
   }
 }

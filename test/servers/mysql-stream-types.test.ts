@@ -163,6 +163,32 @@ await describeMysql(
       expect(await nextChanges(follower)).toEqual([`update ${name} 1 [1|1|2|3|9] [1|5|6|7|9]`]);
     });
 
+    test.runIf(flavor === 'mysql')('in documents of JSON', async () => {
+      const numbers = Array.from(
+        { length: 400 },
+        (_, n) => (n % 2 === 0 ? 1 : -1) * 1.0000001 ** (n * 7919) * 10 ** ((n % 60) - 30),
+      );
+      const documents = [
+        ...DOCUMENTS,
+        `JSON_ARRAY(${numbers.map((number) => number.toExponential()).join(', ')})`,
+        String.raw`CAST(CONCAT('{"k', REPEAT('y', 300), '": [', REPEAT('{"a": "é\\u0001"}, ', 6000), 'null]}') AS JSON)`,
+      ];
+      await server.sql('CREATE TABLE j (id int PRIMARY KEY, v json)', [], DATABASE);
+      const rows = documents.map((document, id) => `(${id}, ${document})`);
+      await server.sql(`INSERT INTO j VALUES ${rows.join(', ')}`, [], DATABASE);
+      const sink = new BodySink(Infinity);
+      await pool.read(
+        { sql: 'SELECT id, v FROM j ORDER BY id', parameters: [], operations: ['copy', 'copy'] },
+        sink,
+        forever(),
+      );
+      const { events } = await follower.transaction();
+      const texts = events.flatMap((event) =>
+        isRowChange(event) && event.after !== null ? [text(event.after)] : [],
+      );
+      expect(texts).toEqual(sink.bodies.map(text));
+    });
+
     test.runIf(flavor === 'mariadb')('in the old form of dates and times', async () => {
       await server.set({ mysql56_temporal_format: 'OFF' });
       await server.sql(
@@ -193,6 +219,54 @@ await describeMysql(
     });
   },
 );
+
+const text = (body: Uint8Array): string => Buffer.from(fieldsOf(body)[1] ?? []).toString('utf8');
+
+/** Of every type that a value of JSON can have, at the edges of those. */
+const DOCUMENTS: readonly string[] = [
+  'null',
+  'true',
+  'false',
+  '{}',
+  '[]',
+  '""',
+  '0',
+  '-1',
+  '32767',
+  '32768',
+  '-32769',
+  '65535',
+  '65536',
+  '2147483647',
+  '-2147483649',
+  '4294967296',
+  '9223372036854775807',
+  '-9223372036854775808',
+  '18446744073709551615',
+  '1.0',
+  '-0.0',
+  '1e15',
+  '123456789012345.6',
+  '1e-14',
+  '1.5e-15',
+  '1e-16',
+  '1e308',
+  '5e-324',
+  '0.1',
+  '100000.5',
+  String.raw`"q\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f 서울 \\ud83d\\ude00"`,
+  '[1, [2, [3, {"b": null, "aa": {}, "a": []}]]]',
+]
+  .map((document) => `'${document}'`)
+  .concat([
+    'JSON_ARRAY(CAST(1.10 AS DECIMAL(10, 3)), CAST(-0.5 AS DECIMAL(65, 30)), 0.00)',
+    `JSON_ARRAY(DATE'2024-02-29', TIME'-838:59:59', TIME'00:00:01.5', TIMESTAMP'9999-12-31 23:59:59.999999', TIMESTAMP'1000-01-01 00:00:00')`,
+    `JSON_OBJECT('b', CAST(x'00ff' AS BINARY), 'l', CAST(REPEAT('a', 300) AS BINARY), 'bit', b'101', 'y', CAST(2024 AS YEAR))`,
+    'JSON_ARRAY(CAST(0.1 AS FLOAT), CAST(16777217 AS DOUBLE), PI())',
+    `JSON_OBJECT('p', ST_GeomFromText('POINT(1 2)'))`,
+    `CAST(CAST('2024-01-01' AS DATETIME(3)) AS JSON)`,
+    `CAST(CAST(7 AS UNSIGNED) AS JSON)`,
+  ]);
 
 function hex(body: Uint8Array): string[] {
   return fieldsOf(body).map((field) => (field === null ? 'NULL' : Buffer.from(field).toString('hex')));

@@ -9,8 +9,9 @@ import { doubleText } from '../../connectors/mysql/binlog-json.ts';
 import { PacketCutter } from '../../connectors/mysql/binlog-packets.ts';
 import { parseGtidSet } from '../../connectors/mysql/gtid-set.ts';
 import { eventBytes, FORMAT } from './binlog-events.ts';
+import { times } from './property-runs.ts';
 
-const RUNS = { numRuns: 100 };
+const RUNS = { numRuns: times(100) };
 
 describe('packets', () => {
   const payloads = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 12 });
@@ -133,6 +134,8 @@ test.each([
   [123_456_789_012_345, '123456789012345.0'],
   [1e15, '1e15'],
   [1.5e15, '1.5e15'],
+  [1_036_278_052_466_835.8, '1036278052466835.8'],
+  [1.0370990060296772e16, '1.0370990060296772e16'],
   [1e-14, '0.00000000000001'],
   [1e-16, '1e-16'],
   [5e-324, '5e-324'],

@@ -5,7 +5,8 @@ import { meaningOf, type StatementMeaning } from '../../connectors/mysql/binlog-
 function short(meaning: StatementMeaning): string {
   if ('tables' in meaning) {
     const names = meaning.tables?.map(({ schema, table }) => `${schema}.${table}`).join(' ') ?? 'everything';
-    return `${meaning.kind} ${names}`;
+    const foreign = 'foreign' in meaning && meaning.foreign ? ' with foreign keys' : '';
+    return `${meaning.kind} ${names}${foreign}`;
   }
   if ('xid' in meaning) return `${meaning.kind} ${meaning.xid}`;
   return 'verb' in meaning ? `${meaning.kind} ${meaning.verb}` : meaning.kind;
@@ -51,6 +52,10 @@ const CASES: readonly (readonly [statement: string, meaning: string])[] = [
   ['CREATE SEQUENCE s', 'nothing'],
   ['GRANT ALL ON *.* TO a', 'nothing'],
   ['SET PASSWORD FOR a = x', 'nothing'],
+  ['SET STATEMENT max_statement_time=1, sql_mode="" FOR ALTER TABLE t ADD c int', 'redefine db.t'],
+  ['ANALYZE LOCAL TABLE t', 'nothing'],
+  ['ANALYZE UPDATE t SET a = 1', 'unseen ANALYZE'],
+  ['ALTER TABLE t DROP FOREIGN KEY f', 'redefine db.t with foreign keys'],
   ['INSERT INTO t VALUES (1)', 'unseen INSERT'],
   ['WITH a AS (SELECT 1) DELETE FROM t', 'unseen WITH'],
   ['CALL p()', 'unseen CALL'],

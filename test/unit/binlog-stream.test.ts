@@ -9,6 +9,7 @@ import { tableEntry } from '../../connectors/mysql/stream-table.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
 import { EventBatch } from '../../src/row/event-batch.ts';
+import { times } from './property-runs.ts';
 import {
   eventBytes,
   FORMAT,
@@ -41,7 +42,7 @@ describe('the place of a stream', () => {
           expect(place.position).toBe(positionOfSet(set));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: times(60) },
     );
   });
 });
@@ -105,6 +106,7 @@ class Log {
         current: () => Promise.resolve(null),
         cascadesOf: () => Promise.resolve({ onDelete: [], onUpdate: null }),
         forget: () => undefined,
+        withBelow: (leaves) => Promise.resolve(leaves),
       },
     };
     this.assembler = new LogAssembler(parts);
