@@ -1,6 +1,8 @@
 import type { Connector } from '../src/connector/contract.ts';
 import type { StreamSettings } from '../src/config/stream.ts';
+import type { KafkaAddress } from '../src/config/kafka.ts';
 import type { SiteAddress } from '../src/config/url.ts';
+import type { Outlet } from '../src/connector/outlet.ts';
 
 export interface SiteOptions {
   /** Reads at once. */
@@ -24,4 +26,10 @@ export async function connectSite(
   }
   const { connectPostgres } = await import('./postgres/connector.ts');
   return connectPostgres(address, options, signal);
+}
+
+/** Opens a topic to publish to. Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */
+export async function openOutlet(address: KafkaAddress, topic: string): Promise<Outlet> {
+  const { openTopicOutlet } = await import('./kafka/topic-outlet.ts');
+  return openTopicOutlet(address, topic);
 }

@@ -1,4 +1,6 @@
 import type { Connector } from '../connector/contract.ts';
+import type { Outlet } from '../connector/outlet.ts';
+import type { KafkaAddress } from '../config/kafka.ts';
 import type { Environment } from '../config/secret.ts';
 import type { StreamSettings } from '../config/stream.ts';
 import type { SiteAddress } from '../config/url.ts';
@@ -27,9 +29,14 @@ export type ConnectSite = (
   signal: AbortSignal,
 ) => Promise<Connector>;
 
+/** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */
+export type OpenOutlet = (address: KafkaAddress, topic: string) => Promise<Outlet>;
+
 /** What a command that visits sites needs besides. */
 export interface SiteIo extends CommandIo {
   readonly connect: ConnectSite;
+  /** Opens a topic to publish to; absent: nothing can be published. */
+  readonly openOutlet?: OpenOutlet;
   /** URL of the module that `connect` comes from, for worker threads, which get no functions. */
   readonly registry: string;
   readonly environment: Environment;

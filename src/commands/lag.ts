@@ -5,19 +5,22 @@ import type { PairKind } from '../connector/table.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { Known } from '../ledger/known.ts';
-import { Ledger } from '../ledger/ledger.ts';
+import { Ledger, type LedgerOptions } from '../ledger/ledger.ts';
 import { lossBetween } from '../ledger/loss.ts';
 import { ledgerOptions } from '../ledger/options.ts';
+
 import { boundaryOf } from '../ledger/state.ts';
 import { Witness } from '../ledger/witness.ts';
 import { type Behind, judgeLag, lagOf } from '../lag/candidate-lag.ts';
 import { lagJson, type LagSample, lagText } from '../report/lag-text.ts';
 import { terminalJson } from '../report/terminal-text.ts';
+import { lagMessage } from '../service/published-messages.ts';
 import { openCandidate } from './certify-candidate.ts';
 import { dateOf } from './certify-evidence.ts';
 import { candidatesOf } from './certify-ledger.ts';
 import type { LedgerConnector } from './certify-primary.ts';
 import type { SiteIo } from './io.ts';
+import { type Publishing, startPublishing } from './publishing.ts';
 import { readConfig, systemNamed } from './sites.ts';
 import { REAL_TIMING } from './timing.ts';
 
@@ -44,6 +47,26 @@ export async function runLag(options: LagCommandOptions, io: SiteIo): Promise<nu
   const candidates = candidatesOf(system, options.candidate);
   const unplaced = { source: null, comparePositions: () => 'incomparable' as const, now: io.now };
   const folder = ledgerOptions(config.ledger, system.name, unplaced);
+  const topic = startPublishing(config.kafka, io, ({ message }) => io.stderr(`warning: ${message}\n`));
+  try {
+    return await sampleAll(options, { system, candidates, folder, topic }, io);
+  } finally {
+    await topic?.close();
+  }
+}
+
+interface Sampling {
+  readonly system: SystemConfig;
+  readonly candidates: readonly SiteConfig[];
+  readonly folder: LedgerOptions;
+  readonly topic: Publishing | null;
+}
+
+async function sampleAll(
+  options: LagCommandOptions,
+  { system, candidates, folder, topic }: Sampling,
+  io: SiteIo,
+): Promise<number> {
   for (;;) {
     const ledger = await Ledger.read(folder);
     let samples: readonly LagSample[];
@@ -52,6 +75,7 @@ export async function runLag(options: LagCommandOptions, io: SiteIo): Promise<nu
     } finally {
       await ledger.close();
     }
+    topic?.publish(samples.map((one) => lagMessage(system.name, one)));
     io.stdout(options.format === 'json' ? jsonLines(samples) : lagText(samples, io.screen));
     const best = STATES.find((state) => samples.some((one) => one.state === state)) ?? 'unknown';
     if (options.intervalMs === null || !(await rest(options.intervalMs, io.signal))) return EXIT_OF[best];
@@ -115,6 +139,12 @@ export async function sampleLag(
       fed: told?.fed ?? null,
       witnessMsMax: WITNESS_MS_MAX,
     });
+    const unseenMs = witnessedUntil === null ? null : now.getTime() - witnessedUntil.getTime();
+    if (unseenMs !== null && unseenMs > WITNESS_MS_MAX) {
+      notes.push(
+        `the ledger has not seen the primary for ${Math.round(unseenMs / 1000)} s: does \`watch\` run?`,
+      );
+    }
     if (told?.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
     const { rpo } = system.policy;
     const state = judgeLag(lag, rpo);

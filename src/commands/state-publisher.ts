@@ -31,6 +31,8 @@ export interface PublisherParts {
   readonly state: StateConfig;
   readonly io: SiteIo;
   readonly write: WriteLine;
+  /** Called with each state that was written down, and the one before it. */
+  readonly told?: (state: SystemState, before: SystemState | null) => void;
 }
 
 /**
@@ -44,6 +46,7 @@ export class StatePublisher {
   #judged: JudgedSystem | null = null;
   #problem: SystemState['problem'] = null;
   #told: string | null = null;
+  #last: SystemState | null = null;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
@@ -79,7 +82,10 @@ export class StatePublisher {
         if (signal.aborted || !(error instanceof TwinproofError)) throw error;
       }
       for (const [name, { sample }] of lag) this.#keep(name, sample);
-      await writeState(state.path, await this.#stateOf(lag));
+      const now = await this.#stateOf(lag);
+      await writeState(state.path, now);
+      this.#parts.told?.(now, this.#last);
+      this.#last = now;
       this.#tell(null);
     } catch (error) {
       if (!signal.aborted) this.#tell(known(error));

@@ -4,9 +4,12 @@ import { ledgerSite } from '../connector/ledger-sites.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { terminalText } from '../report/terminal-text.ts';
+import { stateMessages } from '../service/published-messages.ts';
 import { SystemWatch, type WatchParts, type WatchResult } from '../service/system-watch.ts';
 import type { WatchLine, WriteLine } from '../service/watch-log.ts';
+import type { SystemState } from '../state/schema.ts';
 import type { SiteIo } from './io.ts';
+import { startPublishing } from './publishing.ts';
 import { readConfig } from './sites.ts';
 import { REAL_TIMING } from './timing.ts';
 
@@ -45,7 +48,7 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
         ),
       ),
     );
-    if (timer.signal.aborted && !io.signal.aborted) throw new TwinproofError('TP-TIMEOUT');
+    if (timer.signal.aborted && !io.signal.aborted) throw outOfTime();
     return exitCode(ended);
   } finally {
     if (timeout !== null) clearTimeout(timeout);
@@ -53,31 +56,44 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
 }
 
 interface Published {
-  readonly config: Pick<Config, 'ledger' | 'state'>;
+  readonly config: Pick<Config, 'ledger' | 'state' | 'kafka'>;
   readonly system: SystemConfig;
   readonly once: boolean;
   readonly io: SiteIo;
   readonly write: WriteLine;
 }
 
-/** As long as a system is watched, how it stands is written down beside the ledger. */
+/** As long as a system is watched, how it stands is written down beside the ledger, and told to a topic. */
 async function publishing<T>(
   { config, system, once, io, write }: Published,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { state, ledger } = config;
+  const { state, ledger, kafka } = config;
   if (state === null || once) return await work();
   const { StatePublisher } = await import('./state-publisher.ts');
   const stop = new AbortController();
-  const publisher = new StatePublisher({ system, ledger, state, io, write });
+  const topic = startPublishing(kafka, io, ({ failing, code, message, hint }) => {
+    const level = failing ? 'warn' : 'info';
+    const detail = { ...(code === null ? {} : { code }), ...(hint === null ? {} : { hint }) };
+    write({ level, system: system.name, site: null, event: 'publish', message, ...detail });
+  });
+  const told = (now: SystemState, before: SystemState | null): void =>
+    topic?.publish(stateMessages(now, before, system.policy.rpo));
+  const publisher = new StatePublisher({ system, ledger, state, io, write, told });
   const published = publisher.run(AbortSignal.any([signal, stop.signal]));
   try {
     return await work();
   } finally {
     stop.abort();
     await published;
+    await topic?.close();
   }
+}
+
+function outOfTime(): TwinproofError {
+  const hint = 'run it again: what the ledger holds and what is proven stays; or raise --timeout';
+  return new TwinproofError('TP-TIMEOUT', { hint });
 }
 
 /** With several systems the end of one is told at once: the others go on. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { BoardConfig, Fleet, StateConfig } from './fleet.ts';
+import type { KafkaConfig } from './kafka.ts';
 import { dependencyCycle } from './fleet-order.ts';
 import type { ConfigPart, LedgerConfig, SystemConfig } from './schema.ts';
 
@@ -16,6 +17,8 @@ export interface ConfigContent {
   /** Null: there is neither a folder for it nor a ledger to put one beside. */
   readonly state: StateConfig | null;
   readonly board: BoardConfig | null;
+  /** Null: nothing is published. */
+  readonly kafka: KafkaConfig | null;
 }
 
 /** `part`: the index of the file. */
@@ -25,8 +28,8 @@ export interface MergeProblem {
   readonly message: string;
 }
 
-type Setting = 'ledger' | 'signing' | 'fleet' | 'state' | 'board';
-const SETTINGS: readonly Setting[] = ['ledger', 'signing', 'fleet', 'state', 'board'];
+type Setting = 'ledger' | 'signing' | 'fleet' | 'state' | 'board' | 'kafka';
+const SETTINGS: readonly Setting[] = ['ledger', 'signing', 'fleet', 'state', 'board', 'kafka'];
 
 /** Makes one of several files, and looks at what one of them says of another. Pure. */
 export function mergeParts(parts: readonly ConfigPart[]): {
@@ -60,6 +63,7 @@ export function mergeParts(parts: readonly ConfigPart[]): {
     fleet: only('fleet') ?? NO_FLEET,
     state: stateOf(only('state'), ledger),
     board: only('board'),
+    kafka: only('kafka'),
   };
   return { content, problems: [...problems, ...fleetProblems(content, owners)] };
 }

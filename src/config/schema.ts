@@ -5,6 +5,8 @@ import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
 import type { BoardConfig, Fleet, FleetFacts, StateConfig } from './fleet.ts';
 import { factSchemas, fleetSchemas } from './fleet-schema.ts';
+import type { KafkaConfig } from './kafka.ts';
+import { kafkaSchema } from './kafka-schema.ts';
 import type { Mapping } from './mapping.ts';
 import { mappingSchema } from './mapping-schema.ts';
 import { withVariables, type Secret } from './secret.ts';
@@ -62,6 +64,7 @@ export interface ConfigPart {
   /** `path` null: beside the ledger. */
   readonly state: (Omit<StateConfig, 'path'> & { readonly path: string | null }) | null;
   readonly board: BoardConfig | null;
+  readonly kafka: KafkaConfig | null;
 }
 
 /** Issues of the kind `custom` carry code and hint of the error in `params`. */
@@ -80,12 +83,10 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
   );
   const size = text.transform((raw, issues) => read(issues, sizeOf(raw), 'a size is wanted', SIZE_HINT));
   const patterns = z.array(text.pipe(z.string().transform(asPattern)));
+  const password = z.unknown().transform((raw, issues) => attempt(issues, () => readPassword(raw, context)));
   const site = {
     url: z.unknown().transform((raw, issues) => attempt(issues, () => readUrl(raw, context))),
-    password: z
-      .unknown()
-      .transform((raw, issues) => attempt(issues, () => readPassword(raw, context)))
-      .optional(),
+    password: password.optional(),
     site: name.optional(),
     faultDomain: name.optional(),
     slot: text.pipe(z.string().refine(isSlotName, { error: SLOT_RULE })).default(DEFAULT_STREAM.slot),
@@ -96,7 +97,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
   };
   const words = text.pipe(z.string().trim().min(1, { error: 'may not be empty' }));
   const secret = z.unknown().transform((raw, issues) => attempt(issues, () => readToken(raw, context)));
-  const pieces = { name, words, duration, file, secret };
+  const pieces = { name, words, duration, file, size, secret };
   const waiver = z.strictObject({
     rule: text.pipe(z.string().regex(/^TP-R-[A-Z0-9-]+$/, { error: 'the code of a rule is wanted: TP-R-…' })),
     subject: words.nullable().default(null),
@@ -157,6 +158,9 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
       .default(null),
     signing: z.strictObject({ key: file }).nullable().default(null),
     ...fleetSchemas(pieces),
+    kafka: kafkaSchema({ ...pieces, secret: password })
+      .nullable()
+      .default(null),
   });
 }
 
@@ -263,7 +267,7 @@ function toSystems(
 }
 
 function toSystem(name: string, raw: RawSystem, issues: Issues): SystemConfig {
-  const { mapping, objectives, title, tier, owner, dependsOn, group, policy, ...system } = raw;
+  const { mapping, objectives, title, tier, owner, dependsOn, group, schedules, policy, ...system } = raw;
   if (objectives.rpo !== null && policy.rpo !== null) {
     const message = 'the rpo stands in policy as well';
     report(issues, new TwinproofError('TP-CONFIG', { message }), [name, 'objectives', 'rpo']);
@@ -272,7 +276,7 @@ function toSystem(name: string, raw: RawSystem, issues: Issues): SystemConfig {
     name,
     ...system,
     policy: { ...policy, rpo: objectives.rpo ?? policy.rpo },
-    fleet: { title, tier, owner, rto: objectives.rto, dependsOn, group },
+    fleet: { title, tier, owner, rto: objectives.rto, dependsOn, group, schedules },
     ...(mapping === undefined ? {} : { mapping }),
   };
 }

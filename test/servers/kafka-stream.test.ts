@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Message } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { comparePositions } from '../../connectors/kafka/position.ts';
+import { openTopicOutlet } from '../../connectors/kafka/topic-outlet.ts';
 import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
@@ -66,6 +67,29 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
       ...own,
     };
     return openTopicStream(kafka.client(), options, after, forever());
+  }
+
+  /** The values of everything that a topic holds. */
+  async function valuesOf(topic: string): Promise<string[]> {
+    const [end] = await (await kafka.admin()).fetchTopicOffsets(topic);
+    const consumer = kafka.client().consumer({ groupId: `values-${random()}`, maxWaitTimeInMs: 100 });
+    const values: string[] = [];
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      eachMessage: ({ message }) => {
+        values.push(message.value?.toString() ?? '');
+        return Promise.resolve();
+      },
+    });
+    const wanted = Number(end?.high ?? 0);
+    await waitUntil(
+      () => Promise.resolve(values.length >= wanted),
+      60_000,
+      () => `${values.length} of ${wanted} came`,
+    );
+    await consumer.disconnect();
+    return values;
   }
 
   /** Everything until nothing more is there. */
@@ -249,6 +273,21 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
       code: 'TP-UNREACHABLE',
       retryable: true,
     });
+  });
+
+  test('what is published stands in the topic, once and in order', async () => {
+    await create('rpo');
+    const address = { brokers: [kafka.broker], tls: null, sasl: null };
+    const outlet = await openTopicOutlet(address, 'rpo');
+    await outlet.send([1, 2, 3].map((n) => ({ key: 'bank/gasan', value: `{"n":${n}}` })));
+    await outlet.send([{ key: 'bank/gasan', value: '{"n":4}' }]);
+    await outlet.close();
+    expect(await valuesOf('rpo')).toEqual(['{"n":1}', '{"n":2}', '{"n":3}', '{"n":4}']);
+    const nowhere = await openTopicOutlet(address, 'nowhere');
+    await expect(nowhere.send([{ key: 'a', value: '{}' }])).rejects.toMatchObject({
+      code: 'TP-STREAM-SETUP',
+    });
+    await nowhere.close();
   });
 
   test(
