@@ -214,6 +214,7 @@ figcaption { display: flex; justify-content: space-between; gap: 12px; color: va
   .row { content-visibility: visible; break-inside: avoid; grid-template-columns: 120px 2fr 1fr 1fr 1.1fr 120px; font-size: 9pt; padding: 6px 8px; gap: 0 10px; }
   .columns { display: grid; grid-template-columns: 120px 2fr 1fr 1fr 1.1fr 120px; gap: 0 10px; }
   .cell .label { display: none; }
+  .row .verdict, .row .what { grid-column: auto; }
   .step, .hero, details, .group-head { break-inside: avoid; }
   details > ul { display: block; }
   .chip { border: 1px solid currentColor; }

@@ -35,7 +35,7 @@ export function systemMain(system: FleetSystem, view: FleetView, decisions: Html
     }
     ${standing.candidates.map((candidate) => history(candidate, system.config.policy.rpo, words))}
     ${verdict === null ? null : proven(verdict, words)} ${relations(system, view, words)}
-    ${certificates(system, words)}
+    ${certificates(system, words)} ${schedules(system, view.at, words)}
     <section>
       <h2>${words.decisions}</h2>
       ${decisions}
@@ -259,5 +259,37 @@ function certificates({ config, standing }: FleetSystem, words: Words): Html {
             )}
           </ul>`
     }
+  </section>`;
+}
+
+function schedules({ standing }: FleetSystem, now: Date, words: Words): Html | null {
+  const runs = standing.state?.runs ?? [];
+  if (runs.length === 0) return null;
+  return html`<section>
+    <h2>${words.schedules}</h2>
+    <div class="scroll" tabindex="0" role="region" aria-label="${words.schedules}">
+      <table>
+        ${runs.map(
+          ({ name, at, zone, startedAt, endedAt, outcome, message, missed, nextAt }) =>
+            html`<tr>
+              <th scope="row">
+                ${name} <span class="sub"><code>${at}</code> ${zone}</span>
+              </th>
+              <td>
+                ${words.lastRun}: ${startedAt === null ? words.never : ageOf(startedAt, now, words)}
+                ${startedAt === null ? null : endedAt === null ? words.underWay : null}
+              </td>
+              <td>
+                ${outcome === null ? '–' : words.outcome[outcome]}
+                ${message === null ? null : html`<span class="sub">${message}</span>`}
+              </td>
+              <td>
+                ${missed === 0 ? null : html`<strong class="bad">${words.missed(String(missed))}</strong>`}
+              </td>
+              <td>${words.nextRun}: ${nextAt === null ? words.never : timeAt(nextAt, now)}</td>
+            </tr>`,
+        )}
+      </table>
+    </div>
   </section>`;
 }

@@ -77,6 +77,13 @@ export interface Words {
   readonly certificates: string;
   readonly noCertificates: string;
   readonly download: string;
+  readonly schedules: string;
+  readonly lastRun: string;
+  readonly nextRun: string;
+  readonly never: string;
+  readonly underWay: string;
+  readonly missed: (count: string) => string;
+  readonly outcome: Readonly<Record<'ok' | 'warning' | 'critical' | 'unknown' | 'failed', string>>;
   readonly order: string;
   readonly orderHint: string;
   readonly waitsFor: string;
@@ -210,6 +217,13 @@ export const EN: Words = {
   certificates: 'Certificates',
   noCertificates: 'None were issued.',
   download: 'Download',
+  schedules: 'Schedules',
+  lastRun: 'Last run',
+  nextRun: 'Next run',
+  never: 'never',
+  underWay: 'under way',
+  missed: (count) => `${count} missed`,
+  outcome: { ok: 'well', warning: 'warning', critical: 'critical', unknown: 'unknown', failed: 'failed' },
   order: 'Order of promotion',
   orderHint: 'Each system comes after all that it depends on; groups go together.',
   waitsFor: 'Waits for',
@@ -342,6 +356,13 @@ export const KO: Words = {
   certificates: '증명서',
   noCertificates: '발급된 증명서가 없습니다.',
   download: '내려받기',
+  schedules: '일정',
+  lastRun: '마지막 실행',
+  nextRun: '다음 실행',
+  never: '없음',
+  underWay: '실행 중',
+  missed: (count) => `놓친 실행 ${count}건`,
+  outcome: { ok: '정상', warning: '경고', critical: '심각', unknown: '알 수 없음', failed: '실패' },
   order: '승격 순서',
   orderHint: '각 시스템은 의존하는 시스템 다음에 옵니다. 그룹은 함께 승격합니다.',
   waitsFor: '선행 대기',

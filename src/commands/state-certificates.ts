@@ -12,12 +12,16 @@ export function certificateFolder(folder: string, system: string): string {
   return path.join(folder, 'certificates', system);
 }
 
+/** The newest one under a name of its own, so that the next can carry its digest. */
+export const LATEST = 'latest.json';
+
 /** The newest certificates of a system; other files are passed over. */
 export async function certificatesOf(folder: string, system: string): Promise<SystemState['certificates']> {
   const own = certificateFolder(folder, system);
   const names = await readdir(own).catch((): string[] => []);
   const found: SystemState['certificates'] = [];
-  for (const file of names.sort().toReversed().slice(0, LISTED_MAX)) {
+  const dated = names.filter((name) => name !== LATEST);
+  for (const file of dated.sort().toReversed().slice(0, LISTED_MAX)) {
     const certificate = await read(own, file);
     if (certificate !== null) found.push(certificate);
   }

@@ -2,11 +2,13 @@ import { hostname } from 'node:os';
 import type { StateConfig } from '../config/fleet.ts';
 import type { LedgerConfig, SystemConfig } from '../config/schema.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
+import { Schedule } from '../service/schedule.ts';
 import type { WriteLine } from '../service/watch-log.ts';
-import { writeState } from '../state/file.ts';
+import { StateFolder, writeState } from '../state/file.ts';
 import { SAMPLES_MAX, STATE_SCHEMA, type LagPoint, type SystemState } from '../state/schema.ts';
 import { certificatesOf } from './state-certificates.ts';
 import type { SiteIo } from './io.ts';
+import { scheduledRun } from './scheduled-runs.ts';
 import {
   judgeSystem,
   lagOfSystem,
@@ -31,6 +33,9 @@ export interface PublisherParts {
   readonly state: StateConfig;
   readonly io: SiteIo;
   readonly write: WriteLine;
+  /** The configuration, for what is run at certain times; certificates are kept if it has a key. */
+  readonly config: string;
+  readonly signed: boolean;
   /** Called with each state that was written down, and the one before it. */
   readonly told?: (state: SystemState, before: SystemState | null) => void;
 }
@@ -44,6 +49,7 @@ export class StatePublisher {
   readonly #startedAt: string;
   readonly #samples = new Map<string, LagPoint[]>();
   #judged: JudgedSystem | null = null;
+  #schedule: Schedule | null = null;
   #problem: SystemState['problem'] = null;
   #told: string | null = null;
   #last: SystemState | null = null;
@@ -55,11 +61,29 @@ export class StatePublisher {
 
   /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#schedule = await this.#scheduled();
     // A verdict may take its time, and nobody is to look unwatched meanwhile.
     await Promise.all([
       this.#every(this.#parts.state.every, signal, () => this.#publish(signal)),
       this.#every(this.#parts.state.every * WRITINGS_PER_VERDICT, signal, () => this.#judge(signal)),
+      this.#schedule?.run(signal),
     ]);
+  }
+
+  /** Null: nothing is to be done at certain times. What was done before this process began is in the state file. */
+  async #scheduled(): Promise<Schedule | null> {
+    const { system, state, config, signed, io } = this.#parts;
+    const { schedules } = system.fleet;
+    if (schedules.length === 0) return null;
+    const before =
+      (await new StateFolder(state.path).read().catch(() => null))?.get(system.name)?.state?.runs ?? [];
+    const parts = { config, system, state, signed, io };
+    return new Schedule({
+      schedules,
+      before,
+      run: (schedule, signal) => scheduledRun(parts, schedule, signal),
+      timing: REAL_TIMING,
+    });
   }
 
   async #every(ms: number, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
@@ -150,6 +174,7 @@ export class StatePublisher {
         samples: this.#samples.get(name) ?? [],
       })),
       certificates: await certificatesOf(state.path, system.name),
+      runs: [...(this.#schedule?.records ?? [])],
     };
   }
 

@@ -56,7 +56,7 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
 }
 
 interface Published {
-  readonly config: Pick<Config, 'ledger' | 'state' | 'kafka'>;
+  readonly config: Pick<Config, 'file' | 'signing' | 'ledger' | 'state' | 'kafka'>;
   readonly system: SystemConfig;
   readonly once: boolean;
   readonly io: SiteIo;
@@ -80,7 +80,16 @@ async function publishing<T>(
   });
   const told = (now: SystemState, before: SystemState | null): void =>
     topic?.publish(stateMessages(now, before, system.policy.rpo));
-  const publisher = new StatePublisher({ system, ledger, state, io, write, told });
+  const publisher = new StatePublisher({
+    system,
+    ledger,
+    state,
+    io,
+    write,
+    config: config.file,
+    signed: config.signing !== null,
+    told,
+  });
   const published = publisher.run(AbortSignal.any([signal, stop.signal]));
   try {
     return await work();

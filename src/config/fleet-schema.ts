@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 import {
   DEFAULT_BOARD,
@@ -6,6 +7,8 @@ import {
   type BoardConfig,
   type ConsistencyGroup,
   type Fleet,
+  SCHEDULED,
+  type ScheduleConfig,
 } from './fleet.ts';
 import type { Secret } from './secret.ts';
 
@@ -37,7 +40,38 @@ export function factSchemas({ name, words, duration }: SchemaPieces) {
       .default({ rpo: null, rto: null }),
     dependsOn: z.array(name).default([]),
     group: name.nullable().default(null),
+    schedules: z.array(scheduleSchema(words)).superRefine(refuseTwice).default([]),
   };
+}
+
+function scheduleSchema(words: SchemaPieces['words']): z.ZodType<ScheduleConfig> {
+  return z
+    .strictObject({
+      name: words.nullable().default(null),
+      run: z.enum(SCHEDULED, { error: `one of ${SCHEDULED.join(', ')} is wanted` }),
+      at: words,
+      zone: words.nullable().default(null),
+    })
+    .transform((raw, issues): ScheduleConfig => {
+      const { at, zone } = raw;
+      try {
+        const cron = new Cron(at, { paused: true, ...(zone === null ? {} : { timezone: zone }) });
+        if (cron.nextRun() !== null) return { ...raw, name: raw.name ?? raw.run };
+        issues.addIssue({ code: 'custom', message: 'this time never comes', path: ['at'] });
+      } catch {
+        const message = 'a time as cron has it is wanted, such as 0 3 * * *, and a zone such as Asia/Seoul';
+        issues.addIssue({ code: 'custom', message, path: ['at'] });
+      }
+      return z.NEVER;
+    });
+}
+
+function refuseTwice(schedules: readonly ScheduleConfig[], issues: z.core.$RefinementCtx): void {
+  const names = schedules.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) === index) continue;
+    issues.addIssue({ code: 'custom', message: 'another schedule has the same name', path: [index, 'name'] });
+  }
 }
 
 /** Keys of the file beside its systems. */

@@ -13,6 +13,19 @@ export interface FleetFacts {
   readonly dependsOn: readonly string[];
   /** Systems of one group are promoted to one point in time; null: of none. */
   readonly group: string | null;
+  /** What `watch` does at certain times. */
+  readonly schedules: readonly ScheduleConfig[];
+}
+
+export const SCHEDULED = ['certify', 'verify'] as const;
+
+export interface ScheduleConfig {
+  readonly name: string;
+  readonly run: (typeof SCHEDULED)[number];
+  /** When, in the notation of cron, with a field for seconds before the others if it has six. */
+  readonly at: string;
+  /** The time zone that is meant (IANA name); null: that of the machine. */
+  readonly zone: string | null;
 }
 
 export interface ConsistencyGroup {

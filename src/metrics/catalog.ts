@@ -96,6 +96,22 @@ export const METRICS = {
     help: 'Readiness checks that would block and could not be made.',
     labels: ['system', 'candidate', 'mode'],
   },
+  twinproof_schedule_last_start_timestamp_seconds: {
+    help: 'When the last scheduled run was begun.',
+    labels: ['system', 'schedule'],
+  },
+  twinproof_schedule_next_timestamp_seconds: {
+    help: 'When the next scheduled run is due.',
+    labels: ['system', 'schedule'],
+  },
+  twinproof_schedule_failed: {
+    help: '1 when the last scheduled run could not be made; absent when none was.',
+    labels: ['system', 'schedule'],
+  },
+  twinproof_schedule_missed_runs: {
+    help: 'Scheduled runs that were due and were not begun.',
+    labels: ['system', 'schedule'],
+  },
   twinproof_group_skew_seconds: {
     help: 'From the oldest to the newest recovery point of a consistency group; absent when unknown.',
     labels: ['group'],

@@ -92,6 +92,13 @@ function writeSystem(sheet: Sheet, { name, fleet, policy }: SystemConfig, standi
   const alive = { alive: 1, gone: 0, other: 0, unknown: null }[state.primary.state];
   sheet.set('twinproof_primary_alive', system, alive);
   sheet.set('twinproof_primary_witnessed_timestamp_seconds', system, secondsAt(state.primary.witnessedUntil));
+  for (const { name: schedule, startedAt, nextAt, outcome, missed } of state.runs) {
+    const labels = { ...system, schedule };
+    sheet.set('twinproof_schedule_last_start_timestamp_seconds', labels, secondsAt(startedAt));
+    sheet.set('twinproof_schedule_next_timestamp_seconds', labels, secondsAt(nextAt));
+    sheet.set('twinproof_schedule_failed', labels, outcome === null ? null : Number(outcome === 'failed'));
+    sheet.set('twinproof_schedule_missed_runs', labels, missed);
+  }
   for (const candidate of standing.candidates) {
     writeCandidate(sheet, { ...system, candidate: candidate.name }, candidate);
   }

@@ -95,6 +95,20 @@ const certificate = z.object({
   sha256: text,
 });
 
+const run = z.object({
+  name: text,
+  run: z.enum(['certify', 'verify']),
+  at: text,
+  zone: text.nullable(),
+  dueAt: time.nullable(),
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  outcome: z.enum(['ok', 'warning', 'critical', 'unknown', 'failed']).nullable(),
+  message: text.nullable(),
+  missed: whole,
+  nextAt: time.nullable(),
+});
+
 /**
  * How one system stands, as the process that watches it knew it at `writtenAt`. Fields may be added; these stay. Who
  * reads it after `staleAfterMs` knows nothing of the present any more.
@@ -114,6 +128,8 @@ export const stateSchema = z.object({
   best: z.object({ candidate: text, why: text }).nullable(),
   candidates: z.array(candidate),
   certificates: z.array(certificate),
+  /** What is done at certain times, and what came of it. */
+  runs: z.array(run).default([]),
 });
 
 export type SystemState = z.infer<typeof stateSchema>;

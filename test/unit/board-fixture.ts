@@ -170,6 +170,7 @@ export function stateOf(
     best: first === undefined ? null : { candidate: first.name, why: '' },
     candidates: [...candidates],
     certificates: [],
+    runs: [],
     ...more,
   };
 }

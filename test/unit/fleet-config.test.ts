@@ -51,6 +51,7 @@ describe('a fleet of several files', () => {
         rto: 10_800_000,
         dependsOn: [],
         group: 'money',
+        schedules: [],
       },
       {
         name: 'mail',
@@ -61,6 +62,7 @@ describe('a fleet of several files', () => {
         rto: null,
         dependsOn: ['bank'],
         group: null,
+        schedules: [],
       },
     ]);
     expect(config.systems[0]?.primary.faultDomain).toBe('hall-1');

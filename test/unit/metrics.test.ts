@@ -17,9 +17,22 @@ const config = fleetConfig(
   },
   'fleet: { groups: { money: { maxSkew: 5s }, cards: { maxSkew: 5s } } }\n',
 );
+const RUN = {
+  name: 'certify',
+  run: 'certify',
+  at: '0 * * * *',
+  zone: null,
+  dueAt: NOW.toISOString(),
+  startedAt: NOW.toISOString(),
+  endedAt: NOW.toISOString(),
+  outcome: 'failed',
+  message: 'no disk',
+  missed: 2,
+  nextAt: NOW.toISOString(),
+} as const;
 const states = new Map([
   ['cards', read(stateOf('cards', [candidateOf('gasan', 'SAFE')]))],
-  ['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS')]))],
+  ['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS')], { runs: [RUN] }))],
   [
     'mail',
     read(
@@ -43,6 +56,8 @@ describe('metrics', () => {
         `twinproof_recovery_point_timestamp_seconds{system="bank",candidate="gasan"} ${NOW.getTime() / 1000 - 2}`,
         'twinproof_loss_bound_seconds{system="bank",candidate="gasan"} 12.4',
         'twinproof_rto_objective_seconds{system="bank"} 10800',
+        'twinproof_schedule_missed_runs{system="bank",schedule="certify"} 2',
+        'twinproof_schedule_failed{system="bank",schedule="certify"} 1',
       ]),
     );
   });
