@@ -45,12 +45,14 @@ export function mysqlWatchFolder(
   });
 }
 
-/** Nothing is unproven and no key is dirty, of as many tables as there are. */
+/** Every row of as many tables as there are is known and proven, and no key is dirty. */
 export async function isProven(folder: WatchFolder, tables: number): Promise<boolean> {
   try {
     const { unproven, dirty } = await provenOf(folder, 'gasan');
-    const known = await folder.reading((ledger) => new Known(ledger.core.store).definitions());
-    return known?.tables.length === tables && unproven.length === 0 && dirty === 0;
+    const complete = await folder.reading(({ core }) =>
+      core.catalog.current().filter(({ completeFrom }) => completeFrom !== null),
+    );
+    return complete.length === tables && unproven.length === 0 && dirty === 0;
   } catch {
     // There is no ledger yet.
     return false;
