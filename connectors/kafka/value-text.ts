@@ -1,5 +1,5 @@
 const DAYS_TO_2000 = 730_425;
-const US_A_SECOND = 1_000_000;
+const US_A_SECOND = 1_000_000n;
 const ZERO = 0x30;
 
 /** Two's complement, big endian, divided by 10^scale, as the form `decimal` writes it. */
@@ -37,7 +37,7 @@ export function scaledText(negative: boolean, digits: string, scale: number): st
  * Microseconds since 2000-01-01 UTC of `2024-07-01T09:00:00.123456Z`. Null: another zone, another year than of four
  * digits (an infinity may be sent as such), more digits of a second.
  */
-export function isoMicros(bytes: Uint8Array, from: number, to: number): number | null {
+export function isoMicros(bytes: Uint8Array, from: number, to: number): bigint | null {
   const length = to - from;
   if (length < 20 || bytes[to - 1] !== 0x5a) return null;
   for (const [at, byte] of PUNCTUATION) if (bytes[from + at] !== byte) return null;
@@ -51,7 +51,8 @@ export function isoMicros(bytes: Uint8Array, from: number, to: number): number |
   const isValid = month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour <= 23 && minute <= 59;
   if (!isValid || second > 59 || Number.isNaN(year + hour + minute + second + fraction)) return null;
   const seconds = ((daysSince2000(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-  return seconds * US_A_SECOND + fraction;
+  // Beyond the safe integers from the year 2285 on.
+  return BigInt(seconds) * US_A_SECOND + BigInt(fraction);
 }
 
 /** `-` `-` `T` `:` `:` */

@@ -275,7 +275,7 @@ function writeZoned(json: JsonReader, out: RowWriter): boolean {
   demandString(json);
   const micros = isoMicros(json.bytes, json.from, json.to);
   if (micros === null || micros < US_GREGORIAN) return false;
-  out.int64(micros);
+  out.bigInt64(micros);
   return true;
 }
 
