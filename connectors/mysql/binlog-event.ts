@@ -127,13 +127,14 @@ export class EventReader {
   #proven(bytes: Uint8Array, type: number, artificial: boolean): Uint8Array {
     if (type === EVENT.formatDescription) return bytes;
     const end = bytes.length - CHECKSUM_BYTES;
-    const matches = end >= HEADER_BYTES && crc32(bytes.subarray(0, end)) === uint32At(bytes, end);
+    const body = bytes.subarray(0, Math.max(end, HEADER_BYTES));
+    const matches = end >= HEADER_BYTES && crc32(body) === uint32At(bytes, end);
     if (artificial || type === EVENT.heartbeat || type === EVENT.heartbeatV2 || !this.#checksums) {
       // A name of a file that happens to end in the checksum of its beginning is not to be feared.
-      return matches ? bytes.subarray(0, end) : bytes;
+      return matches ? body : bytes;
     }
     if (!matches) throw logError(`an event of type ${type} does not match its checksum`);
-    return bytes.subarray(0, end);
+    return body;
   }
 }
 

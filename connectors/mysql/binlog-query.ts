@@ -34,6 +34,15 @@ export function readQuery(
   };
 }
 
+const BEGIN = Buffer.from('\0BEGIN');
+
+/** The statement of most transactions, told without reading all of the event. */
+export function isBegin({ bytes }: LogEvent): boolean {
+  const start = bytes.length - BEGIN.length;
+  for (let at = 0; at < BEGIN.length; at += 1) if (bytes[start + at] !== BEGIN[at]) return false;
+  return true;
+}
+
 /**
  * Status variables stand one behind the other, code (1 byte) and value, in this order: Q_FLAGS2_CODE (4 bytes),
  * Q_SQL_MODE_CODE (8), Q_CATALOG_NZ_CODE (length and text), Q_AUTO_INCREMENT (4), Q_CHARSET_CODE (6, of which the first two

@@ -12,7 +12,7 @@ import {
   uint48At,
 } from './binlog-event.ts';
 import { GtidReader, type GroupStart, readMariadbGtid } from './binlog-gtid.ts';
-import { readQuery } from './binlog-query.ts';
+import { isBegin, readQuery } from './binlog-query.ts';
 import { DESCRIPTION_AT, readTableMap, type TableMap } from './binlog-table-map.ts';
 import type { Cascades } from './stream-cascades.ts';
 import { CascadeGaps } from './stream-cascade-gaps.ts';
@@ -133,6 +133,9 @@ export class LogAssembler {
         this.#end();
         return null;
       case EVENT.query:
+        if (!isBegin(event)) return this.#statement(event);
+        this.#open().inTransaction = true;
+        return null;
       case EVENT.queryCompressed:
         return this.#statement(event);
       case EVENT.tableMap:

@@ -1,8 +1,49 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Follower } from './harness/change-stream.ts';
+import { ReaderPool } from '../../connectors/mysql/pool.ts';
+import { BodySink } from '../../src/row/body-sink.ts';
+import { type Follower, isRowChange } from './harness/change-stream.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
-import { followMysql, type MysqlFollowOptions, nextChanges, STREAMED, told } from './harness/mysql-stream.ts';
+import {
+  followMysql,
+  type MysqlFollowOptions,
+  nextChanges,
+  STREAMED,
+  targetOf,
+  told,
+} from './harness/mysql-stream.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
+import { forever } from './harness/mysql-wire-reads.ts';
+
+const hex = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toString('hex');
+
+/** Statements of one transaction, the same for the same seed. */
+function writes(tables: readonly string[], seed: number): string {
+  let state = seed * 2_654_435_761 + 1;
+  const next = (below: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.trunc((state / 2 ** 32) * below);
+  };
+  const statements = Array.from({ length: 1 + next(4) }, (_, n) => {
+    const table = tables[next(tables.length)] ?? '';
+    const key = `'k${next(15)}'`;
+    const value = `${next(100)}, NOW(6)`;
+    switch (next(6)) {
+      case 0:
+        return `REPLACE INTO ${table} VALUES (${key}, ${value});`;
+      case 1:
+        return `INSERT INTO ${table} VALUES (${key}, ${value}) ON DUPLICATE KEY UPDATE v = v + 1;`;
+      case 2:
+        return `DELETE FROM ${table} WHERE k = ${key};`;
+      case 3:
+        return `UPDATE IGNORE ${table} SET k = 'k${next(15)}' WHERE k = ${key};`;
+      case 4:
+        return `SAVEPOINT s${n}; UPDATE ${table} SET v = -1; ROLLBACK TO s${n};`;
+      default:
+        return `INSERT IGNORE INTO ${table} SELECT CONCAT('k', v % 15), v, w FROM ${tables[next(tables.length)]};`;
+    }
+  });
+  return `BEGIN; ${statements.join(' ')}`;
+}
 
 await describeMysql('the change stream of %s', (flavor) => {
   let server: MysqlServer;
@@ -148,6 +189,8 @@ await describeMysql('the change stream of %s', (flavor) => {
       'insert t 1 [1|1]',
       'truncate t',
     ]);
+    const wrapped = flavor === 'mariadb' ? 'SET STATEMENT lock_wait_timeout = 9 FOR ' : '';
+    expect(await batch(`${wrapped}ALTER TABLE t COMMENT 'x'`)).toEqual(['gap t']);
     expect(await batch(`TRUNCATE ${name}.old`)).toEqual(['definition old(id)', 'truncate old']);
     expect(await batch('ALTER TABLE t ADD COLUMN w int DEFAULT 7; INSERT INTO t VALUES (2, 2, 2)')).toEqual([
       'gap t',
@@ -192,7 +235,6 @@ await describeMysql('the change stream of %s', (flavor) => {
     await one.query(`XA ROLLBACK 'c'`);
     await xa(`'d'`, 4);
     await one.query(`XA COMMIT 'd' ONE PHASE`);
-    await one.end();
     const rows = [];
     for (let n = 0; n < 3; n += 1)
       rows.push(...(await nextChanges(follower)).filter((text) => text.startsWith('insert')));
@@ -201,5 +243,82 @@ await describeMysql('the change stream of %s', (flavor) => {
     expect(bare(await nextChanges(between), name)).toContain('insert t 2 [2]');
     while (!between.events.some(({ type }) => type === 'gap')) await between.batch();
     expect(between.events.filter(({ type }) => type === 'gap').map(told)).toEqual(['gap everything']);
+    await server.sql(
+      `CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES t (id) ON DELETE CASCADE);
+       INSERT INTO c VALUES (10, 1)`,
+      [],
+      name,
+    );
+    while ((await nextChanges(follower)).every((text) => !text.startsWith('insert')));
+    for (const sql of [`XA START 'e'`, 'DELETE FROM t WHERE id = 1', `XA END 'e'`, `XA PREPARE 'e'`]) {
+      await one.query(sql);
+    }
+    await server.sql('INSERT INTO t VALUES (5)', [], name);
+    const from = follower.events.length;
+    while ((await nextChanges(follower)).every((text) => !text.startsWith('insert')));
+    await one.query(`XA COMMIT 'e'`);
+    await one.end();
+    const { events } = await follower.transaction();
+    // What a foreign key changes counts from the commit on too.
+    const order = bare(follower.events.slice(from).map(told), name).filter((text) =>
+      /^(?:gap|insert)/.test(text),
+    );
+    expect(order).toEqual(flavor === 'mysql' ? ['insert t 5 [5]'] : ['insert t 5 [5]', 'gap c']);
+    const logged = events.map(told).filter((text) => !text.startsWith('definition'));
+    expect(bare(logged, name).toSorted()).toEqual(
+      flavor === 'mysql' ? ['delete c 10 [10|1]', 'delete t 1 [1]'] : ['delete t 1 [1]', 'gap c'],
+    );
+  });
+
+  test('leaves behind the rows that the tables have, whatever many writers did at once', async () => {
+    const tables = ['t', 'u'];
+    const name = await database(
+      tables
+        .map((table) => `CREATE TABLE ${table} (k varchar(9) PRIMARY KEY, v int, w datetime(6));`)
+        .join(' '),
+    );
+    const follower = await follow(name);
+    const writers = Array.from({ length: 4 }, async (_, writer) => {
+      const session = await server.connect({ user: 'root', database: name });
+      for (let n = 0; n < 40; n += 1) {
+        // A deadlock, or a key that is there already, leaves the transaction in any state; so does what follows.
+        await session.query(writes(tables, writer * 1000 + n)).catch(() => undefined);
+        await session.query(n % 5 === 0 ? 'ROLLBACK' : 'COMMIT');
+      }
+      await session.end();
+    });
+    await Promise.all(writers);
+    await server.sql(`INSERT INTO t VALUES ('end', 0, NULL)`, [], name);
+    const rows = new Map<string, string>();
+    const wrong: string[] = [];
+    for (let ended = false; !ended;) {
+      for (const event of (await follower.transaction()).events) {
+        if (event.type === 'gap') wrong.push(event.reason);
+        if (!isRowChange(event)) continue;
+        const key = `${event.table.leaf} ${hex(event.key)}`;
+        const oldKey = event.oldKey === null ? key : `${event.table.leaf} ${hex(event.oldKey)}`;
+        const had = rows.get(oldKey) ?? '';
+        if (had !== hex(event.before)) wrong.push(told(event));
+        rows.delete(oldKey);
+        if (event.after !== null) rows.set(key, hex(event.after));
+        ended ||= told(event).startsWith(`insert ${name}.t end`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    const pool = new ReaderPool(targetOf(server, name), 1, 60_000);
+    const read: string[] = [];
+    for (const table of tables) {
+      const sink = new BodySink(Infinity);
+      const query = {
+        sql: `SELECT k, v, w FROM ${table}`,
+        parameters: [],
+        operations: ['copy', 'copy', 'copy'] as const,
+      };
+      await pool.read(query, sink, forever());
+      read.push(...sink.bodies.map(hex));
+    }
+    await pool.close();
+    expect([...rows.values()].toSorted()).toEqual(read.toSorted());
+    expect(read.length).toBeGreaterThan(5);
   });
 });
