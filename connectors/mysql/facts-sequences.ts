@@ -36,12 +36,22 @@ export async function readSequences(
   signal: AbortSignal,
 ): Promise<Sequences> {
   const objects = await readObjects(session, tables, signal);
-  const counters = withCounters ? await readCounters(session, signal) : nothing();
+  const counters = withCounters ? await readCounters(session, kept(session, tables), signal) : nothing();
   return {
     sequences: [...objects.sequences, ...counters.sequences],
     unread: [...objects.unread, ...counters.unread],
     counters: counters.counters,
   };
+}
+
+/**
+ * Tables of which the server itself keeps the counter beyond every value: MySQL's InnoDB since 8.0, whether a value came by
+ * INSERT, UPDATE or replication (manual, "InnoDB AUTO_INCREMENT Counter Initialization"). There the values are not looked for,
+ * since MySQL takes a millisecond for each table (measured).
+ */
+function kept({ flavor }: Session, tables: readonly TableEntry[]): ReadonlySet<string> {
+  if (flavor !== 'mysql') return new Set();
+  return new Set(tables.filter(({ engine }) => engine?.toUpperCase() === 'INNODB').map(({ name }) => name));
 }
 
 /** Replicated like rows: a replica that has caught up stands where the primary stands (knowledge base, "Sequence Overview"). */
@@ -81,7 +91,11 @@ type CounterColumn = Readonly<Record<'schema' | 'table' | 'column' | 'type', str
  * The largest value of each column is read before the counters, which may go on meanwhile: the other way round a row
  * that comes in between would look as if its counter were behind.
  */
-async function readCounters(session: Session, signal: AbortSignal): Promise<Sequences> {
+async function readCounters(
+  session: Session,
+  keptTables: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Sequences> {
   const columns = await session.rows<CounterColumn>(
     `SELECT c.table_schema AS \`schema\`, c.table_name AS \`table\`, c.column_name AS \`column\`,
        c.column_type AS type
@@ -93,8 +107,9 @@ async function readCounters(session: Session, signal: AbortSignal): Promise<Sequ
   const found = nothing();
   const largest = new Map<string, string | null>();
   const next: Next = new Map();
-  for (let at = 0; at < columns.length; at += BATCH) {
-    const batch = columns.slice(at, at + BATCH);
+  const asked = columns.filter(({ schema, table }) => !keptTables.has(`${schema}.${table}`));
+  for (let at = 0; at < asked.length; at += BATCH) {
+    const batch = asked.slice(at, at + BATCH);
     try {
       await addLargest(session, batch, largest, signal);
     } catch (error) {
@@ -109,7 +124,7 @@ async function readCounters(session: Session, signal: AbortSignal): Promise<Sequ
   if (session.flavor === 'mysql') await addAllNext(session, next, signal);
   for (const column of columns) {
     const name = nameOf(column);
-    const value = largest.get(name);
+    const value = keptTables.has(`${column.schema}.${column.table}`) ? null : largest.get(name);
     if (value === undefined) continue;
     found.sequences.push(counterOf(name, next.get(column.table) ?? null, value));
     found.counters.push(...usedCounter(column, next.get(column.table) ?? null));

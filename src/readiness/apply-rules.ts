@@ -234,7 +234,7 @@ function observeSequencesAgainstData(input: ReadinessInput): readonly Observatio
   ];
   return observations.length > 0
     ? observations
-    : [pass('candidate', 'no sequence feeds a column that holds values')];
+    : [pass('candidate', 'no sequence feeds a column whose values it could be behind')];
 }
 
 function observeAgainstData(sequence: SequenceFact): readonly Observation[] {

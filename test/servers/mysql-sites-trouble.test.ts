@@ -109,8 +109,12 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
       lastValue: 9007199254740993n,
       increment: 1n,
       ownedBy: 'bank.n.id',
-      dataExtreme: 9007199254740993n,
+      // MySQL keeps the counter beyond every value, so it is not held against them.
+      dataExtreme: flavor === 'mariadb' ? 9007199254740993n : null,
     });
+    await sites.pair.write('UPDATE n SET id = id + 10');
+    const [counter] = (await readFacts(sites.replica, signal())).sequences ?? [];
+    if (flavor === 'mysql') expect(counter?.lastValue).toBe(9007199254741003n);
     const objects = (await readFacts(sites.source, signal())).sequences ?? [];
     expect(objects.map(({ name, lastValue, increment }) => [name, lastValue, increment])).toEqual(
       flavor === 'mariadb' ? [['bank.s', 1n, 5n]] : [],
