@@ -23,6 +23,8 @@ import { toolVersion } from './version.ts';
 const WRITINGS_PER_VERDICT = 3;
 /** Writings that may be missed before the system counts as not watched. */
 const MISSED_MAX = 3;
+/** A look at a site that is slow takes longer than the shortest interval. */
+const STALE_AFTER_MS_MIN = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** However long it took: the sites and the ledger have other things to do. */
 const REST_MS_MIN = 1_000;
@@ -154,7 +156,7 @@ export class StatePublisher {
       },
       writtenAt: io.now().toISOString(),
       everyMs: state.every,
-      staleAfterMs: state.every * MISSED_MAX,
+      staleAfterMs: Math.max(STALE_AFTER_MS_MIN, state.every * MISSED_MAX),
       problem: this.#problem,
       pair: judged?.pair ?? null,
       primary: {

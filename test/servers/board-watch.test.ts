@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseEnvelope } from '../../src/certificate/envelope-parse.ts';
 import { runBoard } from '../../src/commands/board.ts';
 import { runMetrics } from '../../src/commands/metrics.ts';
 import { runWatch } from '../../src/commands/watch.ts';
@@ -15,7 +17,7 @@ import { Command } from './harness/command.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { WatchFolder } from './harness/watch.ts';
 
-const WAIT_MS = 45_000;
+const WAIT_MS = 90_000;
 const servers = new ServerSet();
 const commands: Command[] = [];
 let primary: Cluster;
@@ -29,12 +31,16 @@ beforeAll(async () => {
     INSERT INTO account SELECT i, i FROM generate_series(1, 2000) i`);
   await prepareStream(primary, 'TABLE account');
   standby = servers.add(await createStandby(primary));
+  const { privateKey } = generateKeyPairSync('ed25519');
   folder = new WatchFolder({
     primary,
     candidates: { gasan: standby },
     policy: '{ rpo: 30s, maxTail: 30s }',
-    more: 'state: { every: 1s }\n',
+    more: 'state: { every: 1s }\nsigning: { key: ./key.pem }\n',
+    facts: 'schedules: [{ run: certify, at: "*/5 * * * * *", zone: UTC }]',
   });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(path.join(folder.path, 'key.pem'), pem, { mode: 0o600 });
 });
 
 afterAll(async () => {
@@ -99,6 +105,10 @@ describe('watch and board', () => {
     // What would be lost if the primary were: an assumption, and bounded.
     expect(state?.candidates[0]?.outlook).toMatchObject({ mode: 'failover', loss: { kind: 'bounded' } });
     await until(() => published()?.candidates[0]?.lag?.total.ms === 0, 'the lag is known', WAIT_MS);
+    await until(() => (published()?.certificates.length ?? 0) > 0, 'a certificate is kept', WAIT_MS);
+    expect(published()?.runs).toMatchObject([{ name: 'certify', message: null }]);
+    const [certificate] = published()?.certificates ?? [];
+    expect(certificate).toMatchObject({ file: expect.stringMatching(/^2.*Z\.json$/), candidate: null });
     const board = started(new Command((io) => runBoard({ config: folder.config, port: 0 }, io)));
     await until(() => /board at \S+/.test(board.stderr), 'the board listens', WAIT_MS);
     const url = /board at (\S+)/.exec(board.stderr)?.[1] ?? '';
@@ -108,6 +118,8 @@ describe('watch and board', () => {
       const page = await browser?.page();
       await page?.goto(url);
       if (page !== undefined) await expectShown(page, '.row[data-system="bank"]', 'every row proven');
+      const handed = await fetch(`${url}/systems/bank/certificates/${certificate?.file ?? ''}`);
+      expect(parseEnvelope(await handed.text()).signatures).toHaveLength(1);
       await standby.sql('SELECT pg_wal_replay_pause()');
       await primary.sql('UPDATE account SET amount = amount + 1 WHERE id = 7');
       await until(
@@ -123,8 +135,11 @@ describe('watch and board', () => {
     } finally {
       await browser?.close();
     }
-    const after = await metrics();
-    expect(after).toContain('twinproof_state_fresh{system="bank"} 0');
-    expect(after).not.toContain('twinproof_recovery_point_timestamp_seconds{');
-  }, 240_000);
+    await until(
+      async () => (await metrics()).includes('twinproof_state_fresh{system="bank"} 0'),
+      'it is stale',
+      WAIT_MS,
+    );
+    expect(await metrics()).not.toContain('twinproof_recovery_point_timestamp_seconds{');
+  }, 400_000);
 });

@@ -60,7 +60,7 @@ export class TestBrowser {
   async page(options: BrowserContextOptions = {}): Promise<Page> {
     const context: BrowserContext = await this.#browser.newContext({ locale: 'en', ...options });
     // The machine may be slow, and other things run on it.
-    context.setDefaultTimeout(45_000);
+    context.setDefaultTimeout(90_000);
     const page = await context.newPage();
     page.on('console', (message) => {
       if (message.type() === 'error') this.complaints.push(message.text());

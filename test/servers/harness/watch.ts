@@ -40,6 +40,8 @@ export interface WatchedSites {
   readonly scrub?: string;
   readonly slot?: string;
   readonly retention?: string;
+  /** More of the system, a key and its value as YAML. */
+  readonly facts?: string;
   /** More of the file, whole lines of YAML. */
   readonly more?: string;
 }
@@ -69,7 +71,7 @@ export class WatchFolder {
     writeFileSync(
       this.config,
       `systems:\n  bank:\n    primary: { url: "${primary.url(database)}", slot: ${slot}, allowUnboundedWal: true }\n` +
-        `    candidates:\n${listed.join('')}    policy: ${policy}\n    scrub: ${scrub}\n` +
+        `    candidates:\n${listed.join('')}    policy: ${policy}\n    scrub: ${scrub}\n${sites.facts === undefined ? '' : `    ${sites.facts}\n`}` +
         `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'} }\n${sites.more ?? ''}`,
     );
   }
