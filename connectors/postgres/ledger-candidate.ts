@@ -116,13 +116,30 @@ const FIRST_NORMAL_XID = 3n;
  * that end in these the one nearest to the snapshot is meant. A row that was frozen shows its writer all the same.
  */
 export function writtenWhen(writer: string, transactions: string): 'before' | 'since' | null {
-  const match = /^(\d+):(\d+)$/.exec(transactions);
-  if (match === null || !/^\d+$/.test(writer)) return null;
-  const [lowest, next] = [BigInt(match[1] ?? 0), BigInt(match[2] ?? 0)];
+  const ended = endedIn(transactions);
+  if (ended === null || !/^\d+$/.test(writer)) return null;
+  const { lowest, next } = ended;
   if (BigInt(writer) < FIRST_NORMAL_XID) return 'before';
   const id = next + BigInt.asIntN(XID_BITS, BigInt(writer) - next);
   if (id >= next) return 'since';
   return id < lowest ? 'before' : null;
+}
+
+interface Ended {
+  readonly transactions: string;
+  readonly lowest: bigint;
+  readonly next: bigint;
+}
+
+/** Asked for row after row of one witness. */
+let lastEnded: Ended | null = null;
+
+function endedIn(transactions: string): Ended | null {
+  if (lastEnded?.transactions === transactions) return lastEnded;
+  const match = /^(\d+):(\d+)$/.exec(transactions);
+  if (match === null) return null;
+  lastEnded = { transactions, lowest: BigInt(match[1] ?? 0), next: BigInt(match[2] ?? 0) };
+  return lastEnded;
 }
 
 /**

@@ -81,11 +81,18 @@ export function errorFields(whole: Uint8Array): Readonly<Record<string, string>>
 
 /** A one-dimensional array of `elements` in binary form (`array_recv`: dimensions, NULL flag, element type, …). */
 export function binaryArray(elementOid: number, elements: readonly (Uint8Array | null)[]): Buffer {
-  const hasNull = elements.some((element) => element === null) ? 1 : 0;
+  const hasNull = elements.includes(null) ? 1 : 0;
   if (elements.length === 0) return Buffer.concat([int32(0), int32(0), int32(elementOid)]);
-  const head = [int32(1), int32(hasNull), int32(elementOid), int32(elements.length), int32(1)];
-  const body = elements.flatMap((element) =>
-    element === null ? [int32(-1)] : [int32(element.length), element],
-  );
-  return Buffer.concat([...head, ...body]);
+  const head = Buffer.concat([1, hasNull, elementOid, elements.length, 1].map((value) => int32(value)));
+  let size = head.length;
+  for (const element of elements) size += 4 + (element?.length ?? 0);
+  const array = Buffer.alloc(size);
+  head.copy(array);
+  let at = head.length;
+  for (const element of elements) {
+    array.writeInt32BE(element?.length ?? -1, at);
+    if (element !== null) array.set(element, at + 4);
+    at += 4 + (element?.length ?? 0);
+  }
+  return array;
 }

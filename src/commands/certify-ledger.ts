@@ -80,7 +80,10 @@ export async function chosenLedger(options: LedgerCertifyOptions, io: SiteIo): P
   if (options.system === null && config.systems.length !== 1 && !needed) return null;
   const system = systemNamed(config, options.system);
   const { folder } = ledgerOptions(config.ledger, system.name, unplaced(io));
-  if (!Store.exists(folder) && !needed) return null;
+  if (!Store.exists(folder) && !needed) {
+    io.stderr(`warning: there is no ledger in ${folder}: two live sites are compared\n`);
+    return null;
+  }
   return { system, ledger: config.ledger, candidates: candidatesOf(system, options.candidate) };
 }
 
@@ -98,7 +101,10 @@ export function candidatesOf(system: SystemConfig, typed: string | null): readon
   const found = system.candidates.filter((candidate) => candidate.name === name);
   if (found.length > 0) return found;
   const names = system.candidates.map((candidate) => candidate.name).join(', ');
-  throw new TwinproofError('TP-USAGE', { message: `the system has no such candidate; it has ${names}` });
+  throw new TwinproofError('TP-USAGE', {
+    message: `the system has no such candidate; it has ${names}`,
+    hint: 'give --candidate by its name in the configuration',
+  });
 }
 
 /** What reading a ledger needs and no connector has to say. */

@@ -105,9 +105,14 @@ function fenceOf({ fencedAt, fencedBy }: Parsed): Fence | null {
 /** With its zone: a fence by somebody's local time is off by hours. */
 function time(text: string): Date {
   const date = new Date(text);
-  const hasZone = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/.test(text);
-  if (!hasZone || Number.isNaN(date.getTime())) {
+  const match = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/.exec(text);
+  if (match === null || Number.isNaN(date.getTime()) || !isDay(match.slice(1, 4).map(Number))) {
     throw new InvalidArgumentError('a time with its zone is wanted, such as 2026-03-01T03:04:05Z');
   }
   return date;
+}
+
+/** JavaScript takes the 30th of February for the 2nd of March. */
+function isDay([year = 0, month = 0, day = 0]: readonly number[]): boolean {
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }

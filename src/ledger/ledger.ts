@@ -95,7 +95,10 @@ export class Ledger {
   /** Opens to read what was durable a moment ago; a writer may be at work meanwhile. */
   static async read(options: LedgerOptions): Promise<Ledger> {
     if (!Store.exists(options.folder) || !existsSync(journalFolder(options))) {
-      throw new TwinproofError('TP-LEDGER', { message: `there is no ledger in ${options.folder}` });
+      throw new TwinproofError('TP-LEDGER', {
+        message: `there is no ledger in ${options.folder}`,
+        hint: '`twinproof watch` makes it; if it did, check ledger.path in the configuration',
+      });
     }
     try {
       return await openCore(

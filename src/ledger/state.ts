@@ -2,7 +2,7 @@ import type { Position, PositionOrder } from '../connector/position.ts';
 import { KIND } from './change-record.ts';
 import type { Core } from './core.ts';
 import { ABSENT, entryChangedAt, entryLongKey, entryRow, STATE, UNKNOWN, type RowState } from './entry.ts';
-import { identityOf, RELATION_BYTES, storedKey } from './key.ts';
+import { identityOf, KeyScratch, RELATION_BYTES } from './key.ts';
 import type { Journal } from './journal.ts';
 import { RECORD, readIdle, readTransaction, type RawRecord } from './record.ts';
 import type { Relation } from './relation.ts';
@@ -95,6 +95,8 @@ export function rowAt(journal: Journal, entry: Buffer, boundary: Boundary): RowS
   return row;
 }
 
+const scratch = new KeyScratch();
+
 export interface StatedRow {
   /** As FoundRow.key. */
   readonly identity: Uint8Array;
@@ -129,8 +131,8 @@ export class StateAt {
   /** One row, by its identity. */
   row(identity: Uint8Array): RowState {
     if (!this.#complete) return UNKNOWN;
-    const { stored } = storedKey(this.#relation.number, identity, this.#relation.signed);
-    const entry = this.#core.entry(stored);
+    scratch.set(this.#relation.number, identity, this.#relation.signed);
+    const entry = this.#core.entry(scratch.stored);
     return entry === undefined ? ABSENT : copied(rowAt(this.#core.journal, entry, this.#boundary));
   }
 

@@ -9,13 +9,12 @@ import {
   type CandidateVerdict,
   certify,
   fenced,
-  isProven,
+  becomesProven,
   ledgerCaughtUp,
   provenWatch,
   setReceiving,
   weighty,
 } from './harness/certify-ledger.ts';
-import { until } from './harness/cli.ts';
 import { builtProgram } from './harness/cli-build.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { type RunningWatch, WatchFolder } from './harness/watch.ts';
@@ -50,7 +49,7 @@ beforeAll(async () => {
     candidates: { gasan: standby },
     policy: '{ rpo: 1h, maxTail: 1h }',
   });
-  watch = await provenWatch(folder, primary, ['gasan'], TABLES);
+  watch = await provenWatch(folder, ['gasan'], TABLES);
 }, 300_000);
 
 afterAll(async () => {
@@ -177,7 +176,7 @@ describe('a primary that is killed under load', () => {
       if (run + 1 === RUNS) break;
       if (cut) await setReceiving(standby, conninfo);
       await ledgerCaughtUp(folder, primary);
-      await until(() => isProven(folder, 'gasan', TABLES), 'proven again', 150_000);
+      await becomesProven(folder, 'gasan', TABLES);
     }
     // With luck alone nothing is ever lost.
     expect(answers.some(({ loss }) => Number(loss.transactions) > 0)).toBe(true);

@@ -18,10 +18,12 @@ import {
 } from '../unit/ledger-fixture.ts';
 import { buildWriter } from '../unit/ledger-program.ts';
 import { WRITER_OPTIONS } from '../unit/ledger-writer.ts';
+import { builtProgram } from './harness/cli-build.ts';
 import { expectRefusal, runCli } from './harness/cli.ts';
 
 let scratch = '';
 beforeAll(() => {
+  builtProgram();
   scratch = temporaryFolder();
   const site = (port: number): string => `"postgres://nobody@127.0.0.1:${port}/bank"`;
   writeFileSync(
@@ -32,7 +34,7 @@ ledger: { path: ./ledger }
 `,
   );
   mkdirSync(path.join(scratch, 'ledger'));
-});
+}, 300_000);
 afterAll(() => removeFolder(scratch));
 
 const run = (...args: readonly string[]): ReturnType<typeof runCli> =>
@@ -44,6 +46,20 @@ describe('twinproof ledger', () => {
     expect(text).toContain('there is no ledger in');
     expectRefusal(await run('check', '--system', 'other'), 64, 'TP-USAGE');
   });
+
+  it('is asked for by certify and lag in words that tell what to do', async () => {
+    const config = ['--config', path.join(scratch, 'twinproof.yaml')];
+    const certify = ['certify', ...config, '--primary-lost'];
+    expect(expectRefusal(await runCli(certify), 3, 'TP-LEDGER')).toContain('`twinproof watch` makes it');
+    const strange = expectRefusal(await runCli(['lag', ...config, '--candidate', 'busan']), 64, 'TP-USAGE');
+    expect(strange).toContain('it has gasan');
+    // JavaScript would take it for the 2nd of March.
+    const never = [...certify, '--fenced-at', '2026-02-30T03:04:05Z', '--fenced-by', 'somebody'];
+    expectRefusal(await runCli(never), 64, 'TP-USAGE');
+    const live = await runCli(['certify', ...config]);
+    expect(live).toMatchObject({ code: 3 });
+    expect(live.stderr).toContain('two live sites are compared');
+  }, 60_000);
 
   it('shows what is complete and what is not, while another process has it open, and finds damage', async () => {
     const folder = path.join(scratch, 'ledger', 'bank');

@@ -8,7 +8,7 @@ import { Known } from '../../src/ledger/known.ts';
 import {
   certify,
   fenced,
-  isProven,
+  becomesProven,
   ledgerCaughtUp,
   provenWatch,
   setReceiving,
@@ -44,7 +44,7 @@ beforeAll(async () => {
   await standby.sql(`SELECT pg_create_physical_replication_slot('twinproof_mark')`);
   sites = { primary, candidates: { gasan: standby }, policy: '{ rpo: 1h, maxTail: 1h }' };
   folder = new WatchFolder(sites);
-  watch = await provenWatch(folder, primary, ['gasan'], TABLES);
+  watch = await provenWatch(folder, ['gasan'], TABLES);
 }, 300_000);
 
 afterAll(async () => {
@@ -56,7 +56,7 @@ afterAll(async () => {
 /** Everything that was committed is in the ledger, and proven of the standby. */
 async function settled(): Promise<void> {
   await ledgerCaughtUp(folder, primary);
-  await until(() => isProven(folder, 'gasan', TABLES), 'proven again', 150_000);
+  await becomesProven(folder, 'gasan', TABLES);
 }
 
 /** The tests follow one another: what happens to the two servers is one story. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../../../src/demo/cluster.ts';
 import { Known } from '../../../src/ledger/known.ts';
 import { Witness } from '../../../src/ledger/witness.ts';
@@ -37,18 +38,16 @@ export function weighty({ reasons }: VerdictJson): string[] {
 /** A watch that has proven `names` whole, `tables` being all that there are. It goes on. */
 export async function provenWatch(
   folder: WatchFolder,
-  primary: Cluster,
   names: readonly string[],
   tables: number,
 ): Promise<RunningWatch> {
   const watch = new RunningWatch(folder);
   try {
     for (const name of names) {
-      const proven = async (): Promise<boolean> => {
-        await tick(primary);
-        return await isProven(folder, name, tables);
-      };
-      await until(proven, `${name} is proven`, 150_000);
+      const told = (): boolean =>
+        watch.lines.some(({ site, event, level }) => site === name && event === 'proven' && level === 'info');
+      await until(told, `${name} is said to be proven`, 150_000);
+      await becomesProven(folder, name, tables);
     }
     return watch;
   } catch (error) {
@@ -62,7 +61,22 @@ async function tick(primary: Cluster): Promise<void> {
   await primary.sql(`SELECT pg_logical_emit_message(true, 'tick', '')`);
 }
 
-export async function isProven(folder: WatchFolder, name: string, tables: number): Promise<boolean> {
+/** Waits until all of a candidate is proven and nothing is dirty. */
+export async function becomesProven(folder: WatchFolder, name: string, tables: number): Promise<void> {
+  await seldom(() => isProven(folder, name, tables), `${name} is proven`);
+}
+
+/** As `until`, for questions that open the ledger: asked all the time they would take its processor from the watch. */
+async function seldom(check: () => Promise<boolean>, what: string): Promise<void> {
+  const asking = async (): Promise<boolean> => {
+    if (await check()) return true;
+    await sleep(300);
+    return false;
+  };
+  await until(asking, what, 150_000);
+}
+
+async function isProven(folder: WatchFolder, name: string, tables: number): Promise<boolean> {
   try {
     const { unproven, dirty } = await provenOf(folder, name);
     const known = await folder.reading((ledger) => new Known(ledger.core.store).definitions());
@@ -73,7 +87,7 @@ export async function isProven(folder: WatchFolder, name: string, tables: number
   }
 }
 
-/** Waits until the ledger has seen everything that the primary has committed by now. */
+/** Waits until the ledger has seen everything that the primary has committed by now, and how its tables are defined. */
 export async function ledgerCaughtUp(folder: WatchFolder, primary: Cluster): Promise<void> {
   const [row] = await primary.sql(
     `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8::text AS us`,
@@ -81,9 +95,12 @@ export async function ledgerCaughtUp(folder: WatchFolder, primary: Cluster): Pro
   const wanted = BigInt(String(row?.['us']));
   const passed = async (): Promise<boolean> => {
     await tick(primary);
-    return await folder.reading((ledger) => (new Witness(ledger.core).read()?.timeUs ?? 0n) > wanted);
+    return await folder.reading(({ core }) => {
+      const definitionsUs = new Known(core.store).definitions()?.knownUntilUs ?? 0n;
+      return definitionsUs > wanted && (new Witness(core).read()?.timeUs ?? 0n) > wanted;
+    });
   };
-  await until(passed, 'the ledger has caught up', 150_000);
+  await seldom(passed, 'the ledger has caught up');
 }
 
 /** A standby gets nothing more from now on, or again what there is. */
