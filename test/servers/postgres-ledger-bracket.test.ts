@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parsePosition } from '../../connectors/postgres/lsn.ts';
-import type { Bracket } from '../../src/connector/ledger-sites.ts';
+import type { Bracket, PendingLog } from '../../src/connector/ledger-sites.ts';
 import type { Position } from '../../src/connector/position.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
-import { createStandby } from '../../src/demo/cluster-standby.ts';
+import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { Follower, prepareStream, type StreamedTransaction } from './harness/change-stream.ts';
@@ -64,7 +64,9 @@ describe.each([14, 18] as const)('PostgreSQL %i: a read of a candidate', (versio
     subscriber = await servers.cluster(version);
     for (const cluster of [primary, subscriber]) await cluster.sql(`${SCHEMA}; ${ROLE}`);
     await prepareStream(primary, 'TABLE t');
-    standby = servers.add(await createStandby(primary));
+    standby = servers.add(
+      await createStandby(primary, { settings: { wal_retrieve_retry_interval: '100ms' } }),
+    );
     await createLogicalPair(primary, subscriber, { tables: ['t'], name: 'sub', copyData: false });
     source = await openSite(primary);
     follower = Follower.over(await source.streamChanges({ after: null, pair: 'logical' }, forever()));
@@ -169,9 +171,38 @@ describe.each([14, 18] as const)('PostgreSQL %i: a read of a candidate', (versio
     expect([rows.length, bracket]).toEqual([1, null]);
   });
 
-  test('has a place after the primary was lost, where the role may see it', async () => {
+  test('on a standby stands behind a shutdown of the primary in order, until that is started again', async () => {
     await follower.stream.close();
     await source.close();
+    const least = watched.find(({ name }) => name === 'standby as reader');
+    if (least === undefined) throw new Error('not watched');
+    const seen = async (): Promise<PendingLog> => {
+      await standby.sql('CHECKPOINT');
+      return await least.site.pendingLog(forever());
+    };
+    // The last record of an online checkpoint is none.
+    await primary.sql('CHECKPOINT');
+    await waitForReplay(standby);
+    expect((await seen()).shutDown).toBeNull();
+    const beganMs = Date.now();
+    await primary.stop('fast');
+    const isShown = async (): Promise<boolean> => (await seen()).shutDown !== null;
+    await waitUntil(isShown, 60_000, () => 'the shutdown does not show');
+    const { shutDown, applied } = await seen();
+    const timeMs = Number((shutDown?.timeUs ?? 0n) / 1000n);
+    expect(timeMs).toBeGreaterThan(beganMs - 1000);
+    expect(timeMs).toBeLessThanOrEqual(Date.now());
+    expect(shutDown?.begin).not.toBe(applied);
+    await primary.start();
+    await primary.sql('CHECKPOINT');
+    await waitUntil(
+      async () => !(await isShown()),
+      60_000,
+      () => 'the shutdown shows though the primary was started again',
+    );
+  });
+
+  test('has a place after the primary was lost, where the role may see it', async () => {
     await primary.kill();
     await waitUntil(
       async () =>
