@@ -16,8 +16,10 @@ export type StatementMeaning =
       readonly tables: readonly StatementTable[] | null;
       readonly foreign?: boolean;
     }
-  /** Keys of these tables change, and no row. */
-  | { readonly kind: 'index'; readonly tables: readonly StatementTable[] | null }
+  /** These tables are new, or have other keys; no row of a table changes that was there before. */
+  | { readonly kind: 'define'; readonly tables: readonly StatementTable[] | null }
+  /** All of its tables go. */
+  | { readonly kind: 'drop database'; readonly schema: string }
   /** Rows may have changed that the log does not show: a statement in place of its rows, or one that is not understood. */
   | { readonly kind: 'unseen'; readonly verb: string };
 
@@ -205,41 +207,60 @@ function objectMeaning(verb: string, words: Words): StatementMeaning {
     case 'TABLES':
       // Seen by one session alone.
       if (before.has('TEMPORARY')) return { kind: 'nothing' };
-      return verb === 'DROP' ? dropped(words) : tableMeaning(verb, words);
+      if (verb === 'DROP') return dropped(words);
+      return verb === 'ALTER' ? altered(words) : created(words, before.has('REPLACE'));
     case 'INDEX':
       return indexed(words);
     case 'DATABASE':
     case 'SCHEMA':
-      return verb === 'DROP' ? { kind: 'redefine', tables: null } : { kind: 'nothing' };
+      return verb === 'DROP' ? databaseDropped(words) : { kind: 'nothing' };
     default:
       return { kind: 'unseen', verb: `${verb} ${object}` };
   }
 }
 
-function tableMeaning(verb: string, words: Words): StatementMeaning {
-  if (words.accept('IF')) {
-    words.accept('NOT');
-    words.accept('EXISTS');
-  }
+/** IF NOT EXISTS changes nothing of a table that is there; and rows that come with a new one are in the log. */
+function created(words: Words, replaces: boolean): StatementMeaning {
+  words.acceptAll('IF', 'NOT', 'EXISTS');
+  const table = words.name();
+  return { kind: replaces ? 'redefine' : 'define', tables: table === null ? null : [table] };
+}
+
+function altered(words: Words): StatementMeaning {
+  words.acceptAll('IF', 'EXISTS');
   const table = words.name();
   if (table === null) return { kind: 'redefine', tables: null };
+  if (setsCounter(words)) return { kind: 'nothing' };
   const tables = [table];
   let foreign = false;
-  if (verb === 'ALTER') {
-    // Renamed, or exchanged with another one: whatever names follow such words belong to it.
-    for (let word = words.word(); word !== ''; word = words.word()) {
-      if (word === 'FOREIGN' || word === 'CONSTRAINT') foreign = true;
-      if (word === 'RENAME' && !['COLUMN', 'INDEX', 'KEY'].includes(words.peek())) {
-        if (!words.accept('TO')) words.accept('AS');
-      } else if (word !== 'WITH' || !words.accept('TABLE')) {
-        continue;
-      }
-      const other = words.name();
-      if (other === null) return { kind: 'redefine', tables: null };
-      tables.push(other);
+  for (let word = words.word(); word !== ''; word = words.word()) {
+    if (word === 'FOREIGN' || word === 'CONSTRAINT') foreign = true;
+    // Renamed, or exchanged with another one: whatever name follows such words belongs to it.
+    if (word === 'RENAME' && !['COLUMN', 'INDEX', 'KEY'].includes(words.peek())) {
+      if (!words.accept('TO')) words.accept('AS');
+    } else if (word !== 'WITH' || !words.accept('TABLE')) {
+      continue;
     }
+    const other = words.name();
+    if (other === null) return { kind: 'redefine', tables: null };
+    tables.push(other);
   }
   return { kind: 'redefine', tables, foreign };
+}
+
+/** AUTO_INCREMENT = n, and nothing else. */
+function setsCounter(words: Words): boolean {
+  return words.tries(() => {
+    if (!words.accept('AUTO_INCREMENT')) return false;
+    words.acceptSign('=');
+    return /^\d+$/.test(words.word()) && words.atEnd;
+  });
+}
+
+function databaseDropped(words: Words): StatementMeaning {
+  words.acceptAll('IF', 'EXISTS');
+  const name = words.name();
+  return name === null ? { kind: 'redefine', tables: null } : { kind: 'drop database', schema: name.table };
 }
 
 function dropped(words: Words): StatementMeaning {
@@ -258,7 +279,7 @@ function indexed(words: Words): StatementMeaning {
   for (let word = words.word(); word !== ''; word = words.word()) {
     if (word !== 'ON') continue;
     const table = words.name();
-    return { kind: 'index', tables: table === null ? null : [table] };
+    return { kind: 'define', tables: table === null ? null : [table] };
   }
-  return { kind: 'index', tables: null };
+  return { kind: 'define', tables: null };
 }

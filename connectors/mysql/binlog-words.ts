@@ -63,8 +63,13 @@ export class Words {
 
   /** All of them in order, or none. */
   acceptAll(...words: readonly string[]): boolean {
+    return this.tries(() => words.every((word) => this.accept(word)));
+  }
+
+  /** Goes back to where it was if the answer is no. */
+  tries(attempt: () => boolean): boolean {
     const at = this.#at;
-    if (words.every((word) => this.accept(word))) return true;
+    if (attempt()) return true;
     this.#at = at;
     return false;
   }

@@ -60,7 +60,12 @@ export class StatementReader {
       case 'redefine':
         await this.#redefine(statement, meaning.tables, meaning.foreign === true, group);
         return false;
-      case 'index':
+      case 'drop database': {
+        const ours = !statement.certain || meaning.schema === this.#parts.catalog.database;
+        if (ours) await this.#redefine(statement, null, false, group);
+        return false;
+      }
+      case 'define':
         this.#forget(this.#ours(statement, meaning.tables));
         return false;
       case 'unseen':

@@ -1,11 +1,20 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { streamFindings } from '../../connectors/mysql/preflight-log.ts';
+import { openSession } from '../../connectors/mysql/session.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Follower } from './harness/change-stream.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
-import { followMysql, type MysqlFollowOptions, nextChanges, STREAMED, told } from './harness/mysql-stream.ts';
+import {
+  followMysql,
+  type MysqlFollowOptions,
+  nextChanges,
+  STREAMED,
+  targetOf,
+  told,
+} from './harness/mysql-stream.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
-import { failure } from './harness/mysql-wire-reads.ts';
+import { failure, forever } from './harness/mysql-wire-reads.ts';
 
 await describeMysql('the change stream of %s, where something is wrong,', (flavor) => {
   const mysql = flavor === 'mysql';
@@ -70,6 +79,34 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     expect(refused.code).toBe('TP-STREAM-SETUP');
     expect(refused.message).toContain('binlog_row_image');
     expect(refused.hint).toContain('SET GLOBAL binlog_row_image = FULL');
+  });
+
+  test('names every setting that keeps rows out of the log', async () => {
+    const wrong = [
+      `binlog_format = 'MIXED'`,
+      `binlog_row_image = 'NOBLOB'`,
+      `binlog_row_metadata = 'MINIMAL'`,
+      ...(mysql ? ['binlog_transaction_compression = ON', `binlog_row_value_options = 'PARTIAL_JSON'`] : []),
+    ];
+    // Not with set(), which would have them again after a restart.
+    await server.sql(wrong.map((each) => `SET GLOBAL ${each};`).join(' '));
+    const session = await openSession(targetOf(server, 'mysql'), forever(), {
+      purpose: 'catalog',
+      statementTimeoutMs: 60_000,
+    });
+    const findings = await streamFindings(session, forever());
+    for (const { sql } of findings) await server.sql(sql ?? '');
+    const after = await streamFindings(session, forever());
+    await session.close();
+    expect(findings.map(({ subject, severity }) => `${severity} ${subject}`)).toEqual(
+      [
+        'binlog_format',
+        'binlog_row_image',
+        'binlog_row_metadata',
+        ...(mysql ? ['binlog_transaction_compression', 'binlog_row_value_options'] : []),
+      ].map((name) => `block ${name}`),
+    );
+    expect(after).toEqual([]);
   });
 
   test('marks what an incomplete row leaves out, and never makes it up', async () => {

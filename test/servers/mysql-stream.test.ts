@@ -204,8 +204,8 @@ await describeMysql('the change stream of %s', (flavor) => {
     ]);
     expect(await batch('DROP TABLE gone; CREATE TABLE k (a int, b int NOT NULL UNIQUE)')).toEqual([
       'gap gone',
-      'gap k',
     ]);
+    expect(await batch('CREATE TABLE IF NOT EXISTS t (z int); ALTER TABLE t AUTO_INCREMENT = 9')).toEqual([]);
     expect(await batch('INSERT INTO k VALUES (1, 2)')).toEqual(['definition k(b,a)', 'insert k 2 [2|1]']);
     expect(await batch('ALTER TABLE k ADD PRIMARY KEY (a); INSERT INTO k VALUES (3, 4)')).toEqual([
       'gap k',
@@ -214,7 +214,7 @@ await describeMysql('the change stream of %s', (flavor) => {
     ]);
     expect(
       await batch('CREATE TABLE copy (PRIMARY KEY (id)) AS SELECT * FROM t; CREATE VIEW v AS SELECT 1'),
-    ).toEqual(['gap copy', 'definition copy(id)', 'insert copy 3 [3]']);
+    ).toEqual(['definition copy(id)', 'insert copy 3 [3]']);
   });
 
   test('gives XA transactions where they are committed, and none that is not', async () => {
