@@ -2,7 +2,7 @@ import { bytesText, durationText } from '../report/quantity.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { LagState } from '../state/schema.ts';
-import { html, type Html } from './html.ts';
+import { html, type Html } from '../report/html.ts';
 import { ageOf, lossOf, proofOf, verdictChip } from './parts.ts';
 import type { Words } from './words.ts';
 

@@ -1,7 +1,7 @@
 import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { GroupStanding } from '../state/groups.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import { ageOf, firstReason, lossOf, systemLink, timeAt, tone, verdictChip } from './parts.ts';
 import type { Words } from './words.ts';
 

@@ -1,6 +1,6 @@
 import type { FleetSystem } from '../state/fleet-view.ts';
 import { CHOICES, type Decision } from './decisions.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import type { PageContext } from './layout.ts';
 import { lossOf, systemLink, timeAt } from './parts.ts';
 import { WORDS, type Words } from './words.ts';

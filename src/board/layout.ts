@@ -1,4 +1,4 @@
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import { LANGUAGES, WORDS, type Language } from './words.ts';
 
 /** What every page is told. */

@@ -1,7 +1,7 @@
 import type { FleetConfig, FleetSystem, FleetView } from '../state/fleet-view.ts';
 import { fleetView } from '../state/fleet-view.ts';
 import type { ReadState, StateFolder } from '../state/file.ts';
-import type { Html } from './html.ts';
+import type { Html } from '../report/html.ts';
 import { summary, systemRow } from './overview-page.ts';
 import { LANGUAGES, WORDS, type Language } from './words.ts';
 

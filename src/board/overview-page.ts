@@ -2,7 +2,7 @@ import { tierRanks } from '../config/fleet-order.ts';
 import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import {
   ageOf,
   firstReason,

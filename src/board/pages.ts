@@ -7,7 +7,7 @@ import { type Access, cookieOf, SESSION_COOKIE } from './access.ts';
 import { cutoverMain } from './cutover-page.ts';
 import { decisionForm, decisionLine, decisionList } from './decision-parts.ts';
 import { type DecisionFile, proposalSchema, shownOf } from './decisions.ts';
-import { html, type Html } from './html.ts';
+import { html, type Html } from '../report/html.ts';
 import { layout, type PageContext } from './layout.ts';
 import type { Live } from './live.ts';
 import { overviewMain } from './overview-page.ts';

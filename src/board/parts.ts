@@ -3,7 +3,7 @@ import type { FleetSystem } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import type { Words } from './words.ts';
 
 /** A word and a shape of its own for each: nobody has to see red from green. */

@@ -1,6 +1,6 @@
 import { durationText } from '../report/quantity.ts';
 import type { LagPoint } from '../state/schema.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import type { Words } from './words.ts';
 
 const WIDTH = 132;

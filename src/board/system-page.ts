@@ -3,7 +3,7 @@ import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import { candidatesTable } from './candidates-table.ts';
-import { Html, html } from './html.ts';
+import { Html, html } from '../report/html.ts';
 import {
   ageOf,
   groupNote,

@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Fence, VerdictMode } from '../verdict/evidence.ts';
 import { TwinproofError } from '../errors.ts';
+import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
 import type { SiteIo } from './io.ts';
-import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
+import { addComparisonOptions, comparisonOptions, type ParsedComparison } from './options.ts';
 
 interface Parsed extends ParsedComparison {
-  readonly format: 'text' | 'json';
+  readonly format: ResultFormat;
   readonly out?: string;
   readonly key?: string;
   readonly quiesced: boolean;
@@ -40,7 +41,7 @@ Examples:
 export function addCertifyCommand(program: Command, io: SiteIo): void {
   addComparisonOptions(program.command('certify'))
     .description('a verdict: is the candidate safe to promote, and what would be lost?')
-    .addOption(formatOption())
+    .addOption(resultFormatOption())
     .option('--out <file>', 'write the signed certificate there (a DSSE envelope)')
     .option('--key <file>', 'the private key that signs it (see keygen)')
     .option('--quiesced', 'the writers of the primary are stopped', false)
@@ -58,15 +59,18 @@ export function addCertifyCommand(program: Command, io: SiteIo): void {
     .option('--after-promotion <certificate>', 'was the server promoted where it was certified?')
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
-      process.exitCode = await run(parsed, io);
+      process.exitCode = await inFormat(parsed.format, io, (format, own) => run(parsed, format, own));
     });
 }
 
-async function run(parsed: Parsed, io: SiteIo): Promise<number> {
+async function run(parsed: Parsed, format: 'text' | 'json', io: SiteIo): Promise<number> {
   const fence = fenceOf(parsed);
   const comparison = comparisonOptions(parsed);
-  const shared = { ...comparison, format: parsed.format, out: parsed.out ?? null, key: parsed.key ?? null };
+  const shared = { ...comparison, format, out: parsed.out ?? null, key: parsed.key ?? null };
   if (parsed.afterPromotion !== undefined) {
+    if (parsed.format === 'html') {
+      throw new TwinproofError('TP-USAGE', { message: '--after-promotion has no html: text or json' });
+    }
     const { runAfterPromotion } = await import('./certify-promoted.ts');
     return runAfterPromotion({ ...shared, certificate: parsed.afterPromotion }, io);
   }

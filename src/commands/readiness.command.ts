@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { PromotionMode } from '../readiness/rule.ts';
+import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
 import type { SiteIo } from './io.ts';
-import { duration, formatOption } from './options.ts';
+import { duration } from './options.ts';
 
 interface Parsed {
   readonly primary?: string;
@@ -13,7 +14,7 @@ interface Parsed {
   readonly deep: boolean;
   readonly rules: boolean;
   readonly statementTimeout: number;
-  readonly format: 'text' | 'json';
+  readonly format: ResultFormat;
 }
 
 const HELP = `
@@ -43,7 +44,7 @@ export function addReadinessCommand(program: Command, io: SiteIo): void {
     .option('--deep', 'also check every index against its table (reads them all)', false)
     .option('--rules', 'print every rule, as Markdown, and end', false)
     .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
-    .addOption(formatOption())
+    .addOption(resultFormatOption())
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
       const { printRules, runReadiness } = await import('./readiness.ts');
@@ -51,19 +52,18 @@ export function addReadinessCommand(program: Command, io: SiteIo): void {
         printRules(io);
         return;
       }
-      process.exitCode = await runReadiness(
-        {
-          primary: parsed.primary ?? null,
-          candidate: parsed.candidate ?? null,
-          config: parsed.config ?? null,
-          system: parsed.system ?? null,
-          mode: parsed.mode ?? null,
-          primaryLost: parsed.primaryLost,
-          deep: parsed.deep,
-          statementTimeoutMs: parsed.statementTimeout,
-          format: parsed.format,
-        },
-        io,
+      const options = {
+        primary: parsed.primary ?? null,
+        candidate: parsed.candidate ?? null,
+        config: parsed.config ?? null,
+        system: parsed.system ?? null,
+        mode: parsed.mode ?? null,
+        primaryLost: parsed.primaryLost,
+        deep: parsed.deep,
+        statementTimeoutMs: parsed.statementTimeout,
+      };
+      process.exitCode = await inFormat(parsed.format, io, (format, own) =>
+        runReadiness({ ...options, format }, own),
       );
     });
 }

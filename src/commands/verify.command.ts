@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
 import type { SiteIo } from './io.ts';
-import { addComparisonOptions, comparisonOptions, formatOption, type ParsedComparison } from './options.ts';
+import { addComparisonOptions, comparisonOptions, type ParsedComparison } from './options.ts';
 
 interface Parsed extends ParsedComparison {
-  readonly format: 'text' | 'json';
+  readonly format: ResultFormat;
   readonly out?: string;
   readonly all: boolean;
 }
@@ -17,15 +18,15 @@ Example:
 export function addVerifyCommand(program: Command, io: SiteIo): void {
   addComparisonOptions(program.command('verify'))
     .description('compare two live sites row by row: same, different or unproven')
-    .addOption(formatOption())
+    .addOption(resultFormatOption())
     .option('--out <file>', 'write the result there as JSON as well')
     .option('--all', 'list every table and sample, however many', false)
     .addHelpText('after', HELP)
     .action(async (parsed: Parsed) => {
       const { runVerifyCommand } = await import('./verify.ts');
-      process.exitCode = await runVerifyCommand(
-        { ...comparisonOptions(parsed), format: parsed.format, out: parsed.out ?? null, all: parsed.all },
-        io,
+      const options = { ...comparisonOptions(parsed), out: parsed.out ?? null, all: parsed.all };
+      process.exitCode = await inFormat(parsed.format, io, (format, own) =>
+        runVerifyCommand({ ...options, format }, own),
       );
     });
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { html } from '../../src/board/html.ts';
+import { html } from '../../src/report/html.ts';
 import { Live, type LiveEvent } from '../../src/board/live.ts';
 import { fleetView } from '../../src/state/fleet-view.ts';
 import { StateFolder, statePath, writeState } from '../../src/state/file.ts';

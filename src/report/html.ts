@@ -1,4 +1,4 @@
-import { terminalText } from '../report/terminal-text.ts';
+import { terminalText } from './terminal-text.ts';
 
 /** Text that is HTML already: nothing else gets past the escaping. */
 export class Html {
