@@ -25,6 +25,8 @@ export interface SetupFacts extends StreamFacts {
   readonly quotedRole: string;
   readonly quotedPublication: string;
   readonly synchronousStandbys: string;
+  /** max_replication_slots, and how many of them are taken. */
+  readonly slots: { readonly most: number; readonly taken: number };
   readonly tables: readonly PublishableTable[];
 }
 
@@ -36,6 +38,14 @@ interface TableRow {
   readonly identified: boolean;
   /** A column whose elements cannot be sent in binary. */
   readonly unsendable: string | null;
+}
+
+interface SiteRow {
+  readonly role: string;
+  readonly publication: string;
+  readonly standbys: string;
+  readonly most: number;
+  readonly taken: number;
 }
 
 /**
@@ -72,9 +82,11 @@ export async function readSetupFacts(
   signal: AbortSignal,
 ): Promise<SetupFacts> {
   const rows = await session.rows<TableRow>(tablesQuery(session.versionNumber), [names.publication], signal);
-  const [site] = await session.rows<{ role: string; publication: string; standbys: string }>(
+  const [site] = await session.rows<SiteRow>(
     `select pg_catalog.quote_ident(current_user) as role, pg_catalog.quote_ident($1) as publication,
-       pg_catalog.current_setting('synchronous_standby_names') as standbys`,
+       pg_catalog.current_setting('synchronous_standby_names') as standbys,
+       pg_catalog.current_setting('max_replication_slots')::int as most,
+       (select count(*)::int from pg_replication_slots) as taken`,
     [names.publication],
     signal,
   );
@@ -83,6 +95,7 @@ export async function readSetupFacts(
     quotedRole: site?.role ?? '',
     quotedPublication: site?.publication ?? '',
     synchronousStandbys: site?.standbys ?? '',
+    slots: { most: site?.most ?? 0, taken: site?.taken ?? 0 },
     tables: rows.filter(({ name }) => selects(name)).map(tableOf),
   };
 }
@@ -149,6 +162,16 @@ function serverFindings(facts: SetupFacts, allowUnboundedWal: boolean): readonly
       message: 'it is not limited: should watch stand still, its slot could fill the disk of this server',
       hint: 'choose a size well below the free space; beyond it the slot is lost, and a new baseline is needed',
       sql: `ALTER SYSTEM SET max_slot_wal_keep_size = '10GB';\nSELECT pg_catalog.pg_reload_conf();`,
+    });
+  }
+  if (facts.slot === null && facts.slots.taken >= facts.slots.most) {
+    findings.push({
+      code: 'TP-P-SLOTS',
+      severity: 'block',
+      subject: 'max_replication_slots',
+      message: `all ${facts.slots.most} of them are taken`,
+      hint: 'drop one that nobody uses any more, or raise the number, for which the server must be restarted',
+      sql: `ALTER SYSTEM SET max_replication_slots = ${facts.slots.most + 1};`,
     });
   }
   if (facts.publication?.allTables === true) {

@@ -172,6 +172,9 @@ export function count(
   relation.sum2 = BigInt.asUintN(64, sign > 0 ? relation.sum2 + second : relation.sum2 - second);
 }
 
+/** lmdb.h: MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_VERSION_MISMATCH, MDB_INVALID. */
+const DAMAGED: ReadonlySet<number> = new Set([-30_797, -30_796, -30_794, -30_793]);
+
 /** The error codes of the disk: of Node.js by `code`, of LMDB by number (lmdb.h, errno of the system). Null: another error. */
 export function diskFailure(error: unknown): TwinproofError | null {
   if (error instanceof TwinproofError) return null;
@@ -185,6 +188,12 @@ export function diskFailure(error: unknown): TwinproofError | null {
   const { code } = error;
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 28 || code === 122) {
     return new TwinproofError('TP-LEDGER-FULL', { cause: error });
+  }
+  if (typeof code === 'number' && DAMAGED.has(code)) {
+    return new TwinproofError('TP-LEDGER-CORRUPT', {
+      message: `the index is damaged: ${error.message}`,
+      cause: error,
+    });
   }
   const system = typeof code === 'number' || /^E[A-Z]+$/.test(String(code));
   return system ? new TwinproofError('TP-LEDGER-WRITE', { cause: error }) : null;

@@ -79,6 +79,7 @@ export class Ledger {
   /** Opens to write, and makes the ledger if there is none. */
   static async open(options: LedgerOptions): Promise<Ledger> {
     mkdirSync(journalFolder(options), { recursive: true, mode: 0o700 });
+    await Store.writableIn(options.folder);
     const lock = LedgerLock.take(options.folder, options.now());
     try {
       return await openCore(

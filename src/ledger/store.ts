@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
+import { demandIndexFile } from './index-file.ts';
 import type { Mark } from './journal.ts';
 import { parseStored, positionSchema } from './stored.ts';
 import { decodeRelation, encodeRelation, type Relation } from './relation.ts';
@@ -38,6 +39,17 @@ export interface Committed {
   readonly newestUs: bigint | null;
 }
 
+/** An environment of LMDB: there is one a file and process, as whoever opened it first wanted it. */
+interface Environment {
+  readonly writable: boolean;
+  stores: number;
+  readonly gone: Promise<void>;
+  readonly end: () => void;
+}
+
+/** Those of this process, by file. */
+const environments = new Map<string, Environment>();
+
 /** Whose ledger it is. */
 export interface LedgerIdentity {
   readonly version: number;
@@ -55,6 +67,7 @@ export interface LedgerIdentity {
  */
 export class Store {
   readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #file: string;
   /** Stored key (src/ledger/key.ts) to entry (src/ledger/entry.ts). */
   readonly index: Table;
   /** Keys whose digest must be read, to the place of their last change. */
@@ -64,9 +77,12 @@ export class Store {
   /** Everything that is small: JSON by name. */
   readonly meta: Table;
 
+  /** Throws MalformedBytes for a file that is none of LMDB's, or cut off. To write, wait for `writableIn` before. */
   constructor(folder: string, writable: boolean) {
+    this.#file = path.resolve(folder, FILE);
+    demandIndexFile(this.#file);
     this.#root = open<Buffer, Buffer>({
-      path: path.join(folder, FILE),
+      path: this.#file,
       noSubdir: true,
       encoding: 'binary',
       keyEncoding: 'binary',
@@ -76,10 +92,22 @@ export class Store {
       mapSize: MAP_BYTES,
       readOnly: !writable,
     });
+    enter(this.#file, writable);
     this.index = this.#open('index');
     this.unread = this.#open('unread');
     this.dirty = this.#open('dirty');
     this.meta = this.#open('meta');
+  }
+
+  /**
+   * Ends when nobody in this process has the file open for reading alone: who opens it to write meanwhile would get what
+   * cannot be written to.
+   */
+  static async writableIn(folder: string): Promise<void> {
+    const file = path.resolve(folder, FILE);
+    for (let found = environments.get(file); found?.writable === false; found = environments.get(file)) {
+      await found.gone;
+    }
   }
 
   static exists(folder: string): boolean {
@@ -92,6 +120,7 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#root.close();
+    leave(this.#file);
   }
 
   /** A JSON value; null: none is there. Throws MalformedBytes when it is not what `schema` says. */
@@ -172,6 +201,26 @@ export class Store {
       cache: false,
     });
   }
+}
+
+function enter(file: string, writable: boolean): void {
+  const known = environments.get(file);
+  if (known !== undefined) {
+    known.stores++;
+    return;
+  }
+  let end = (): void => undefined;
+  const gone = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  environments.set(file, { writable, stores: 1, gone, end });
+}
+
+function leave(file: string): void {
+  const environment = environments.get(file);
+  if (environment === undefined || --environment.stores > 0) return;
+  environments.delete(file);
+  environment.end();
 }
 
 function relationName(number: number): Buffer {

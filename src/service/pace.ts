@@ -9,24 +9,36 @@ export class Pace {
   readonly #timing: Timing;
   /** When everything read so far would have been read at the rate. */
   #paidUntilMs: number;
+  #seenMs: number;
 
   /** `rowsPerSecond` null: as fast as it goes. */
   constructor(rowsPerSecond: number | null, timing: Timing) {
     this.#rowsPerSecond = rowsPerSecond;
     this.#timing = timing;
     this.#paidUntilMs = timing.now();
+    this.#seenMs = this.#paidUntilMs;
   }
 
   /** Rows that were read. */
   spent(rows: number): void {
     if (this.#rowsPerSecond === null) return;
-    const start = Math.max(this.#paidUntilMs, this.#timing.now() - SAVED_MS);
+    const now = this.#now();
+    const start = Math.max(this.#paidUntilMs, now - SAVED_MS);
     this.#paidUntilMs = start + (rows / this.#rowsPerSecond) * 1000;
   }
 
   /** Milliseconds until reading may go on. */
   get waitMs(): number {
-    return Math.max(0, this.#paidUntilMs - this.#timing.now());
+    const now = this.#now();
+    return Math.max(0, this.#paidUntilMs - now);
+  }
+
+  /** The clock. When it is set back nobody waits for as long as that. */
+  #now(): number {
+    const now = this.#timing.now();
+    if (now < this.#seenMs) this.#paidUntilMs -= this.#seenMs - now;
+    this.#seenMs = now;
+    return now;
   }
 
   async admit(signal: AbortSignal): Promise<void> {

@@ -47,6 +47,19 @@ test('an unlimited slot is not made, and tables that cannot be published are nam
   ]);
 });
 
+test('no slot is made where none is free', async () => {
+  await cluster.sql(
+    `SELECT pg_create_physical_replication_slot('taken_' || i) FROM generate_series(1, 10) i`,
+  );
+  const { sql, findings } = await setup(true);
+  expect(sql).not.toContain('replication_slot');
+  expect(findings.find(({ code }) => code === 'TP-P-SLOTS')).toMatchObject({
+    severity: 'block',
+    message: 'all 10 of them are taken',
+  });
+  await cluster.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
+});
+
 test('the SQL makes all that is needed, and nothing that harms the writes of the primary', async () => {
   const { sql } = await setup(true);
   for (const statement of sql.split(/;\n|;$/)) if (statement !== '') await cluster.sql(statement);

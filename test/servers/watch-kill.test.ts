@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby } from '../../src/demo/cluster-standby.ts';
 import { prepareStream } from './harness/change-stream.ts';
-import { expectRefusal, runCli, startCli } from './harness/cli.ts';
+import { expectRefusal, runCli, startCli, until } from './harness/cli.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { ledgerRows, problemsOf, provenOf, WatchFolder } from './harness/watch.ts';
 
@@ -59,22 +59,32 @@ class Load {
 }
 
 describe('the command watch', () => {
-  it(`loses and invents nothing when it is killed at any moment, ${KILLS} times under load`, async () => {
-    const load = new Load(await primary.connect());
-    for (let kill = 0; kill < KILLS; kill++) {
-      const run = startCli(watch());
-      await sleep(400 + ((kill * 733) % 2500));
-      run.child.kill('SIGKILL');
-      await run.ended;
-    }
-    await load.stop();
-    const last = await runCli(watch('--once', '--timeout', '40s'));
-    expect(last).toMatchObject({ code: 0, stdout: '' });
-    const rows = await ledgerRows(folder, 'public.account');
-    expect(rows.ledger).toEqual(rows.primary);
-    expect(await problemsOf(folder)).toEqual([]);
-    expect(await provenOf(folder, 'gasan')).toEqual({ unproven: [], dirty: 0, differences: [] });
-  }, 120_000);
+  it(
+    `loses and invents nothing when it is killed at any moment, ${KILLS} times under load`,
+    async () => {
+      const load = new Load(await primary.connect());
+      try {
+        for (let kill = 0; kill < KILLS; kill++) {
+          const run = startCli(watch());
+          // While it begins, or once it follows.
+          if (kill % 2 === 1)
+            await until(() => run.stderr().includes('following the log'), 'it follows', 40_000);
+          await sleep(400 + ((kill * 733) % 2500));
+          run.child.kill('SIGKILL');
+          await run.ended;
+        }
+      } finally {
+        await load.stop();
+      }
+      const last = await runCli(watch('--once', '--timeout', '40s'));
+      expect(last).toMatchObject({ code: 0, stdout: '' });
+      const rows = await ledgerRows(folder, 'public.account');
+      expect(rows.ledger).toEqual(rows.primary);
+      expect(await problemsOf(folder)).toEqual([]);
+      expect(await provenOf(folder, 'gasan')).toEqual({ unproven: [], dirty: 0, differences: [] });
+    },
+    120_000 + KILLS * 10_000,
+  );
 
   it('ends cleanly at SIGTERM, and tells as lines of JSON', async () => {
     const run = startCli(watch('--format', 'json'));

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -125,6 +125,35 @@ describe('a ledger', () => {
 
   it('that is not there cannot be read', async () => {
     await expect(Ledger.read(ledgerOptions(folder))).rejects.toMatchObject({ code: 'TP-LEDGER' });
+  });
+
+  it('is opened to write also while this process reads it', async () => {
+    await (await written()).close();
+    const reader = await Ledger.read(ledgerOptions(folder));
+    const opening = Ledger.open(ledgerOptions(folder));
+    await reader.close();
+    const writer = await opening;
+    const beside = await Ledger.read(ledgerOptions(folder));
+    writer.take([{ type: 'idle', position: place(9) }]);
+    await writer.settle();
+    await beside.close();
+    await writer.close();
+    const again = await Ledger.read(ledgerOptions(folder));
+    expect(again.position).toBe(place(9));
+    await again.close();
+  });
+
+  it.each([
+    ['is no file of LMDB', (file: string, size: number) => writeFileSync(file, Buffer.alloc(size, 7))],
+    ['is cut off', (file: string) => truncateSync(file, 2 * 4096)],
+    ['is cut off within its first page', (file: string) => truncateSync(file, 100)],
+    ['is empty', (file: string) => truncateSync(file, 0)],
+  ])('of which the index %s is damaged, and ends nobody', async (_, damage) => {
+    await (await written()).close();
+    const file = path.join(folder, 'index.lmdb');
+    damage(file, statSync(file).size);
+    await expect(Ledger.open(ledgerOptions(folder))).rejects.toMatchObject({ code: 'TP-LEDGER-CORRUPT' });
+    await expect(Ledger.read(ledgerOptions(folder))).rejects.toMatchObject({ code: 'TP-LEDGER-CORRUPT' });
   });
 
   it('of which a byte of the journal was altered does not pass its check', async () => {

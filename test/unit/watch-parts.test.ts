@@ -59,6 +59,18 @@ describe('a pace', () => {
     expect(pace.waitMs).toBe(4000);
   });
 
+  it('waits no longer because the clock was set back, and saves up nothing because it was set forward', () => {
+    now = 3_600_000;
+    const pace = new Pace(1000, timing);
+    pace.spent(500);
+    now = 100;
+    expect(pace.waitMs).toBe(500);
+    now = 7_200_000;
+    expect(pace.waitMs).toBe(0);
+    pace.spent(2000);
+    expect(pace.waitMs).toBe(1000);
+  });
+
   it('does not hold back without a rate', () => {
     const pace = new Pace(null, timing);
     pace.spent(1e9);
