@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ReplicationConnection } from '../../connectors/postgres/replication-connection.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { Follower, prepareStream } from './harness/change-stream.ts';
-import { ServerSet } from './harness/server-set.ts';
+import { forever, ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
 
@@ -71,6 +73,16 @@ describe('what must be set up before', () => {
     await cluster.reload();
     const follower = await Follower.open(cluster, { allowUnboundedWal: false });
     await follower.stream.close();
+  });
+
+  test('a connection that went before the stream began is lost, and nobody waits for it', async () => {
+    const session = await servers.open(cluster, 'postgres', 'postgres', { replication: true });
+    const { stream } = session.client.connection;
+    stream.destroy();
+    await once(stream, 'close');
+    const timing = { now: Date.now, paceMs: 0 };
+    const begun = ReplicationConnection.start(session, 'IDENTIFY_SYSTEM', 0n, timing, forever());
+    await expect(begun).rejects.toMatchObject({ code: 'TP-CONNECTION-LOST' });
   });
 
   test('a table that is published with a condition has no key to go by', async () => {
