@@ -8,7 +8,7 @@ import { entryChangedAt } from './entry.ts';
 import { storedFromFields } from './key.ts';
 import { RangeProofs, type RangeProof } from './range-proofs.ts';
 import { changesOf, RECORD, type RawRecord } from './record.ts';
-import type { Boundary } from './state.ts';
+import { type Boundary, boundaryAt } from './state.ts';
 
 const KEYS_PER_COMMIT = 16_384;
 
@@ -114,19 +114,20 @@ export class Candidates {
 
   /**
    * Moves the cursor behind a batch. Keys that are not among `clean`, or were read as of a commit before their last
-   * change, go into the dirty list.
+   * change, go into the dirty list. The journal's pruning may have written some of them there meanwhile, and later changes.
    */
   settle(batch: DirtyBatch, clean: readonly CleanKey[]): Candidate {
     const candidate = this.#current(batch.candidate);
     const proven = new Map(clean.map(({ stored, boundary }) => [stored.toString('latin1'), boundary]));
-    const moved = { ...candidate, cursor: batch.to };
+    const moved = { ...candidate, cursor: Math.max(candidate.cursor, batch.to) };
     const { store } = this.#core;
     this.#core.guard(() =>
       store.transaction(() => {
         for (const { stored, changedAt } of batch.keys) {
           const boundary = proven.get(stored.toString('latin1'));
-          if (boundary !== undefined && boundary > changedAt) this.#dirty.remove(candidate.number, stored);
-          else this.#dirty.put(candidate.number, stored, changedAt);
+          const place = Math.max(changedAt, this.#dirty.placeOf(candidate.number, stored) ?? 0);
+          if (boundary !== undefined && boundary > place) this.#dirty.remove(candidate.number, stored);
+          else this.#dirty.put(candidate.number, stored, place);
         }
         this.#write(moved);
       }),
@@ -195,12 +196,12 @@ export class Candidates {
     return { listed: this.#dirty.count(candidate.number), bytesBehind };
   }
 
-  /** Writes down what the journal is about to forget. */
+  /** Writes down what the journal is about to forget, and nothing behind that: a cursor says what a candidate has applied. */
   catchUp(to: number): void {
     for (const candidate of this.list()) {
       let current = candidate;
       while (current.cursor < to) {
-        const batch = this.next(current, KEYS_PER_COMMIT);
+        const batch = this.next(current, KEYS_PER_COMMIT, boundaryAt(to));
         if (batch === null) break;
         current = this.settle(batch, []);
       }
@@ -251,11 +252,11 @@ export class Candidates {
     }
   }
 
-  /** As it stands in the store; whoever holds an older one asks about another incarnation or has missed a batch. */
+  /** As it stands in the store; pruning may have moved its cursor meanwhile. */
   #current(candidate: Candidate): Candidate {
     const current = this.byName(candidate.name);
-    if (current?.incarnation !== candidate.incarnation || current.cursor !== candidate.cursor) {
-      throw new TwinproofError('TP-BUG', { message: `candidate ${candidate.name} has moved on meanwhile` });
+    if (current?.incarnation !== candidate.incarnation) {
+      throw new TwinproofError('TP-BUG', { message: `candidate ${candidate.name} is another meanwhile` });
     }
     return current;
   }

@@ -192,6 +192,26 @@ describe('the dirty keys of a candidate', () => {
     });
   });
 
+  it('stay dirty when the journal was pruned while a batch of them was read, and changed again since', async () => {
+    await withLedger(async (run) => {
+      const { candidate, candidates } = run;
+      run.write([1, 2]);
+      await run.ledger.flush();
+      const batch = candidates.next(candidate, 2);
+      const boundary = run.ledger.head();
+      for (let number = 0; number < 40; number++) run.write([1, 3]);
+      await run.ledger.flush();
+      await run.ledger.prune();
+      // No further than was forgotten: a cursor says what the candidate has applied.
+      expect(run.candidate.cursor).toBe(run.ledger.core.journal.start.at);
+      const clean = (batch?.keys ?? []).map(({ stored }) => ({ stored, boundary }));
+      expect(clean).toHaveLength(2);
+      if (batch !== null) candidates.settle(batch, clean);
+      const dirty = [...candidates.dirty(run.candidate)].map(({ stored }) => keyOf(stored));
+      expect(new Set(dirty)).toEqual(new Set([1, 3]));
+    });
+  });
+
   it('are void with all proofs when the candidate is another incarnation', async () => {
     await withLedger(async (run) => {
       const { candidate } = run;
