@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parsePosition } from '../../connectors/postgres/lsn.ts';
-import type { SnapshotReading } from '../../src/connector/ledger-sites.ts';
+import type { SnapshotReading, SourceTable } from '../../src/connector/ledger-sites.ts';
 import type { Position } from '../../src/connector/position.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
@@ -19,6 +19,10 @@ function isAfter(a: Position, b: Position): boolean {
   return parsePosition(a).lsn > parsePosition(b).lsn;
 }
 
+function fingerprintOf(tables: readonly SourceTable[], leaf: string): string | undefined {
+  return tables.find((table) => table.leaf === leaf)?.fingerprint;
+}
+
 describe('what is read of the primary', () => {
   let cluster: Cluster;
   let site: PostgresConnector;
@@ -29,6 +33,7 @@ describe('what is read of the primary', () => {
   beforeAll(async () => {
     cluster = await servers.cluster(18);
     await cluster.sql('CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL)');
+    await cluster.sql('CREATE TABLE other (id int PRIMARY KEY)');
     await prepareStream(cluster, 'TABLE t');
     site = await openSite(cluster);
     table = await ledgerTable(site, 'public.t', 'logical');
@@ -44,6 +49,10 @@ describe('what is read of the primary', () => {
   interface Read {
     readonly snapshot: SnapshotReading;
     readonly rows: Rows;
+  }
+
+  function sourceTables(): Promise<readonly SourceTable[]> {
+    return site.sourceTables({ include: ['*'], exclude: [] }, 'logical', forever());
   }
 
   async function readKeys(): Promise<Read> {
@@ -106,8 +115,21 @@ describe('what is read of the primary', () => {
     const range = await readRange();
     expect([range.rows.has(1000), range.snapshot.visible(early.commit.id)]).toEqual([false, false]);
 
+    const before = fingerprintOf(await sourceTables(), 'public.other');
+    const redefining = cluster.sql('ALTER TABLE other ADD COLUMN more int DEFAULT 5');
+    await waitUntil(
+      async () => {
+        const text = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'SyncRep'`;
+        return (await cluster.sql(text))[0]?.['n'] === 2;
+      },
+      30_000,
+      () => 'the redefinition does not wait',
+    );
     let visible = false;
     const settled = site.commitsVisible(forever()).then(() => (visible = true));
+    // The catalog must not be older than the log was when it was asked.
+    let told = false;
+    const tables = sourceTables().finally(() => (told = true));
     // Longer than it rests where nobody waits.
     const began = Date.now();
     await waitUntil(
@@ -115,10 +137,11 @@ describe('what is read of the primary', () => {
       10_000,
       () => 'stuck',
     );
-    expect(visible).toBe(false);
+    expect([visible, told]).toEqual([false, false]);
     await cluster.configure({ synchronous_standby_names: '' });
     await cluster.reload();
-    await Promise.all([waiting, settled]);
+    await Promise.all([waiting, settled, redefining]);
+    expect(fingerprintOf(await tables, 'public.other')).not.toBe(before);
     const after = await readKeys();
     expect(after.snapshot.visible(early.commit.id)).toBe(true);
   });
