@@ -63,6 +63,31 @@ function started(command: Command): Command {
   return command;
 }
 
+function watching(): Command {
+  const options = {
+    config: folder.config,
+    systems: [],
+    once: false,
+    timeoutMs: null,
+    statementTimeoutMs: 60_000,
+    quiet: true,
+    format: 'text',
+  } as const;
+  return started(new Command((io) => runWatch(options, io)));
+}
+
+/** By another process than before, which has seen more of the primary, and has a candidate that is up to it. */
+function isWatchedAgain(before: SystemState | null): boolean {
+  const now = published();
+  const [candidate] = now?.candidates ?? [];
+  return (
+    now?.publisher.startedAt !== before?.publisher.startedAt &&
+    now?.primary.position !== before?.primary.position &&
+    candidate?.lag?.total.ms === 0 &&
+    candidate.verdict?.integrity === 'same'
+  );
+}
+
 async function metrics(): Promise<string> {
   const command = new Command((io) =>
     runMetrics({ config: folder.config, out: null, format: 'prometheus' }, io),
@@ -73,22 +98,7 @@ async function metrics(): Promise<string> {
 
 describe('watch and board', () => {
   it('publish how a system stands, and unknown as soon as the standby is paused or the watch is gone', async () => {
-    const watch = started(
-      new Command((io) =>
-        runWatch(
-          {
-            config: folder.config,
-            systems: [],
-            once: false,
-            timeoutMs: null,
-            statementTimeoutMs: 60_000,
-            quiet: true,
-            format: 'text',
-          },
-          io,
-        ),
-      ),
-    );
+    const watch = watching();
     await until(
       () => published()?.candidates[0]?.verdict?.integrity === 'same',
       'the standby is proven',
@@ -141,5 +151,12 @@ describe('watch and board', () => {
       WAIT_MS,
     );
     expect(await metrics()).not.toContain('twinproof_recovery_point_timestamp_seconds{');
+    // Begun again on the ledger that it left: the same process writes to it and reads it.
+    await standby.sql('SELECT pg_wal_replay_resume()');
+    const again = watching();
+    await primary.sql('UPDATE account SET amount = amount + 1 WHERE id = 8');
+    await until(() => isWatchedAgain(state), 'it is watched again', WAIT_MS);
+    await again.stop();
+    expect(again.stderr).not.toMatch(/ error |TP-LEDGER/);
   }, 400_000);
 });
