@@ -158,6 +158,8 @@ await describeMysql('the change stream of %s', (flavor) => {
     await server.sql('INSERT INTO t VALUES (2)', [], name);
     expect(await nextChanges(follower)).toEqual([`definition ${name}.t(id)`, `insert ${name}.t 2 [2]`]);
     expect(follower.events.filter(({ type }) => type === 'begin')).toHaveLength(1);
+    // A server that has nothing to say says so.
+    expect(await follower.batch()).toEqual([{ type: 'idle', position: follower.newest }]);
   });
 
   test('tells of a table that is emptied, and begins anew with one that is redefined', async () => {

@@ -8,6 +8,7 @@ import { PreparedTransactions } from '../../connectors/mysql/stream-prepared.ts'
 import { tableEntry } from '../../connectors/mysql/stream-table.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
+import { TwinproofError } from '../../src/errors.ts';
 import { EventBatch } from '../../src/row/event-batch.ts';
 import { times } from './property-runs.ts';
 import {
@@ -212,4 +213,27 @@ describe('the events of a log', () => {
       code: 'TP-STREAM-PROTOCOL',
     });
   });
+
+  test('that are cut off anywhere are refused as such, or are whole without what is missing', async () => {
+    const whole = [
+      mariadbGtidEvent(1),
+      TABLE_MAP_OF_T,
+      writeRowsEvent(1, 2),
+      queryEvent('db', 'TRUNCATE t'),
+      XID_EVENT,
+    ];
+    const codes = new Set<string>();
+    for (const [index, event] of whole.entries()) {
+      for (let length = 0; length < event.length - 23; length += 1) {
+        const cut = eventBytes(event[4] ?? 0, event.subarray(19, 19 + length));
+        const outcome = new Log().take(...begin, ...whole.slice(0, index), cut);
+        codes.add(await outcome.then(() => 'none').catch((error: unknown) => codeOf(error)));
+      }
+    }
+    expect([...codes].toSorted()).toEqual(['TP-STREAM-PROTOCOL', 'none']);
+  });
 });
+
+function codeOf(error: unknown): string {
+  return error instanceof TwinproofError ? error.code : String(error);
+}
