@@ -12,6 +12,9 @@ const RELATION = `pg_class c join pg_namespace n on n.oid = c.relnamespace`;
 const OWN = `${USER_SCHEMA} and c.relpersistence <> 't' and ${notOfExtension('pg_class', 'c.oid')}`;
 const TABLE = `n.nspname || '.' || c.relname`;
 
+/** Only these name columns; for an expression without columns 0 is enough, and nothing has to be looked up (manual, pg_get_expr). */
+const ONLY_GENERATED = `case when a.attgenerated <> '' then d.adrelid else 0 end`;
+
 /**
  * One statement a family, each giving the table, the name and the definition. Names of constraints and indexes are not
  * compared, only what they say: sites that were built apart name them apart. Bodies are compared by hash.
@@ -31,7 +34,7 @@ const FAMILIES: Readonly<Record<ObjectFamily, string>> = {
     where c.relkind in ('r', 'p') and ${OWN}`,
   default: `select ${TABLE} as "table", ${TABLE} || '.' || a.attname as name,
       case when a.attidentity <> '' then 'identity ' || a.attidentity::text
-        else a.attgenerated::text || pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as definition
+        else a.attgenerated::text || pg_catalog.pg_get_expr(d.adbin, ${ONLY_GENERATED}) end as definition
     from ${RELATION} join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relkind in ('r', 'p') and (a.attidentity <> '' or d.oid is not null) and ${OWN}`,
