@@ -3,6 +3,8 @@ import type { StreamSettings } from '../src/config/stream.ts';
 import type { KafkaAddress } from '../src/config/kafka.ts';
 import type { SiteAddress } from '../src/config/url.ts';
 import type { Outlet } from '../src/connector/outlet.ts';
+import type { TopicSite } from '../src/connector/topic-site.ts';
+import { TwinproofError } from '../src/errors.ts';
 
 export interface SiteOptions {
   /** Reads at once. */
@@ -19,6 +21,12 @@ export async function connectSite(
   options: SiteOptions,
   signal: AbortSignal,
 ): Promise<Connector> {
+  if (address.engine === 'kafka') {
+    throw new TwinproofError('TP-USAGE', {
+      message: 'a topic can only be verified against another topic',
+      hint: 'give --primary and --candidate as kafka://host:9092/topic',
+    });
+  }
   // Loaded when a site is opened: help and offline commands start without any driver.
   if (address.engine === 'mysql') {
     const { connectMysql } = await import('./mysql/connector.ts');
@@ -32,4 +40,12 @@ export async function connectSite(
 export async function openOutlet(address: KafkaAddress, topic: string): Promise<Outlet> {
   const { openTopicOutlet } = await import('./kafka/topic-outlet.ts');
   return openTopicOutlet(address, topic);
+}
+
+/** Opens a topic to be compared. Throws TP-URL, TP-TLS, TP-SECRET; connects when it is asked. */
+export async function openTopic(address: SiteAddress, random: () => string): Promise<TopicSite> {
+  const { topicAddress } = await import('./kafka/topic-address.ts');
+  const { openTopicSite } = await import('./kafka/topic-site.ts');
+  const { kafka, topic } = topicAddress(address, process.env);
+  return openTopicSite(kafka, topic, random);
 }

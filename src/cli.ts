@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { connectSite, openOutlet } from '../connectors/registry.ts';
+import { connectSite, openOutlet, openTopic } from '../connectors/registry.ts';
 import { addBoardCommand } from './commands/board.command.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
@@ -97,6 +97,7 @@ function siteIo(signal: AbortSignal): SiteIo {
     randomBytes,
     connect: connectSite,
     openOutlet,
+    openTopic,
     registry: new URL('../connectors/registry.js', import.meta.url).href,
     environment: env,
     progress: stderr,

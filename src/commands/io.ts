@@ -1,5 +1,6 @@
 import type { Connector } from '../connector/contract.ts';
 import type { Outlet } from '../connector/outlet.ts';
+import type { TopicSite } from '../connector/topic-site.ts';
 import type { KafkaAddress } from '../config/kafka.ts';
 import type { Environment } from '../config/secret.ts';
 import type { StreamSettings } from '../config/stream.ts';
@@ -32,11 +33,16 @@ export type ConnectSite = (
 /** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */
 export type OpenOutlet = (address: KafkaAddress, topic: string) => Promise<Outlet>;
 
+/** Throws TP-URL, TP-TLS; connects when it is asked. */
+export type OpenTopic = (address: SiteAddress, random: () => string) => Promise<TopicSite>;
+
 /** What a command that visits sites needs besides. */
 export interface SiteIo extends CommandIo {
   readonly connect: ConnectSite;
   /** Opens a topic to publish to; absent: nothing can be published. */
   readonly openOutlet?: OpenOutlet;
+  /** Opens a topic to be compared; absent: none can be. */
+  readonly openTopic?: OpenTopic;
   /** URL of the module that `connect` comes from, for worker threads, which get no functions. */
   readonly registry: string;
   readonly environment: Environment;

@@ -19,7 +19,15 @@ const EXIT_OF: Readonly<Record<Outcome, number>> = {
 };
 
 /** `twinproof verify`. The answer is the exit code. */
-export function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Promise<number> {
+export async function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Promise<number> {
+  const { primary, candidate } = options;
+  if (isTopic(primary) && isTopic(candidate)) {
+    const { runVerifyTopic } = await import('./verify-topic.ts');
+    return runVerifyTopic(
+      { ...options, primary, candidate, format: options.format === 'json' ? 'json' : 'text' },
+      io,
+    );
+  }
   return compareSites(options, io, async (result) => {
     const json = verifyJson(result);
     if (options.format === 'json') {
@@ -32,4 +40,8 @@ export function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo): Pro
     if (options.out !== null) await writeOutput(options.out, json);
     return EXIT_OF[result.outcome];
   });
+}
+
+function isTopic(site: string | null): site is string {
+  return site?.toLowerCase().startsWith('kafka://') === true;
 }

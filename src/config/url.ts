@@ -4,7 +4,7 @@ import { Secret } from './secret.ts';
 /** Where a site is and who logs in there, apart from any engine's own notation. */
 export interface SiteAddress {
   /** `mysql` stands for MariaDB too: which of the two it is the server tells. */
-  readonly engine: 'postgres' | 'mysql';
+  readonly engine: 'postgres' | 'mysql' | 'kafka';
   /** A host name, an IP address without brackets, or the folder of a Unix socket (starts with a slash). */
   readonly host: string;
   /** Null: the engine's default. */
@@ -46,6 +46,7 @@ const SCHEMES: Readonly<Record<string, SiteAddress['engine']>> = {
   postgresql: 'postgres',
   mysql: 'mysql',
   mariadb: 'mysql',
+  kafka: 'kafka',
 };
 
 const ENCODING_HINT =

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { comparePositions } from '../../connectors/kafka/position.ts';
 import { openTopicOutlet } from '../../connectors/kafka/topic-outlet.ts';
+import { openTopicSite } from '../../connectors/kafka/topic-site.ts';
 import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
+import { type TopicResult, verifyTopic } from '../../src/compare/topic-verify.ts';
+import type { TopicSite } from '../../src/connector/topic-site.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
@@ -288,6 +292,98 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
       code: 'TP-STREAM-SETUP',
     });
     await nowhere.close();
+  });
+
+  describe('a topic and its replica', () => {
+    const site = (topic: string): Promise<TopicSite> =>
+      openTopicSite({ brokers: [kafka.broker], tls: null, sasl: null }, topic, random);
+
+    async function compare(candidate: string): Promise<TopicResult> {
+      const timing = { now: () => Date.now(), sleep: (ms: number) => sleep(ms) };
+      return verifyTopic(
+        await site('orders'),
+        await site(candidate),
+        { applyWithinMs: 1000, timing },
+        forever(),
+      );
+    }
+
+    const orders = (partition: number, count: number): Message[] =>
+      Array.from({ length: count }, (_, index) => ({
+        key: index % 5 === 0 ? null : `order ${index}`,
+        value: index % 7 === 0 ? null : `paid ${index} in ${partition}`,
+        headers: { trace: [`t${index}`, 'again'] },
+        timestamp: String(1_700_000_000_000 + index),
+      }));
+
+    async function commit(groupId: string, offsets: Readonly<Record<string, string>>): Promise<void> {
+      const consumer = kafka.client().consumer({ groupId });
+      let joined = false;
+      consumer.on(consumer.events.GROUP_JOIN, () => (joined = true));
+      await consumer.connect();
+      await consumer.subscribe({ topics: Object.keys(offsets), fromBeginning: true });
+      await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+      // The group's own topic may have to be made first.
+      await waitUntil(
+        () => Promise.resolve(joined),
+        60_000,
+        () => `${groupId} has no member`,
+      );
+      const committed = Object.entries(offsets).map(([topic, offset]) => ({ topic, partition: 0, offset }));
+      await consumer.commitOffsets(committed);
+      await consumer.disconnect();
+    }
+
+    /** A replica whose offsets are greater by one. */
+    async function replica(topic: string, records: readonly Message[]): Promise<void> {
+      await create(topic, 2);
+      await send(topic, [{ value: 'of another time' }]);
+      const admin = await kafka.admin();
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '1' }] });
+      await send(topic, records);
+      await send(topic, orders(1, 20), 1);
+    }
+
+    beforeAll(async () => {
+      await create('orders', 2);
+      await send('orders', orders(0, 300));
+      await send('orders', orders(1, 20), 1);
+    }, 120_000);
+
+    test('are the same record by record, whatever their offsets; groups are where they were', async () => {
+      await replica('dr.orders', orders(0, 300));
+      await commit('billing', { orders: '100', 'dr.orders': '101' });
+      const result = await compare('dr.orders');
+      expect([result.outcome, result.reasons, result.groupsCompared]).toEqual(['same', [], 1]);
+      expect(result.partitions.map(({ matched }) => matched)).toEqual([300n, 20n]);
+      await commit('billing', { orders: '100', 'dr.orders': '102' });
+      const { outcome, groups } = await compare('dr.orders');
+      expect([outcome, groups]).toEqual([
+        'different',
+        [{ group: 'billing', partition: 0, offset: 102n, problem: 'skips', most: 101n }],
+      ]);
+    });
+
+    test('differ by a record that is missing, and by a header that is another', async () => {
+      const changed = { ...orders(0, 201).at(-1), value: 'paid 200 in 0', headers: { trace: ['t200'] } };
+      await replica('lost.orders', orders(0, 300).with(200, changed).toSpliced(50, 1));
+      const { outcome, partitions } = await compare('lost.orders');
+      expect(outcome).toBe('different');
+      const [first, second] = partitions;
+      expect([first?.missing.offsets, first?.extra.offsets, first?.matched]).toEqual([
+        [50n, 200n],
+        [200n],
+        298n,
+      ]);
+      expect(second?.outcome).toBe('same');
+    });
+
+    test('are unproven where the replica is behind', async () => {
+      await replica('late.orders', orders(0, 290));
+      const { outcome, partitions } = await compare('late.orders');
+      expect([outcome, partitions[0]?.behind, partitions[0]?.matched]).toEqual(['unproven', 10n, 290n]);
+    });
   });
 
   test(

@@ -1,0 +1,48 @@
+/** A record by what it holds: key, value, headers and time stamp, each framed, as one 128-bit name (src/digest). */
+export interface NamedRecord {
+  readonly offset: bigint;
+  readonly name: string;
+  /** Milliseconds since 1970, as the producer or the broker set it. */
+  readonly timeMs: number;
+}
+
+export interface PartitionFacts {
+  readonly partition: number;
+  /** Of the oldest record that is kept, and behind the newest. */
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+export interface TopicFacts {
+  readonly clusterId: string;
+  readonly topic: string;
+  readonly partitions: readonly PartitionFacts[];
+  /** Of a key only the newest record is kept. Also true when that may not be seen. */
+  readonly compacted: boolean;
+}
+
+/** How far a consumer group has committed a partition. */
+export interface GroupOffset {
+  readonly group: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** One topic of one cluster, to be compared with its replica. */
+export interface TopicSite {
+  /** Throws TP-STREAM-SETUP for a topic that does not exist. */
+  facts(signal: AbortSignal): Promise<TopicFacts>;
+  /**
+   * Gives the records of every partition in order, from the oldest on, until every one has reached its end in `until`,
+   * or aborted. A partition whose records were too many for now waits for the promise that `take` gave; others go on.
+   * Throws TP-CONNECTION-LOST and the like.
+   */
+  read(
+    until: ReadonlyMap<number, bigint>,
+    take: (partition: number, records: readonly NamedRecord[]) => Promise<void> | null,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Of every group that has committed this topic and may be seen. */
+  groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { topicAddress } from '../../connectors/kafka/topic-address.ts';
+import { comparePositions, parsePosition, positionText } from '../../connectors/kafka/position.ts';
+import { parseUrl } from '../../src/config/url.ts';
+
+const addressOf = (url: string, environment = {}) =>
+  topicAddress(parseUrl(url, 'secret').address, environment);
+
+describe('the address of a topic', () => {
+  it('names broker, topic and login', () => {
+    expect(addressOf('kafka://k1/pangyo.orders')).toEqual({
+      kafka: { brokers: ['k1:9092'], tls: null, sasl: null },
+      topic: 'pangyo.orders',
+    });
+    const { kafka } = addressOf('kafka://ann@[::1]:9093/t?ca=/etc/ca.pem', { KAFKA_PASSWORD: 'word' });
+    expect(kafka).toMatchObject({
+      brokers: ['[::1]:9093'],
+      tls: { ca: '/etc/ca.pem' },
+      sasl: { mechanism: 'scram-sha-512', user: 'ann' },
+    });
+    expect(kafka.sasl?.password.reveal()).toBe('word');
+  });
+
+  it.each([
+    ['kafka://k1:9092', /no topic/],
+    ['kafka://k1/a?sslmode=require', /sslmode is not known/],
+    ['kafka://k1/a?tls=yes', /true or false/],
+    ['kafka://u@k1/a?mechanism=gssapi&tls=true', /mechanism is one of/],
+    ['kafka://u@k1/a?mechanism=plain', /add tls=true/],
+  ])('refuses %s', (url, problem) => {
+    expect(() => addressOf(url)).toThrow(problem);
+  });
+});
+
+describe('a position in topics', () => {
+  const at = (places: Readonly<Record<string, readonly [number, string | null]>>, cluster = 'c') =>
+    positionText(
+      cluster,
+      new Map(
+        Object.entries(places).map(([name, [offset, mark]]) => [name, { offset: BigInt(offset), mark }]),
+      ),
+    );
+
+  it('is what it was after being written down', () => {
+    const position = at({ 'b-2.x_y:10': [7, '1700000000000.12'], 'a:0': [0, null] });
+    expect(position).toBe('kafka:c/a:0@0,b-2.x_y:10@7~1700000000000.12');
+    const parsed = parsePosition(position);
+    expect(parsed === null ? null : positionText(parsed.clusterId, parsed.places)).toBe(position);
+  });
+
+  it('is before another when no partition is further, and incomparable when one is and one is not', () => {
+    const one = at({ 'a:0': [1, null], 'a:1': [5, null] });
+    expect(comparePositions(one, at({ 'a:0': [2, null], 'a:1': [5, null] }))).toBe('before');
+    expect(comparePositions(one, at({ 'a:0': [1, null], 'a:1': [4, null] }))).toBe('after');
+    expect(comparePositions(one, at({ 'a:0': [2, null], 'a:1': [4, null] }))).toBe('incomparable');
+    expect(comparePositions(one, at({ 'a:0': [1, null], 'a:1': [5, '1.2'] }))).toBe('equal');
+    // A partition that came since was not read by the earlier one.
+    expect(comparePositions(one, at({ 'a:0': [1, null], 'a:1': [5, null], 'a:2': [1, null] }))).toBe(
+      'before',
+    );
+  });
+
+  it('is incomparable with one of another cluster, and with one behind another record', () => {
+    const one = at({ 'a:0': [1, '17.3'] });
+    expect(comparePositions(one, at({ 'a:0': [1, '17.3'] }, 'd'))).toBe('incomparable');
+    expect(comparePositions(one, at({ 'a:0': [1, '18.3'] }))).toBe('incomparable');
+  });
+});
