@@ -103,7 +103,7 @@ function primarySite({ primary, known }: SystemFacts): ReadinessSite {
 }
 
 function ledgerEvidence(
-  { mode, ledger, known, fence, primaryAnswers }: SystemFacts,
+  { mode, ledger, known, fence, primaryAnswers, now }: SystemFacts,
   findings: CandidateFindings,
   { evidence, ledgerReached }: { readonly evidence: HeadEvidence; readonly ledgerReached: boolean },
 ): LedgerEvidence {
@@ -136,7 +136,8 @@ function ledgerEvidence(
     appliedCommitAt,
     witnessedUntil,
     recoverableBytes: place?.pending.bytes ?? null,
-    fence,
+    // One of a time to come bounds nothing: it is told as what it is.
+    fence: fence !== null && fence.at.getTime() <= now.getTime() ? fence : null,
     shutDownAt: shutDownAt(ledger, known, findings, [newestCommitAt, appliedCommitAt]),
     atHead,
   });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { ChangeEvent } from '../connector/changes.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
-import { TwinproofError } from '../errors.ts';
+import { messageOf, TwinproofError } from '../errors.ts';
 import { MalformedBytes } from './bytes.ts';
 import { Catalog } from './catalog.ts';
 import { Core, diskFailure } from './core.ts';
@@ -78,9 +78,7 @@ export class Ledger {
 
   /** Opens to write, and makes the ledger if there is none. */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    mkdirSync(journalFolder(options), { recursive: true, mode: 0o700 });
-    await Store.writableIn(options.folder);
-    const lock = LedgerLock.take(options.folder, options.now());
+    const lock = await lockedFolder(options);
     try {
       return await openCore(
         options,
@@ -206,6 +204,21 @@ export class Ledger {
     this.#intake.cutPart();
     await this.core.apply();
     this.#appliedAtMs = this.options.now().getTime();
+  }
+}
+
+/** Makes the folder if there is none. Throws TP-LEDGER where it cannot be one, TP-LEDGER-FULL, TP-LEDGER-LOCKED. */
+async function lockedFolder(options: LedgerOptions): Promise<LedgerLock> {
+  const { folder } = options;
+  try {
+    mkdirSync(journalFolder(options), { recursive: true, mode: 0o700 });
+    await Store.writableIn(folder);
+    return LedgerLock.take(folder, options.now());
+  } catch (error) {
+    const failure = diskFailure(error);
+    if (failure?.code !== 'TP-LEDGER-WRITE') throw failure ?? error;
+    const message = `the ledger cannot be kept in ${folder}: ${messageOf(error)}`;
+    throw new TwinproofError('TP-LEDGER', { message, cause: error });
   }
 }
 

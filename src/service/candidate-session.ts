@@ -124,7 +124,8 @@ export class CandidateSession {
     this.roots = watchedRoots(this.watched);
     const signature = rootsSignature(this.roots);
     const now = this.timing.now();
-    if (signature === this.#signature && now - this.#describedAtMs < CATALOG_EVERY_MS) return;
+    // Either way, should the clock be set.
+    if (signature === this.#signature && Math.abs(now - this.#describedAtMs) < CATALOG_EVERY_MS) return;
     const described = await this.site.describeTables(selection, signal);
     this.tables = candidateTables(this.roots.values(), described, pair);
     this.#signature = signature;
@@ -172,14 +173,13 @@ export class CandidateSession {
   /** Ends when the ledger has a commit behind a position, or when none comes. */
   async #overtaken(position: Position, signal: AbortSignal): Promise<void> {
     const { timing, watched } = this;
-    let endMs = timing.now() + OVERTAKE_MS;
     let passedAt: number | null = null;
-    while (timing.now() < endMs) {
+    for (let leftMs = OVERTAKE_MS; leftMs > 0; leftMs -= OVERTAKE_POLL_MS) {
       const head = watched.ledger.head();
       if (passedAt !== null && head > passedAt) return;
       if (passedAt === null && watched.hasPassed(position)) {
         passedAt = head;
-        endMs = Math.min(endMs, timing.now() + NEXT_COMMIT_MS);
+        leftMs = Math.min(leftMs, NEXT_COMMIT_MS);
       }
       await timing.sleep(OVERTAKE_POLL_MS, signal);
     }

@@ -199,18 +199,19 @@ export class CandidateWatch {
     await session.place(signal);
     await session.refresh(signal);
     ownLog.settle();
-    if (now - times.facts >= FACTS_EVERY_MS) {
+    // Either way, should the clock be set.
+    if (Math.abs(now - times.facts) >= FACTS_EVERY_MS) {
       times.facts = now;
       await this.#remember(session, signal);
     }
-    if (now - times.lag >= LAG_EVERY_MS) {
+    if (Math.abs(now - times.lag) >= LAG_EVERY_MS) {
       times.lag = now;
       this.#writeLag(session);
     }
     let busy = await keys.drain(now + DRAIN_SLICE_MS, signal);
     const { listed } = watched.candidates.dirtyCounts(session.bound);
     const every = listed > MANY_KEYS ? RECHECK_MANY_EVERY_MS : RECHECK_EVERY_MS;
-    if (listed > 0 && timing.now() - times.recheck >= every) {
+    if (listed > 0 && Math.abs(timing.now() - times.recheck) >= every) {
       if (await keys.recheck(signal)) times.recheck = timing.now();
       else busy = true;
     }

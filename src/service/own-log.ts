@@ -216,9 +216,8 @@ export class OwnLog {
     const { site, watched, timing } = this.#session;
     const position = site.originPosition(origin);
     if (position === null) return NOWHERE;
-    const endMs = timing.now() + PASS_MS;
-    while (!watched.hasPassed(position)) {
-      if (timing.now() >= endMs) return NOWHERE;
+    for (let leftMs = PASS_MS; !watched.hasPassed(position); leftMs -= POLL_MS) {
+      if (leftMs <= 0) return NOWHERE;
       await timing.sleep(POLL_MS, signal);
     }
     return this.#places.startOf(position);

@@ -24,7 +24,7 @@ export class Scrubber {
   readonly #session: CandidateSession;
   /** Renewed when half of the age that the policy allows is over. */
   readonly #renewAfterUs: bigint;
-  readonly #restingUntilMs = new Map<string, number>();
+  readonly #restingSinceMs = new Map<string, number>();
   readonly #halvings = new Map<string, number>();
   /** Tables that the candidate refused to read: they rest too, and are not waited for. */
   readonly #refused = new Set<string>();
@@ -90,7 +90,8 @@ export class Scrubber {
     for (const root of session.roots.values()) {
       const shape = session.tables.get(root.root)?.shape ?? null;
       if (shape === null || !this.#isReadable(root)) continue;
-      if ((this.#restingUntilMs.get(root.root) ?? 0) > session.timing.now()) continue;
+      const restingMs = Math.abs(session.timing.now() - (this.#restingSinceMs.get(root.root) ?? -Infinity));
+      if (restingMs < REST_MS) continue;
       // A pass that has begun is carried on.
       if (this.#pass?.root === root.root) return { root, shape, due: { bounds: ALL, provenAtUs: null } };
       const due = this.due(root);
@@ -219,7 +220,7 @@ export class Scrubber {
   }
 
   #rest(root: string): void {
-    this.#restingUntilMs.set(root, this.#session.timing.now() + REST_MS);
+    this.#restingSinceMs.set(root, this.#session.timing.now());
   }
 }
 

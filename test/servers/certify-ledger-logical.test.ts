@@ -91,6 +91,8 @@ describe('certify of a subscriber by a ledger', () => {
     const reachable = readFileSync(folder.config, 'utf8');
     writeFileSync(folder.config, reachable.replace(`:${subscriber.port}/`, ':1/'));
     watch = new RunningWatch(folder);
+    // It must have the ledger open before anybody else in this process does.
+    await until(() => watch.lines.some(({ event }) => event === 'stream'), 'it follows the log', 100_000);
     await primary.sql(`UPDATE account SET owner = 'other' WHERE id IN (5001, 6, 7)`);
     await primary.sql(`UPDATE part SET n = n + 1 WHERE id = 2`);
     await waitForApply(pair);

@@ -139,6 +139,8 @@ describe('certify by a ledger of a standby', () => {
   it('keeps proofs through a clean restart of a marked standby, and refuses an older copy in its place', async () => {
     await primary.start();
     watch = new RunningWatch(folder);
+    // It must have the ledger open before anybody else in this process does.
+    await until(() => watch.lines.some(({ event }) => event === 'stream'), 'it follows the log', 100_000);
     await settled();
     const { home, data } = standby.paths;
     const older = path.join(home, 'older');

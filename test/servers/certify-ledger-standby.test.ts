@@ -148,6 +148,10 @@ describe('certify by a ledger', () => {
     );
     expect(early.code).toBe(3);
     expect(weighty(early.verdict)).toContain('TP-V-FENCE-TIME primary');
+    const toCome = ['--fenced-at', '2126-01-01T00:00:00Z', '--fenced-by', 'somebody'];
+    const future = await certify(folder, ...GASAN, ...toCome);
+    expect(future).toMatchObject({ code: 3, verdict: { loss: { kind: 'unbounded' } } });
+    expect(weighty(future.verdict)).toContain('TP-V-FENCE-TIME primary');
   }, 120_000);
 
   it('knows where a standby was promoted, and never calls a promoted one SAFE', async () => {

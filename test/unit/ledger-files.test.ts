@@ -53,6 +53,15 @@ function withoutValue(key: number): Uint8Array {
 }
 
 describe('a ledger', () => {
+  it('that cannot be kept where the configuration wants it is refused with the path', async () => {
+    const file = path.join(folder, 'file');
+    writeFileSync(file, '');
+    await expect(openLedger(path.join(file, 'bank'))).rejects.toMatchObject({
+      code: 'TP-LEDGER',
+      message: expect.stringContaining(file),
+    });
+  });
+
   it('is written by one process at a time, and says by which', async () => {
     const ledger = await written();
     await expect(openLedger(folder)).rejects.toMatchObject({
