@@ -78,8 +78,18 @@ function resultOf(
     const message = `${seen}: ${wordsFor(rule.why, engine)}${note}`;
     return { ...result, waiver, message, hint: wordsFor(rule.hint, engine) };
   }
-  const hint = sql ?? 'run `twinproof preflight` to see what this role may not read, then run again';
+  const hint = sql ?? hintFor(subject, input);
   return { ...result, waiver, message: `could not be checked: ${seen}${note}`, hint };
+}
+
+/** Of what could not be checked: was the site there at all? */
+function hintFor(subject: string, input: ReadinessInput): string {
+  if (subject === 'primary' && input.primary.facts === null) {
+    return 'only the primary could tell: `watch` keeps its answers for such a day; without them look at the candidate by hand';
+  }
+  if (subject === 'candidate' && input.candidate.facts === null)
+    return 'see why the candidate does not answer';
+  return 'run `twinproof preflight` to see what this role may not read, then run again';
 }
 
 /** What a site told before it was lost is said to be of that time. */

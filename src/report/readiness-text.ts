@@ -121,21 +121,26 @@ function siteWords({ site, identity, silence, rememberedAt }: ReadinessSiteJson)
   return `${name} did not answer (${silence}); ${memory}`;
 }
 
-/** Findings of one rule that say the same of several subjects are told once. */
+/**
+ * Findings of one rule that say the same of several subjects are told once, and so are checks that could not be made for
+ * one reason.
+ */
 function writeGroup(page: Page, one: Group, { results, mode }: ReadinessJson, all: boolean): void {
   const held = results.filter((result) => one.holds(result, mode));
   if (held.length === 0) return;
   page.heading(`${one.title} (${held.length})`);
-  const told = new Map<string, { result: ReadinessResultJson; subjects: string[] }>();
+  const told = new Map<string, { result: ReadinessResultJson; subjects: Set<string>; codes: Set<string> }>();
   for (const result of held) {
-    const id = JSON.stringify([result.code, result.message]);
-    const known = told.get(id);
-    if (known === undefined) told.set(id, { result, subjects: [result.subject] });
-    else known.subjects.push(result.subject);
+    const { code, state, subject, message, hint } = result;
+    const id = JSON.stringify(state === 'unknown' ? [subject, message, hint] : [code, message]);
+    const known = told.get(id) ?? { result, subjects: new Set(), codes: new Set() };
+    known.subjects.add(subject);
+    known.codes.add(code);
+    told.set(id, known);
   }
-  for (const { result, subjects } of told.values()) {
+  for (const { result, subjects, codes } of told.values()) {
     const icon = page.paint(one.style, page.icons[one.icon]);
-    page.paragraph(`${subjectsText(subjects, all)}: ${result.message} (${result.code})`, {
+    page.paragraph(`${subjectsText([...subjects], all)}: ${result.message} (${[...codes].join(', ')})`, {
       first: `  ${icon} `,
     });
     for (const line of result.hint.split('\n')) {

@@ -12,10 +12,12 @@ const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t'
  * `text` as it may go to a terminal or a log: what comes from a server, a file or a person passes here first. Unsafe
  * characters become `\n`, `\x1b` or `\u{202e}`; a backslash stays as it is, so this is for eyes and not to be parsed.
  *
- * @param unicode False: everything beyond ASCII is written as an escape as well.
+ * @param unicode False: everything beyond ASCII is written as an escape as well, but for the apostrophe and the dots that
+ * our own sentences are full of.
  */
 export function terminalText(text: string, unicode = true): string {
-  return text.replace(unicode ? UNSAFE : NOT_ASCII, escaped);
+  if (unicode) return text.replace(UNSAFE, escaped);
+  return text.replace(/[’…]/g, (own) => (own === '…' ? '...' : "'")).replace(NOT_ASCII, escaped);
 }
 
 function escaped(character: string): string {

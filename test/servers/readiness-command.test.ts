@@ -98,6 +98,8 @@ test('with the primary gone it is about a failover, and what only the primary kn
   expect([json.failover.word, result.code]).toEqual(['unknown', 3]);
   const lost = await readiness('--candidate', standby.url('postgres', 'verifier'), '--primary-lost');
   expect(lost.code).toBe(3);
+  // Once among what would stand against a promotion, once among the rest.
+  expect(lost.stdout.match(/only the primary could tell/g)).toHaveLength(2);
   await standby.stop();
   expectRefusal(await readiness(...sites()), 3, 'TP-UNREACHABLE');
 });
