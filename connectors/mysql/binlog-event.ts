@@ -116,7 +116,7 @@ export class EventReader {
       next: uint32At(bytes, NEXT_AT),
       artificial,
       ignorable: (flags & IGNORABLE) !== 0,
-      bytes: this.#proven(bytes, type, artificial),
+      bytes: this.#proven(bytes, type),
     };
   }
 
@@ -124,19 +124,26 @@ export class EventReader {
    * Without the checksum. What the sender makes up holds nothing that is relied on, and before the first description of
    * a format nobody knows whether it has one.
    */
-  #proven(bytes: Uint8Array, type: number, artificial: boolean): Uint8Array {
+  #proven(bytes: Uint8Array, type: number): Uint8Array {
     if (type === EVENT.formatDescription) return bytes;
     const end = bytes.length - CHECKSUM_BYTES;
     const body = bytes.subarray(0, Math.max(end, HEADER_BYTES));
     const matches = end >= HEADER_BYTES && crc32(body) === uint32At(bytes, end);
-    if (artificial || type === EVENT.heartbeat || type === EVENT.heartbeatV2 || !this.#checksums) {
-      // A name of a file that happens to end in the checksum of its beginning is not to be feared.
-      return matches ? body : bytes;
-    }
+    // A name of a file that happens to end in the checksum of its beginning is not to be feared.
+    if (MADE_UP.has(type) || !this.#checksums) return matches ? body : bytes;
     if (!matches) throw logError(`an event of type ${type} does not match its checksum`);
     return body;
   }
 }
+
+/** Events that a sender makes up, with a checksum or without. */
+const MADE_UP: ReadonlySet<number> = new Set([
+  EVENT.rotate,
+  EVENT.heartbeat,
+  EVENT.heartbeatV2,
+  EVENT.gtidList,
+  EVENT.startEncryption,
+]);
 
 /** FORMAT_DESCRIPTION_EVENT ends in the algorithm (1 byte: 1 is CRC32) and room for a checksum, whatever the algorithm. */
 function hasChecksums(bytes: Uint8Array): boolean {
