@@ -61,6 +61,11 @@ export class Publisher {
   publish(key: string, body: object): void {
     const message = { key, value: JSON.stringify({ ...body, dropped: this.#dropped.toString() }) };
     const bytes = Buffer.byteLength(message.key) + Buffer.byteLength(message.value) + OVERHEAD_BYTES;
+    // More than brokers take of one message by default would be refused for ever, and everything behind it wait.
+    if (bytes > BYTES_AT_ONCE) {
+      this.#dropped += 1n;
+      return;
+    }
     this.#waiting.push({ message, bytes });
     this.#bytes += bytes;
     // What is on its way stays: it may have arrived already.

@@ -88,6 +88,18 @@ describe('publishing', () => {
     expect(told).toEqual(['failing TP-UNREACHABLE', 'well null']);
   });
 
+  it('drops a message that no broker would take, and goes on', async () => {
+    const brokers = new Brokers();
+    const { publisher } = publisherTo(brokers, 4_000_000);
+    const stop = new AbortController();
+    const running = publisher.run(stop.signal);
+    publisher.publish('bank/gasan', { n: 0, text: 'x'.repeat(600_000) });
+    publisher.publish('bank/gasan', { n: 1 });
+    stop.abort();
+    await running;
+    expect([brokers.numbers, publisher.dropped]).toEqual([[1], 1n]);
+  });
+
   it('ends when told to, also while the brokers are away', async () => {
     const brokers = new Brokers();
     brokers.up = false;
