@@ -13,8 +13,10 @@ export interface ConfigCheckOptions {
   readonly format: 'text' | 'json';
 }
 
+type CheckIo = Pick<SiteIo, 'stdout' | 'environment' | 'screen'>;
+
 /** `twinproof config check`. The answer is the exit code. Throws TP-CONFIG, TP-SECRET. */
-export async function runConfigCheck(options: ConfigCheckOptions, io: SiteIo): Promise<number> {
+export async function runConfigCheck(options: ConfigCheckOptions, io: CheckIo): Promise<number> {
   const config = await readConfig(options.config, io);
   const warnings = [...config.warnings, ...config.systems.flatMap(systemWarnings)];
   const order = promotionOrder(config.systems, config.fleet.tiers);
@@ -44,9 +46,9 @@ function checkText(
   { file, fleet, systems }: Config,
   order: readonly SystemConfig[],
   warnings: readonly string[],
-  io: SiteIo,
+  { screen }: Pick<CheckIo, 'screen'>,
 ): string {
-  const page = new Page(io.screen);
+  const page = new Page(screen);
   const name = fleet.name === null ? '' : ` (${fleet.name})`;
   page.paragraph(`${file}${name}: ${countOf(systems.length, 'system')}, in the order of promotion`, {
     first: `${page.paint('green', page.icons.same)} `,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runConfigCheck } from '../../src/commands/config-check.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
 
 let folder: string;
@@ -105,6 +106,28 @@ describe('a fleet of several files', () => {
     [{ 'a.txt': '' }, /holds no files \*\.yaml/],
   ])('names what is wrong between files %#', (files, problem) => {
     expect(() => loadConfig(write(files), {})).toThrow(problem);
+  });
+});
+
+describe('config check', () => {
+  it('tells the order of promotion, and warns of what will be regretted', async () => {
+    const own = write({
+      'a.yaml': system('bank', '    tier: "1"\n    dependsOn: [keys]\n    policy: { rpo: 30s }\n'),
+      'b.yaml': system('keys', '    tier: "2"\n').replace('site: gasan', 'site: pangyo'),
+    });
+    let printed = '';
+    const screen = { width: 100, colour: false, unicode: true };
+    const io = { stdout: (text: string) => void (printed += text), environment: {}, screen };
+    expect(await runConfigCheck({ config: own, format: 'text' }, io)).toBe(1);
+    expect(printed).toMatch(/2 systems.*1 {2}keys.*2 {2}bank: .*tier 1; rpo 30\.0 s; after keys/s);
+    expect(printed).toMatch(/keys: every candidate is at the site of the primary \(pangyo\)/);
+    expect(printed).toMatch(/keys: no rpo is set/);
+    printed = '';
+    await runConfigCheck({ config: own, format: 'json' }, io);
+    expect(JSON.parse(printed)).toMatchObject({
+      schema: 'twinproof.config-check/v1',
+      systems: [{ name: 'keys' }, { name: 'bank' }],
+    });
   });
 });
 
