@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
 import type { KafkaAddress } from '../../src/config/kafka.ts';
 import { messageOf, TwinproofError } from '../../src/errors.ts';
 
@@ -18,10 +18,10 @@ export async function kafkaClient({ brokers, tls, sasl }: KafkaAddress): Promise
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { retries: RETRIES, initialRetryTime: 200, maxRetryTime: 5000 },
     // Its messages are text for programmers; what matters comes as errors and events.
-    logLevel: logLevel.NOTHING,
+    logLevel: kafkajs.logLevel.NOTHING,
     ...(tls === null ? {} : { ssl: tls.ca === null ? {} : { ca: [await authorityIn(tls.ca)] } }),
   };
-  return new Kafka(sasl === null ? config : { ...config, sasl: saslOf(sasl) });
+  return new kafkajs.Kafka(sasl === null ? config : { ...config, sasl: saslOf(sasl) });
 }
 
 async function authorityIn(file: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Place, Places } from './position.ts';
 
@@ -80,7 +80,7 @@ async function compactedTopics(admin: Admin, topics: readonly string[]): Promise
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: topics.map((name) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name,
       configNames: ['cleanup.policy'],
     })),
