@@ -78,7 +78,7 @@ export class Ledger {
 
   /** Opens to write, and makes the ledger if there is none. */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    const lock = await lockedFolder(options);
+    const lock = lockedFolder(options);
     try {
       return await openCore(
         options,
@@ -208,11 +208,10 @@ export class Ledger {
 }
 
 /** Makes the folder if there is none. Throws TP-LEDGER where it cannot be one, TP-LEDGER-FULL, TP-LEDGER-LOCKED. */
-async function lockedFolder(options: LedgerOptions): Promise<LedgerLock> {
+function lockedFolder(options: LedgerOptions): LedgerLock {
   const { folder } = options;
   try {
     mkdirSync(journalFolder(options), { recursive: true, mode: 0o700 });
-    await Store.writableIn(folder);
     return LedgerLock.take(folder, options.now());
   } catch (error) {
     const failure = diskFailure(error);
@@ -236,6 +235,8 @@ async function openCore(
   make: (core: Core, identity: LedgerIdentity, torn: number) => Ledger,
 ): Promise<Ledger> {
   const writable = lock !== null;
+  // Nothing may come between the two.
+  if (writable) await Store.writableIn(options.folder);
   const store = new Store(options.folder, writable);
   let journal: Journal | null = null;
   try {
