@@ -176,12 +176,15 @@ export class OwnLog {
 
   async #read(stream: ChangeStream, signal: AbortSignal): Promise<void> {
     let since = NOWHERE;
+    let isLocal = true;
     signal.addEventListener('abort', () => void stream.close(), { once: true });
     for await (const events of stream.batches) {
       for (const event of events) {
         if (event.type === 'gap') this.#isLost = true;
-        if (event.type === 'begin') since = await this.#startOf(event, signal);
-        else this.#take(event, since);
+        if (event.type === 'begin') {
+          isLocal = this.#session.site.originPosition(event.origin) === null;
+          since = await this.#startOf(event, signal);
+        } else this.#take(event, since, isLocal);
       }
       this.#started();
       await this.#room(signal);
@@ -200,10 +203,10 @@ export class OwnLog {
     }
   }
 
-  #take(event: ChangeEvent, since: number): void {
+  #take(event: ChangeEvent, since: number, isLocal: boolean): void {
     if (event.type === 'commit' || event.type === 'idle') this.#position = event.position;
     // One that the primary emptied begins anew in the ledger too.
-    if (event.type === 'truncate' && since === NOWHERE)
+    if (event.type === 'truncate' && isLocal)
       this.#emptied.push(...event.tables.map(({ root, leaf }) => root ?? leaf));
     if (event.type !== 'insert' && event.type !== 'update' && event.type !== 'delete') return;
     const { table, key, oldKey } = event;

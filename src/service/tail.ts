@@ -5,6 +5,8 @@ import { within } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 
+const TABLES_TOLD = 5;
+
 /** Where the next stream begins. */
 type Start = 'stored' | 'server';
 
@@ -77,7 +79,11 @@ export class Tail {
   }
 
   #tellGaps(events: readonly ChangeEvent[], atUs: bigint): void {
-    for (const event of events) if (event.type === 'gap') this.#tellGap(event.reason, atUs);
+    for (const event of events) {
+      if (event.type !== 'gap') continue;
+      if (event.tables === null) this.#tellGap(event.reason, atUs);
+      else this.#tellTableGap(event.reason, event.tables);
+    }
   }
 
   #tellGap(reason: string, atUs: bigint): void {
@@ -89,6 +95,19 @@ export class Tail {
       code: 'TP-GAP',
       message: `the log has a gap: ${reason}`,
       hint: 'what the ledger knew of the rows is void; they are read anew, and until then nothing is certified',
+    });
+  }
+
+  /** What the log does not show of some tables, as when they are redefined, is no fault of anybody. */
+  #tellTableGap(reason: string, tables: readonly string[]): void {
+    const named = tables.slice(0, TABLES_TOLD).join(', ');
+    const more = tables.length > TABLES_TOLD ? ` and ${tables.length - TABLES_TOLD} more` : '';
+    this.#log.tell({
+      level: 'warn',
+      site: 'primary',
+      event: 'gap',
+      message: `${named}${more}: ${reason}`,
+      hint: 'their rows are read anew; until then nothing of them is certified',
     });
   }
 }

@@ -50,9 +50,11 @@ export async function isProven(folder: WatchFolder, tables: number): Promise<boo
   try {
     const { unproven, dirty } = await provenOf(folder, 'gasan');
     const complete = await folder.reading(({ core }) =>
-      core.catalog.current().filter(({ completeFrom }) => completeFrom !== null),
+      new Known(core.store)
+        .definitions()
+        ?.tables.filter(({ id }) => typeof core.catalog.ofTable(id)?.completeFrom === 'number'),
     );
-    return complete.length === tables && unproven.length === 0 && dirty === 0;
+    return complete?.length === tables && unproven.length === 0 && dirty === 0;
   } catch {
     // There is no ledger yet.
     return false;
