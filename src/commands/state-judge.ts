@@ -189,9 +189,10 @@ async function judged(found: Found, io: SiteIo): Promise<JudgedSystem> {
           mode: 'failover',
           primaryAnswers: primary.kind === 'answers' ? primary.message : null,
         };
-  // On the primary's clock, as every time of its log is.
+  // On the primary's clock, as every time of its log is; a fence of a time to come would bound nothing.
   const fence = { at: new Date(now.getTime() + (known.primary()?.skewMs ?? 0)), by: 'an assumption' };
-  const assumed: SystemFacts = { ...common, mode: 'failover', fence };
+  const moment = new Date(Math.max(now.getTime(), fence.at.getTime()));
+  const assumed: SystemFacts = { ...common, mode: 'failover', fence, now: moment };
   const certified = await Promise.all(
     findings.map(async (one) => {
       const evidence = evidenceOf(facts, one, await headEvidence(found, one, io));
