@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { runCli, startCli } from './harness/cli.ts';
 import { certify, fenced, weighty } from './harness/certify-ledger.ts';
 import type { MysqlPair } from './harness/mysql-pair.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
@@ -11,7 +10,7 @@ import {
   provenWatch,
   untilProven,
 } from './harness/mysql-watch.ts';
-import { ledgerRowsOf, problemsOf, provenOf, type RunningWatch, type WatchFolder } from './harness/watch.ts';
+import { ledgerRowsOf, provenOf, type RunningWatch, type WatchFolder } from './harness/watch.ts';
 
 const ROWS = 3000;
 const SCHEMA = `CREATE TABLE account (id bigint PRIMARY KEY, owner varchar(40), amount decimal(12,2));
@@ -106,26 +105,6 @@ await describeMysql('watch and certify of a %s pair', (flavor) => {
     const { code, verdict } = await certify(folder);
     expect(weighty(verdict)).toEqual([]);
     expect({ code, verdict }).toMatchObject({ code: 0, verdict: { verdict: 'SAFE', integrity: 'same' } });
-  }, 400_000);
-
-  it('goes on after it was killed, with what was written meanwhile', async () => {
-    await watch.stop();
-    const args = ['watch', '--config', folder.config];
-    const run = startCli(args);
-    await write(`UPDATE account SET amount = amount + 1`);
-    await ledgerCaughtUp(folder, pair, run);
-    await write(`INSERT INTO account VALUES (7001, 'under way', 1)`);
-    run.child.kill('SIGKILL');
-    await run.ended;
-    await write(
-      `DELETE FROM account WHERE id BETWEEN 100 AND 200; INSERT INTO named VALUES ('while dead', 2)`,
-    );
-    await pair.caughtUp();
-    expect(await runCli([...args, '--once', '--timeout', '90s'])).toMatchObject({ code: 0 });
-    expect(await problemsOf(folder)).toEqual([]);
-    watch = await provenWatch(folder, TABLES.length);
-    const { ledger, primary } = await allRows();
-    expect(ledger).toEqual(primary);
   }, 400_000);
 
   it('names a row that somebody changed on the replica, and counts the loss when the primary is gone', async () => {
