@@ -64,7 +64,11 @@ class KafkaTopicSite implements TopicSite {
     take: (partition: number, records: readonly NamedRecord[]) => Promise<void> | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const left = new Set([...until].filter(([, end]) => end > 0n).map(([partition]) => partition));
+    // Of an empty partition nothing ever comes, whatever its offsets.
+    const { partitions } = await this.facts(signal);
+    const lows = new Map(partitions.map(({ partition, low }) => [partition, low]));
+    const kept = [...until].filter(([partition, end]) => end > (lows.get(partition) ?? 0n));
+    const left = new Set(kept.map(([partition]) => partition));
     if (left.size === 0) return;
     const groupId = `twinproof-${this.#random()}`;
     const consumer = this.#client.consumer({

@@ -12,6 +12,7 @@ import type { TopicSite } from '../../src/connector/topic-site.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { runCli } from './harness/cli.ts';
 import { recordOf, STATED_COLUMNS, type StatedChange } from './harness/kafka-changes.ts';
 import { KAFKA, missingPackage } from './harness/kafka-packages.ts';
 import { fieldTexts, rowTexts } from './harness/kafka-rows.ts';
@@ -308,12 +309,14 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
       );
     }
 
+    /** Older records would be removed by the topic's retention. */
+    const recently = Date.now() - 60_000;
     const orders = (partition: number, count: number): Message[] =>
       Array.from({ length: count }, (_, index) => ({
         key: index % 5 === 0 ? null : `order ${index}`,
         value: index % 7 === 0 ? null : `paid ${index} in ${partition}`,
         headers: { trace: [`t${index}`, 'again'] },
-        timestamp: String(1_700_000_000_000 + index),
+        timestamp: String(recently + index),
       }));
 
     async function commit(groupId: string, offsets: Readonly<Record<string, string>>): Promise<void> {
@@ -377,6 +380,23 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
         298n,
       ]);
       expect(second?.outcome).toBe('same');
+    });
+
+    // The program may have to be built first.
+    test('are compared by the command, which says what differs', { timeout: 180_000 }, async () => {
+      const topics = ['orders', 'lost.orders'].map((topic) => `kafka://${kafka.broker}/${topic}`);
+      const [primary = '', candidate = ''] = topics;
+      const args = ['verify', '--primary', primary, '--candidate', candidate];
+      const { code, stdout, stderr } = await runCli([...args, '--format', 'json']);
+      expect([code, stderr]).toEqual([2, '']);
+      const json: unknown = JSON.parse(stdout);
+      expect(json).toMatchObject({
+        schema: 'twinproof.verify-topic/v1',
+        outcome: 'different',
+        partitions: [{ missing: { count: '2', offsets: ['50', '200'] } }, { outcome: 'same', matched: '20' }],
+      });
+      const equal = await runCli(['verify', '--primary', primary, '--candidate', primary]);
+      expect([equal.code, equal.stdout]).toEqual([0, expect.stringContaining('320 records equal')]);
     });
 
     test('are unproven where the replica is behind', async () => {
