@@ -386,7 +386,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
     test('are compared by the command, which says what differs', { timeout: 180_000 }, async () => {
       const topics = ['orders', 'lost.orders'].map((topic) => `kafka://${kafka.broker}/${topic}`);
       const [primary = '', candidate = ''] = topics;
-      const args = ['verify', '--primary', primary, '--candidate', candidate];
+      const args = ['verify', '--primary', primary, '--candidate', candidate, '--apply-within', '1s'];
       const { code, stdout, stderr } = await runCli([...args, '--format', 'json']);
       expect([code, stderr]).toEqual([2, '']);
       const json: unknown = JSON.parse(stdout);
