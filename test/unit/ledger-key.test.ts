@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KeyOrder } from '../../src/connector/ledger-sites.ts';
 import { identityOf, RELATION_BYTES, storedKey } from '../../src/ledger/key.ts';
