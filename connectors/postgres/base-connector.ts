@@ -245,10 +245,7 @@ export class BaseConnector implements Connector {
     try {
       const statementTimeoutMs = this.#statementTimeoutMs;
       const beside = await openSession(this.#target, signal, { purpose: 'catalog', statementTimeoutMs });
-      const [ours, theirs] = await Promise.all([
-        readIdentity(session, signal),
-        readIdentity(beside, signal),
-      ]);
+      const [ours, theirs] = await Promise.all([readIdentity(session, signal), readIdentity(beside, signal)]);
       if (ours.instance === theirs.instance) return beside;
       await beside.close();
       return null;
