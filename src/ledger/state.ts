@@ -63,7 +63,21 @@ function boundaryBehind(core: Core, from: number, position: Position, compare: C
     boundary = record.end;
   }
   if (boundary === null) return { kind: 'pruned' };
-  return { kind: 'found', boundary: boundaryAt(boundary) };
+  return { kind: 'found', boundary: boundaryAt(behindBeginnings(core, boundary)) };
+}
+
+/**
+ * Behind the relations that begin at a place and end no other: no commit lies between. At the head they count as reached
+ * (Ledger.advanceHead), so they must when the head has gone on, or a candidate that stands still would seem to go back.
+ */
+function behindBeginnings(core: Core, place: number): number {
+  const ends = core.catalog.all().flatMap(({ endedAt }) => (endedAt === null ? [] : [endedAt]));
+  let behind = place;
+  for (const record of core.journal.scan(place, core.committed.mark.at)) {
+    if (record.kind !== RECORD.relation || ends.some((at) => at >= place && at < record.end)) break;
+    behind = record.end;
+  }
+  return behind;
 }
 
 function firstPosition(core: Core, from: number): Position | null {

@@ -4,10 +4,11 @@ import { Candidates } from '../../src/ledger/candidates.ts';
 import { checkLedger } from '../../src/ledger/check.ts';
 import { STATE } from '../../src/ledger/entry.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { StateAt } from '../../src/ledger/state.ts';
+import { boundaryOf, StateAt } from '../../src/ledger/state.ts';
 import { storedKey } from '../../src/ledger/key.ts';
 import {
   beginEmpty,
+  comparePlaces,
   define,
   digestOf,
   identity,
@@ -103,6 +104,37 @@ describe('what is written down between two transactions', () => {
     const again = await openLedger(folder);
     expect(again.head()).toBe(head);
     await again.close();
+  });
+});
+
+describe('a candidate that stands still while the head goes on', () => {
+  it('stays behind the tables that were begun when it stood at the head', async () => {
+    const ledger = await openLedger(folder);
+    await beginEmpty(ledger, OF, 1);
+    const other = ledger.definitions.take(table('other'));
+    ledger.advanceHead();
+    const reached = ledger.head();
+    expect(boundaryOf(ledger.core, place(1), comparePlaces)).toEqual({ kind: 'found', boundary: reached });
+    ledger.take(transaction(3, [insert(OF, 1, 'one')]));
+    await ledger.flush();
+    expect(reached).toBeGreaterThan(other.beganAt);
+    for (const stands of [place(1), place(2)]) {
+      expect(boundaryOf(ledger.core, stands, comparePlaces)).toEqual({ kind: 'found', boundary: reached });
+    }
+    await ledger.close();
+  });
+
+  it('stays before those that were defined anew: it may have the old definition', async () => {
+    const ledger = await openLedger(folder);
+    await beginEmpty(ledger, OF, 1);
+    const before = ledger.head();
+    const again = ledger.definitions.take(table('accounts', { fingerprint: 'another' }));
+    ledger.advanceHead();
+    ledger.take(transaction(3, []));
+    await ledger.flush();
+    expect(again.beganAt).toBeGreaterThanOrEqual(before);
+    expect(boundaryOf(ledger.core, place(2), comparePlaces)).toEqual({ kind: 'found', boundary: before });
+    await ledger.close();
   });
 });
 
