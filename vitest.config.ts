@@ -29,12 +29,13 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      // `npm run test:long`, not part of `npm test`: whole demos, what is large, and the tests of what tests stand on.
+      // `npm run test:long`, not part of `npm test`: whole demos, what is large, trouble on every engine, and the
+      // tests of what tests stand on.
       {
         test: {
           name: 'long',
           include: ['test/long/**/*.test.ts'],
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -35,7 +35,8 @@ beforeAll(async () => {
   folder = new WatchFolder({
     primary,
     candidates: { gasan: standby },
-    policy: '{ rpo: 30s, maxTail: 30s }',
+    // Wide: however slow the machine, a paused replay is what speaks against the standby, and not its lag.
+    policy: '{ rpo: 10m, maxTail: 30s }',
     more: 'state: { every: 1s }\nsigning: { key: ./key.pem }\n',
     facts: 'schedules: [{ run: certify, at: "*/5 * * * * *", zone: UTC }]',
   });
@@ -56,6 +57,10 @@ function published(): SystemState | null {
   } catch {
     return null;
   }
+}
+
+function verdict(): string | null {
+  return published()?.candidates[0]?.verdict?.verdict ?? null;
 }
 
 function started(command: Command): Command {
@@ -97,7 +102,7 @@ async function metrics(): Promise<string> {
 }
 
 describe('watch and board', () => {
-  it('publish how a system stands, and unknown as soon as the standby is paused or the watch is gone', async () => {
+  it('publish how a system stands: safe, not safe as soon as the standby is paused, unknown once the watch is gone', async () => {
     const watch = watching();
     await until(
       () => published()?.candidates[0]?.verdict?.integrity === 'same',
@@ -127,7 +132,11 @@ describe('watch and board', () => {
     try {
       const page = await browser?.page();
       await page?.goto(url);
-      if (page !== undefined) await expectShown(page, '.row[data-system="bank"]', 'every row proven');
+      if (page !== undefined) {
+        await expectShown(page, '.row[data-system="bank"]', 'every row proven');
+        await expectShown(page, '.row[data-system="bank"][data-verdict=SAFE]', 'Safe');
+      }
+      await until(() => verdict() === 'SAFE', 'it is safe', WAIT_MS);
       const handed = await fetch(`${url}/systems/bank/certificates/${certificate?.file ?? ''}`);
       expect(parseEnvelope(await handed.text()).signatures).toHaveLength(1);
       await standby.sql('SELECT pg_wal_replay_pause()');
@@ -137,10 +146,15 @@ describe('watch and board', () => {
         'the lag shows',
         WAIT_MS,
       );
+      // A finding that blocks, as for `certify`: more than not knowing.
+      await until(() => verdict() === 'NOT_SAFE', 'it is not safe', WAIT_MS);
+      const weightiest = published()?.candidates[0]?.verdict?.reasons[0];
+      expect(weightiest).toMatchObject({ code: 'TP-R-REPLAY-PAUSED', effect: 'not-safe' });
       if (page !== undefined)
-        await expectShown(page, '.row[data-system="bank"][data-verdict=UNKNOWN]', 'Unknown');
+        await expectShown(page, '.row[data-system="bank"][data-verdict=NOT_SAFE]', 'replay is paused');
       await watch.stop();
-      if (page !== undefined) await expectShown(page, '.row[data-system="bank"]', 'has stopped publishing');
+      if (page !== undefined)
+        await expectShown(page, '.row[data-system="bank"][data-verdict=UNKNOWN]', 'has stopped publishing');
       if (browser !== null) expectCalm(browser, new URL(url).host);
     } finally {
       await browser?.close();

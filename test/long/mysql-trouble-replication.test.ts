@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { VerdictJson } from '../../src/verdict/json.ts';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';
-import { documentOf, reasonCodes, until, verdictOf } from './harness/cli.ts';
-import { runAsVerifier, sitesOf, verifyPair } from './harness/mysql-cli.ts';
-import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import type { MysqlServer } from './harness/mysql-server.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { documentOf, reasonCodes, until, verdictOf } from '../servers/harness/cli.ts';
+import { runAsVerifier, sitesOf, verifyPair } from '../servers/harness/mysql-cli.ts';
+import { createMysqlPair, type MysqlPair } from '../servers/harness/mysql-pair.ts';
+import type { MysqlServer } from '../servers/harness/mysql-server.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 const MARK = `row ${'y'.repeat(150)}`;
 const values = Array.from({ length: 2000 }, (_, id) => `(${id},'${MARK}')`).join();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { MysqlServer } from './harness/mysql-server.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
-import { MysqlSites } from './harness/verify-mysql.ts';
-import { differing, SAME } from './harness/verify.ts';
+import type { MysqlServer } from '../servers/harness/mysql-server.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
+import { MysqlSites } from '../servers/harness/verify-mysql.ts';
+import { differing, SAME } from '../servers/harness/verify.ts';
 
 const RUNS = 3;
 /** Hot rows are given up sooner than in earnest; a difference needs eight rounds where rows carry no versions. */

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { Known, type KnownOwnLog } from '../../src/ledger/known.ts';
-import { prepareStream } from './harness/change-stream.ts';
-import { ServerSet } from './harness/server-set.ts';
-import { provenOf, RunningWatch, WatchFolder } from './harness/watch.ts';
+import { prepareStream } from '../servers/harness/change-stream.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
+import { provenOf, RunningWatch, WatchFolder } from '../servers/harness/watch.ts';
 
 const SCHEMA = `CREATE TABLE account (id int PRIMARY KEY, v int);
   CREATE TABLE part (id int, region text, v int, PRIMARY KEY (region, id)) PARTITION BY LIST (region);

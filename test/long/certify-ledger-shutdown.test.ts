@@ -13,12 +13,12 @@ import {
   provenWatch,
   setReceiving,
   weighty,
-} from './harness/certify-ledger.ts';
-import { prepareStream } from './harness/change-stream.ts';
-import { builtProgram } from './harness/cli-build.ts';
-import { until } from './harness/cli.ts';
-import { ServerSet } from './harness/server-set.ts';
-import { RunningWatch, WatchFolder, type WatchedSites } from './harness/watch.ts';
+} from '../servers/harness/certify-ledger.ts';
+import { prepareStream } from '../servers/harness/change-stream.ts';
+import { builtProgram } from '../servers/harness/cli-build.ts';
+import { until } from '../servers/harness/cli.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
+import { RunningWatch, WatchFolder, type WatchedSites } from '../servers/harness/watch.ts';
 
 const TABLES = 2;
 const servers = new ServerSet();

@@ -3,13 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';
-import { type CliRun, documentOf, expectClean, expectFailure, reasonCodes, until } from './harness/cli.ts';
-import { programWithout } from './harness/cli-build.ts';
-import { VERIFIER } from './harness/mysql-accounts.ts';
-import { startVerify, verifyPair } from './harness/mysql-cli.ts';
-import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import type { MysqlServer } from './harness/mysql-server.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import {
+  type CliRun,
+  documentOf,
+  expectClean,
+  expectFailure,
+  reasonCodes,
+  until,
+} from '../servers/harness/cli.ts';
+import { programWithout } from '../servers/harness/cli-build.ts';
+import { VERIFIER } from '../servers/harness/mysql-accounts.ts';
+import { startVerify, verifyPair } from '../servers/harness/mysql-cli.ts';
+import { createMysqlPair, type MysqlPair } from '../servers/harness/mysql-pair.ts';
+import type { MysqlServer } from '../servers/harness/mysql-server.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 const ROWS = 120_000;
 /** All numbers from 0 to 199,999. */

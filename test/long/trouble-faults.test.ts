@@ -12,10 +12,10 @@ import {
   expectClean,
   reasonCodes,
   startCli,
-} from './harness/cli.ts';
-import { until } from './harness/cli.ts';
-import { verifierOf } from './harness/readiness.ts';
-import { ServerSet, forever } from './harness/server-set.ts';
+} from '../servers/harness/cli.ts';
+import { until } from '../servers/harness/cli.ts';
+import { verifierOf } from '../servers/harness/readiness.ts';
+import { ServerSet, forever } from '../servers/harness/server-set.ts';
 
 const ROWS = 200_000;
 const servers = new ServerSet();

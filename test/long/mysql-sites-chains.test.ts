@@ -5,11 +5,11 @@ import { readApplied, readHead, readLag } from '../../connectors/mysql/positions
 import { readFindings } from '../../connectors/mysql/preflight.ts';
 import { relateSites } from '../../connectors/mysql/relation.ts';
 import type { PositionOrder } from '../../src/connector/position.ts';
-import { REPLICATOR } from './harness/mysql-accounts.ts';
-import { MYSQL_FLAVORS } from './harness/mysql-installation.ts';
-import { Replication } from './harness/mysql-replication.ts';
-import { createMysqlServer } from './harness/mysql-server.ts';
-import { codes, orderOf, signal, SiteTests, until } from './harness/mysql-sites.ts';
+import { REPLICATOR } from '../servers/harness/mysql-accounts.ts';
+import { MYSQL_FLAVORS } from '../servers/harness/mysql-installation.ts';
+import { Replication } from '../servers/harness/mysql-replication.ts';
+import { createMysqlServer } from '../servers/harness/mysql-server.ts';
+import { codes, orderOf, signal, SiteTests, until } from '../servers/harness/mysql-sites.ts';
 
 const tests = new SiteTests();
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CrossPair } from './harness/cross-pair.ts';
-import { type CliResult, documentOf, expectRefusal, verdictOf } from './harness/cli.ts';
-import { runAsVerifier, verifierUrl } from './harness/mysql-cli.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { CrossPair } from '../servers/harness/cross-pair.ts';
+import { type CliResult, documentOf, expectRefusal, verdictOf } from '../servers/harness/cli.ts';
+import { runAsVerifier, verifierUrl } from '../servers/harness/mysql-cli.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 await describeMysql('the commands between PostgreSQL and %s', (flavor) => {
   let pair: CrossPair;

@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/cluster-files.ts';
-import { type CliResult, documentOf, expectRefusal, reasonCodes, runCli, verdictOf } from './harness/cli.ts';
-import { READER, VERIFIER, accountsSql } from './harness/mysql-accounts.ts';
-import { runAsVerifier, sitesOf, verifierUrl, verifyPair } from './harness/mysql-cli.ts';
-import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import {
+  type CliResult,
+  documentOf,
+  expectRefusal,
+  reasonCodes,
+  runCli,
+  verdictOf,
+} from '../servers/harness/cli.ts';
+import { READER, VERIFIER, accountsSql } from '../servers/harness/mysql-accounts.ts';
+import { runAsVerifier, sitesOf, verifierUrl, verifyPair } from '../servers/harness/mysql-cli.ts';
+import { createMysqlPair, type MysqlPair } from '../servers/harness/mysql-pair.ts';
+import { createMysqlServer, type MysqlServer } from '../servers/harness/mysql-server.ts';
+import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 /** Words of sql_mode that would change what our statements mean, were they not pinned. */
 const MODES = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,PIPES_AS_CONCAT,STRICT_ALL_TABLES';

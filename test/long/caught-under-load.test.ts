@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
-import { ServerPair } from './harness/server-pair.ts';
-import { SAME } from './harness/verify.ts';
+import { ServerPair } from '../servers/harness/server-pair.ts';
+import { SAME } from '../servers/harness/verify.ts';
 
 const RUNS = 3;
 /** Hot rows are given up sooner than in earnest. */
