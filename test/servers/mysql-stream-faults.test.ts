@@ -151,27 +151,26 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     expect(await until(follower, name)).toEqual(['definition t(id,v)', 'gap t']);
   });
 
-  if (!mysql)
-    test('reads compressed rows', async () => {
-      const name = await database(
-        'CREATE TABLE t (id int PRIMARY KEY, v varchar(2000)); CREATE TABLE mark (id int PRIMARY KEY)',
-      );
-      const follower = await follow(name);
-      await server.set({ log_bin_compress: 'ON', log_bin_compress_min_len: '10' });
-      await server.sql(
-        `INSERT INTO t VALUES (1, repeat('x', 2000)); UPDATE t SET v = 'y'; ALTER TABLE t COMMENT '${'long '.repeat(40)}'`,
-        [],
-        name,
-      );
-      await server.set({ log_bin_compress: 'OFF', log_bin_compress_min_len: '256' });
-      const x = 'x'.repeat(2000);
-      expect(await until(follower, name)).toEqual([
-        'definition t(id,v)',
-        `insert t 1 [1|${x}]`,
-        `update t 1 [1|${x}] [1|y]`,
-        'gap t',
-      ]);
-    });
+  test.each(!mysql ? [flavor] : [])('%s: reads compressed rows', async () => {
+    const name = await database(
+      'CREATE TABLE t (id int PRIMARY KEY, v varchar(2000)); CREATE TABLE mark (id int PRIMARY KEY)',
+    );
+    const follower = await follow(name);
+    await server.set({ log_bin_compress: 'ON', log_bin_compress_min_len: '10' });
+    await server.sql(
+      `INSERT INTO t VALUES (1, repeat('x', 2000)); UPDATE t SET v = 'y'; ALTER TABLE t COMMENT '${'long '.repeat(40)}'`,
+      [],
+      name,
+    );
+    await server.set({ log_bin_compress: 'OFF', log_bin_compress_min_len: '256' });
+    const x = 'x'.repeat(2000);
+    expect(await until(follower, name)).toEqual([
+      'definition t(id,v)',
+      `insert t 1 [1|${x}]`,
+      `update t 1 [1|${x}] [1|y]`,
+      'gap t',
+    ]);
+  });
 
   test('reads files of the log with checksums and without', async () => {
     const name = await database(
@@ -238,25 +237,24 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     ]);
   });
 
-  if (mysql)
-    test('reads GTIDs with tags', async () => {
-      const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
-      const follower = await follow(name);
-      await server.sql(
-        `SET gtid_next = 'AUTOMATIC:blue'; INSERT INTO t VALUES (1); SET gtid_next = 'AUTOMATIC'; INSERT INTO t VALUES (2)`,
-        [],
-        name,
-      );
-      const first = await follower.transaction();
-      expect(first.commit.id).toMatch(/^[0-9a-f-]{36}:blue:1$/);
-      expect(first.commit.committedAtUs).toBeGreaterThan(1_700_000_000_000_000n);
-      const again = await follow(name, { after: first.commit.position });
-      for (const each of [follower, again]) {
-        const { commit, events } = await each.transaction();
-        expect(events.map(told)).toContain(`insert ${name}.t 2 [2]`);
-        expect(commit.position).toMatch(/:blue:1$/);
-      }
-    });
+  test.each(mysql ? [flavor] : [])('%s: reads GTIDs with tags', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const follower = await follow(name);
+    await server.sql(
+      `SET gtid_next = 'AUTOMATIC:blue'; INSERT INTO t VALUES (1); SET gtid_next = 'AUTOMATIC'; INSERT INTO t VALUES (2)`,
+      [],
+      name,
+    );
+    const first = await follower.transaction();
+    expect(first.commit.id).toMatch(/^[0-9a-f-]{36}:blue:1$/);
+    expect(first.commit.committedAtUs).toBeGreaterThan(1_700_000_000_000_000n);
+    const again = await follow(name, { after: first.commit.position });
+    for (const each of [follower, again]) {
+      const { commit, events } = await each.transaction();
+      expect(events.map(told)).toContain(`insert ${name}.t 2 [2]`);
+      expect(commit.position).toMatch(/:blue:1$/);
+    }
+  });
 
   test('outlives a restart of the server, and ends when it is told to', async () => {
     const name = await database('CREATE TABLE t (id int PRIMARY KEY)');

@@ -163,66 +163,60 @@ await describeMysql(
       expect(await nextChanges(follower)).toEqual([`update ${name} 1 [1|1|2|3|9] [1|5|6|7|9]`]);
     });
 
-    if (flavor === 'mysql')
-      test('in documents of JSON', async () => {
-        const numbers = Array.from(
-          { length: 400 },
-          (_, n) => (n % 2 === 0 ? 1 : -1) * 1.0000001 ** (n * 7919) * 10 ** ((n % 60) - 30),
-        );
-        const documents = [
-          ...DOCUMENTS,
-          `JSON_ARRAY(${numbers.map((number) => number.toExponential()).join(', ')})`,
-          String.raw`CAST(CONCAT('{"k', REPEAT('y', 300), '": [', REPEAT('{"a": "é\\u0001"}, ', 6000), 'null]}') AS JSON)`,
-        ];
-        await server.sql('CREATE TABLE j (id int PRIMARY KEY, v json)', [], DATABASE);
-        const rows = documents.map((document, id) => `(${id}, ${document})`);
-        await server.sql(`INSERT INTO j VALUES ${rows.join(', ')}`, [], DATABASE);
-        const sink = new BodySink(Infinity);
-        await pool.read(
-          { sql: 'SELECT id, v FROM j ORDER BY id', parameters: [], operations: ['copy', 'copy'] },
-          sink,
-          forever(),
-        );
-        const { events } = await follower.transaction();
-        const texts = events.flatMap((event) =>
-          isRowChange(event) && event.after !== null ? [text(event.after)] : [],
-        );
-        expect(texts).toEqual(sink.bodies.map(text));
-      });
+    test.each(flavor === 'mysql' ? [flavor] : [])('%s: in documents of JSON', async () => {
+      const numbers = Array.from(
+        { length: 400 },
+        (_, n) => (n % 2 === 0 ? 1 : -1) * 1.0000001 ** (n * 7919) * 10 ** ((n % 60) - 30),
+      );
+      const documents = [
+        ...DOCUMENTS,
+        `JSON_ARRAY(${numbers.map((number) => number.toExponential()).join(', ')})`,
+        String.raw`CAST(CONCAT('{"k', REPEAT('y', 300), '": [', REPEAT('{"a": "é\\u0001"}, ', 6000), 'null]}') AS JSON)`,
+      ];
+      await server.sql('CREATE TABLE j (id int PRIMARY KEY, v json)', [], DATABASE);
+      const rows = documents.map((document, id) => `(${id}, ${document})`);
+      await server.sql(`INSERT INTO j VALUES ${rows.join(', ')}`, [], DATABASE);
+      const sink = new BodySink(Infinity);
+      await pool.read(
+        { sql: 'SELECT id, v FROM j ORDER BY id', parameters: [], operations: ['copy', 'copy'] },
+        sink,
+        forever(),
+      );
+      const { events } = await follower.transaction();
+      const texts = events.flatMap((event) =>
+        isRowChange(event) && event.after !== null ? [text(event.after)] : [],
+      );
+      expect(texts).toEqual(sink.bodies.map(text));
+    });
 
-    if (flavor === 'mariadb')
-      test('in the old form of dates and times', async () => {
-        await server.set({ mysql56_temporal_format: 'OFF' });
-        await server.sql(
-          `CREATE TABLE o (id int PRIMARY KEY, t time, d datetime, s timestamp NULL); CREATE TABLE p (id int PRIMARY KEY, t time(6));`,
-          [],
-          DATABASE,
-        );
-        await server.set({ mysql56_temporal_format: 'ON' });
-        await server.sql(
-          `INSERT INTO o VALUES (1, '-838:59:59', '9999-12-31 23:59:58', '2026-01-02 03:04:05'), (2, '00:00:00', '2024-02-03', NULL);
+    test.each(flavor === 'mariadb' ? [flavor] : [])('%s: in the old form of dates and times', async () => {
+      await server.set({ mysql56_temporal_format: 'OFF' });
+      await server.sql(
+        `CREATE TABLE o (id int PRIMARY KEY, t time, d datetime, s timestamp NULL); CREATE TABLE p (id int PRIMARY KEY, t time(6));`,
+        [],
+        DATABASE,
+      );
+      await server.set({ mysql56_temporal_format: 'ON' });
+      await server.sql(
+        `INSERT INTO o VALUES (1, '-838:59:59', '9999-12-31 23:59:58', '2026-01-02 03:04:05'), (2, '00:00:00', '2024-02-03', NULL);
        INSERT INTO p VALUES (1, '00:00:01.5')`,
-          [],
-          DATABASE,
-        );
-        const sink = new BodySink(Infinity);
-        const sql = 'SELECT id, t, d, s FROM o ORDER BY id';
-        await pool.read(
-          { sql, parameters: [], operations: ['copy', 'copy', 'copy', 'copy'] },
-          sink,
-          forever(),
-        );
-        const { events } = await follower.transaction();
-        const rows = events.flatMap((event) =>
-          isRowChange(event) && event.after !== null ? [hex(event.after)] : [],
-        );
-        expect(rows).toEqual(sink.bodies.map(hex));
-        // Where the log does not say how long a value is nothing is guessed.
-        expect(await nextChanges(follower)).toEqual([
-          `definition ${DATABASE}.p()`,
-          `insert ${DATABASE}.p no key`,
-        ]);
-      });
+        [],
+        DATABASE,
+      );
+      const sink = new BodySink(Infinity);
+      const sql = 'SELECT id, t, d, s FROM o ORDER BY id';
+      await pool.read({ sql, parameters: [], operations: ['copy', 'copy', 'copy', 'copy'] }, sink, forever());
+      const { events } = await follower.transaction();
+      const rows = events.flatMap((event) =>
+        isRowChange(event) && event.after !== null ? [hex(event.after)] : [],
+      );
+      expect(rows).toEqual(sink.bodies.map(hex));
+      // Where the log does not say how long a value is nothing is guessed.
+      expect(await nextChanges(follower)).toEqual([
+        `definition ${DATABASE}.p()`,
+        `insert ${DATABASE}.p no key`,
+      ]);
+    });
   },
 );
 
