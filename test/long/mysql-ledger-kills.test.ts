@@ -104,7 +104,8 @@ function problemsOf({ cut, verdict, lost, there, committed, acknowledged }: Kill
     if (!holds) problems.push(problem);
   };
   // What the replica has beyond the ledger may have changed rows that the ledger waits to see: then it is UNKNOWN.
-  const allowed = cut ? ['SAFE_WITH_LOSS'] : ['SAFE_WITH_LOSS', 'UNKNOWN'];
+  const ahead = verdict.loss.tail !== null && verdict.loss.tail.ms !== 0;
+  const allowed = cut && !ahead ? ['SAFE_WITH_LOSS'] : ['SAFE_WITH_LOSS', 'UNKNOWN'];
   claim(allowed.includes(verdict.verdict), `the verdict is ${verdict.verdict}`);
   claim(verdict.integrity !== 'different', 'the unwitnessed tail is called a difference');
   claim(!lost.some((n) => there.has(n)), 'something is called lost that the replica has');
