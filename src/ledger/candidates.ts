@@ -151,7 +151,8 @@ export class Candidates {
 
   /**
    * Keys (relation and key in the order of the store) that were changed on the candidate itself: dirty until they are read
-   * equal as of a commit that is still to come. To be called when no read of the candidate is under way.
+   * equal as of a commit that is still to come, or as of a head that was moved on since (Ledger.moveHead). To be called
+   * when no read of the candidate is under way.
    */
   suspect(candidate: Candidate, keys: readonly Buffer[]): void {
     const { number } = this.#current(candidate);

@@ -114,6 +114,12 @@ export class Intake {
     }
   }
 
+  /** Says once more where the stream stood. To be called between two transactions; nothing if it stood nowhere yet. */
+  repeatPosition(): void {
+    const { position } = this.#core.committed;
+    if (position !== null) this.#standAt(position);
+  }
+
   #commit(event: CommitEvent): void {
     if (this.#open === null) throw new TwinproofError('TP-BUG', { message: 'a commit without a beginning' });
     const { id, committedAtUs, position } = event;
@@ -126,8 +132,11 @@ export class Intake {
   }
 
   #idle(position: Position): void {
+    if (position !== this.#core.committed.position) this.#standAt(position);
+  }
+
+  #standAt(position: Position): void {
     const { journal, committed } = this.#core;
-    if (position === committed.position) return;
     this.#tail.length = 0;
     this.#tail.text(position);
     journal.append(RECORD.idle, this.#tail.written(), null);

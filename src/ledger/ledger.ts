@@ -173,6 +173,14 @@ export class Ledger {
     if (core.journal.end.at !== core.committed.mark.at) core.guard(() => void openTransaction(core));
   }
 
+  /**
+   * Between two transactions: moves the head on though the primary is at rest. Whoever stands at the position that was
+   * taken last stands behind everything of before, as if a commit had come.
+   */
+  moveHead(): void {
+    this.core.guard(() => this.#intake.repeatPosition());
+  }
+
   /** A gap that the stream did not say itself: the server has forgotten commits, or another moved the slot. */
   recordGap(reason: string, tables: readonly string[] | null): void {
     this.core.guard(() => this.#intake.recordGap(reason, tables));

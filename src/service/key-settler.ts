@@ -5,7 +5,7 @@ import { checkKeys, type CheckedKey } from '../ledger/candidate-check-keys.ts';
 import { entryLongKey } from '../ledger/entry.ts';
 import { identityOf, isHashedKey, RELATION_BYTES, relationOf } from '../ledger/key.ts';
 import type { Relation } from '../ledger/relation.ts';
-import { boundaryAt } from '../ledger/state.ts';
+import { type Boundary, boundaryAt } from '../ledger/state.ts';
 import type { CandidateSession } from './candidate-session.ts';
 import { isOfTable } from './site-errors.ts';
 
@@ -46,7 +46,10 @@ export class KeySettler {
     return false;
   }
 
-  /** Reads some of the dirty list again. True: its end was reached. */
+  /**
+   * Reads some of the dirty list again. True: its end was reached. Keys that were suspected at the ledger's end are equal
+   * as of no commit behind that while the primary is at rest: then the end moves on, and the next round reads them anew.
+   */
   async recheck(signal: AbortSignal): Promise<boolean> {
     const session = this.#session;
     const { candidates } = session.watched;
@@ -56,6 +59,7 @@ export class KeySettler {
       const clean = await this.#judge(keys, true, signal);
       await session.demandSame(signal);
       candidates.clean(session.bound, clean);
+      if (waitsForHead(keys, clean, session.watched.ledger.head())) await session.watched.moveHead();
     }
     return this.#listedAfter === null;
   }
@@ -126,4 +130,10 @@ export class KeySettler {
     if (long === null && isHashedKey(stored)) return null;
     return identityOf(Buffer.from(long ?? stored.subarray(RELATION_BYTES)), relation.signed);
   }
+}
+
+/** Whether keys that were read equal stay dirty until the ledger's head is another. */
+function waitsForHead(keys: readonly DirtyKey[], clean: readonly CleanKey[], head: Boundary): boolean {
+  const equal = new Set(clean.map(({ stored }) => stored));
+  return keys.some(({ stored, changedAt }) => changedAt >= head && equal.has(stored));
 }

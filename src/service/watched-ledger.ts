@@ -112,6 +112,15 @@ export class WatchedLedger {
     return promise;
   }
 
+  /** Moves the head on where no commit comes; within a transaction its end will. Durable when this resolves. */
+  moveHead(): Promise<void> {
+    return this.exclusive.run(async () => {
+      if (this.#inTransaction) return;
+      this.ledger.moveHead();
+      await this.ledger.flush();
+    });
+  }
+
   #take(events: readonly ChangeEvent[]): void {
     this.ledger.take(events);
     for (const { type } of events) {

@@ -4,13 +4,15 @@ import { Candidates, type Candidate, type CleanKey, type DirtyBatch } from '../.
 import { unprovenRanges, withProof, type ProvenRange } from '../../src/ledger/coverage.ts';
 import { storedKey } from '../../src/ledger/key.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { boundaryAt, type Boundary } from '../../src/ledger/state.ts';
+import { boundaryAt, boundaryOf, type Boundary } from '../../src/ledger/state.ts';
 import {
   beginEmpty,
+  comparePlaces,
   define,
   identity,
   insert,
   openLedger,
+  place,
   removeFolder,
   table,
   temporaryFolder,
@@ -231,6 +233,39 @@ describe('the dirty keys of a candidate', () => {
   });
 });
 
+describe('a key that was suspected at the end of a ledger whose primary is at rest', () => {
+  it('stays dirty for a read as of then, and not for one as of a head that was moved on since', async () => {
+    await withLedger(async (run) => {
+      run.write([1, 2]);
+      await run.drain([], false);
+      await run.drain([true], false);
+      const behind = boundaryAt(run.candidate.since);
+      for (const key of [1, 2]) run.clean(key);
+      const relation = run.ledger.core.catalog.ofTable(OF.id)?.number ?? 0;
+      const { stored } = storedKey(relation, identity(1), [false]);
+      const suspectedAt = run.ledger.head();
+      run.candidates.suspect(run.candidate, [stored]);
+      const cleanAsOf = (boundary: Boundary): number => {
+        run.candidates.clean(run.candidate, [{ stored, boundary }]);
+        return run.candidates.dirtyCounts(run.candidate).listed;
+      };
+      expect(cleanAsOf(suspectedAt)).toBe(1);
+      const { position } = run.ledger;
+      run.ledger.moveHead();
+      await run.restart();
+      expect(run.ledger.position).toBe(position);
+      expect(cleanAsOf(behind)).toBe(1);
+      expect(cleanAsOf(suspectedAt)).toBe(1);
+      const standsAt = boundaryOf(run.ledger.core, position ?? place(0), comparePlaces);
+      expect(standsAt).toEqual({ kind: 'found', boundary: run.ledger.head() });
+      run.write([3]);
+      // Where it stands it has stood since: a candidate must not seem to go back when a commit comes.
+      expect(boundaryOf(run.ledger.core, position ?? place(0), comparePlaces)).toEqual(standsAt);
+      expect(standsAt.kind === 'found' ? cleanAsOf(standsAt.boundary) : null).toBe(0);
+    });
+  });
+});
+
 describe('a process that ends while a candidate is bound anew', () => {
   it('leaves no proof without the keys that were dirty', async () => {
     await withLedger(async (run) => {
@@ -273,9 +308,9 @@ describe('a candidate that is bound where it stands behind the journal’s end',
   });
 });
 
-function before(place: number): Boundary {
+function before(at: number): Boundary {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a boundary that nothing gives
-  return place as Boundary;
+  return at as Boundary;
 }
 
 describe('what is proven of a relation', () => {

@@ -13,7 +13,7 @@ const SETTINGS = { binlog_row_metadata: 'FULL' };
 /** Beyond what `verify` needs. */
 const GRANT = `GRANT REPLICATION SLAVE ON *.* TO '${VERIFIER.user}'@'%'`;
 
-const LIMIT_MS = 150_000;
+const LIMIT_MS = 60_000;
 /** Reading a ledger is work, in the process in which the watch runs too. */
 const POLL_MS = 200;
 
