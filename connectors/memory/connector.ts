@@ -1,4 +1,4 @@
-import { compileSelection } from '../../src/config/selection.ts';
+import { selecting } from '../../src/config/selection.ts';
 import type { Capabilities } from '../../src/connector/capabilities.ts';
 import type {
   Connector,
@@ -76,10 +76,10 @@ export class MemoryConnector implements Connector {
 
   describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
     return this.#call('describeTables', null, signal, () => {
-      const decide = compileSelection(selection);
+      const selects = selecting(selection);
       return [...this.#site.tables.values()]
         .map((table) => this.#site.describe(table))
-        .filter(({ schema, table }) => decide(schema, table).selected);
+        .filter(({ schema, table }) => selects(schema, table));
     });
   }
 

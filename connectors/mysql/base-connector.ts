@@ -14,7 +14,7 @@ import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PreflightOptions } from '../../src/connector/preflight.ts';
 import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
-import { compileSelection, matches } from '../../src/config/selection.ts';
+import { selecting } from '../../src/config/selection.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import type { ConnectTarget } from './address.ts';
@@ -100,18 +100,14 @@ export class BaseConnector implements Connector {
   }
 
   preflight(signal: AbortSignal, options: PreflightOptions = {}): Promise<readonly Finding[]> {
-    const { selection } = options;
-    const decide = selection === undefined ? null : compileSelection(selection);
-    const selects = (schema: string, table: string): boolean => decide?.(schema, table).selected ?? true;
+    const selects = selecting(options.selection);
     return this.control.use(signal, (session) =>
       readFindings(session, selects, this.lineage, signal, options),
     );
   }
 
   describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
-    return this.control.use(signal, (session) =>
-      describeTables(session, (schema, table) => matches(selection, schema, table), signal),
-    );
+    return this.control.use(signal, (session) => describeTables(session, selecting(selection), signal));
   }
 
   /** A replica has a log of its own, which says nothing of the pair. */

@@ -1,4 +1,4 @@
-import { compileSelection } from '../../src/config/selection.ts';
+import { selecting } from '../../src/config/selection.ts';
 import type { SourceTable } from '../../src/connector/ledger-sites.ts';
 import type { PairKind, TableSelection } from '../../src/connector/table.ts';
 import { type Definition, readDefinitions } from './definitions.ts';
@@ -12,12 +12,7 @@ export async function readSourceTables(
   pair: PairKind,
   signal: AbortSignal,
 ): Promise<readonly SourceTable[]> {
-  const selects = compileSelection(selection);
-  const definitions = await readDefinitions(
-    session,
-    (schema, table) => selects(schema, table).selected,
-    signal,
-  );
+  const definitions = await readDefinitions(session, selecting(selection), signal);
   return definitions.map((definition) => sourceTable(definition, pair));
 }
 

@@ -1,4 +1,4 @@
-import { compileSelection } from '../../src/config/selection.ts';
+import { selecting } from '../../src/config/selection.ts';
 import type { StreamSettings } from '../../src/config/stream.ts';
 import type { LedgerSetup } from '../../src/connector/ledger-sites.ts';
 import type { TableSelection } from '../../src/connector/table.ts';
@@ -69,10 +69,10 @@ export async function readLedgerSetup(
 ): Promise<LedgerSetup> {
   const facts = await readStreamFacts(session, settings, signal);
   if (facts.inRecovery) return { sql: '', findings: [] };
-  const selects = compileSelection(selection);
+  const selects = selecting(selection);
   const [found] = await session.rows<RoleRow>(ROLE, [role], signal);
   const relations = await session.rows<RelationRow>(RELATIONS, [role], signal);
-  const selected = relations.filter(({ rootSchema, rootTable }) => selects(rootSchema, rootTable).selected);
+  const selected = relations.filter(({ rootSchema, rootTable }) => selects(rootSchema, rootTable));
   const names = new Set(selected.map(nameOf));
   const setup = await readSetupFacts(session, facts, settings, (name) => names.has(name), signal);
   if (found === undefined) return { sql: '', findings: [] };

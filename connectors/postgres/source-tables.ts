@@ -1,4 +1,4 @@
-import { compileSelection } from '../../src/config/selection.ts';
+import { selecting } from '../../src/config/selection.ts';
 import type { SourceTable } from '../../src/connector/ledger-sites.ts';
 import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { type Definition, readDefinitions } from './definitions.ts';
@@ -29,9 +29,9 @@ export async function readSourceTables(
   memory: SourceTableMemory,
   signal: AbortSignal,
 ): Promise<readonly SourceTable[]> {
-  const selects = compileSelection(wish.selection);
+  const selects = selecting(wish.selection);
   const definitions = (await readDefinitions(session, wish.publication, null, signal)).filter(
-    ({ rootSchema, rootTable }) => selects(rootSchema, rootTable).selected,
+    ({ rootSchema, rootTable }) => selects(rootSchema, rootTable),
   );
   const fresh = definitions.filter((definition) => !isRemembered(definition, memory));
   const roots = new Set(fresh.map(rootOf));

@@ -21,7 +21,7 @@ import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
 import { integrityByLedger } from '../verdict/ledger-integrity.ts';
 import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
 import type { CandidateFindings } from './certify-candidate.ts';
-import { inScope } from './readiness.ts';
+import { scopeOf } from './readiness.ts';
 
 /** What all candidates of a system share. */
 export interface SystemFacts {
@@ -69,7 +69,7 @@ export function evidenceOf(
             pair,
             primary: primarySite(facts),
             candidate: { identity: findings.identity, facts: findings.readiness },
-            inScope: (table) => inScope(system.tables, table),
+            inScope: scopeOf(system.tables),
             waiving: { waivers: waiversOf(system, findings.name), now },
           }),
     notChecked: [

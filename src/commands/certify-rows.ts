@@ -1,4 +1,4 @@
-import { matches } from '../config/selection.ts';
+import { selecting } from '../config/selection.ts';
 import type { RowShape } from '../connector/contract.ts';
 import type { TableDescription, TableSelection } from '../connector/table.ts';
 import { type CheckedKey, checkKeys, type Rest } from '../ledger/candidate-check-keys.ts';
@@ -58,7 +58,8 @@ interface Counting {
 export async function readRows(question: RowQuestion, signal: AbortSignal): Promise<RowAnswer> {
   const { site, selection, definitions, proofs, view, ledger } = question;
   const all = await site.describeTables({ include: ['*.*'], exclude: [] }, signal);
-  const selected = all.filter(({ schema, table }) => matches(selection, schema, table));
+  const selects = selecting(selection);
+  const selected = all.filter(({ schema, table }) => selects(schema, table));
   const described = new Map(selected.map((table) => [table.name, table]));
   const roots = new Set([...described.keys(), ...(definitions?.tables ?? []).map(({ root }) => root)]);
   const counts = new Map([...roots].map((root) => [root, counting(question, root, described.get(root))]));
@@ -74,7 +75,7 @@ export async function readRows(question: RowQuestion, signal: AbortSignal): Prom
   return {
     tables,
     excluded: all
-      .filter(({ schema, table }) => !matches(selection, schema, table))
+      .filter(({ schema, table }) => !selects(schema, table))
       .map(({ name }) => ({ table: name, reason: 'not selected', decidedBy: 'configuration' })),
     shapes: new Map(
       [...counts].flatMap(([root, { shape }]) => (shape === null ? [] : [[root, shape] as const])),

@@ -21,7 +21,7 @@ import { judge, type Verdict } from '../verdict/verdict.ts';
 import { integrityOf } from '../verdict/verify-evidence.ts';
 import { certificateTarget, EXIT_OF, type CertificateTarget } from './certificate-target.ts';
 import type { SiteIo } from './io.ts';
-import { inScope, waiversFor } from './readiness.ts';
+import { scopeOf, waiversFor } from './readiness.ts';
 import { refusedResult } from './refused.ts';
 import { applyWithinOf, compareSites, type ComparisonOptions } from './run-verify.ts';
 import type { ChosenSites } from './sites.ts';
@@ -136,7 +136,7 @@ async function factsOf(
             pair: result.pair,
             primary: { identity: ours.identity, facts: ours.facts },
             candidate: { identity: theirs.identity, facts: theirs.facts },
-            inScope: (table) => inScope(sites.selection, table),
+            inScope: scopeOf(sites.selection),
             waiving: { waivers: waiversFor(sites), now: io.now() },
           }),
   };

@@ -1,5 +1,5 @@
 import type { Waiver } from '../config/waiver.ts';
-import { matches } from '../config/selection.ts';
+import { selecting } from '../config/selection.ts';
 import { findSite, type FoundSite } from '../config/site.ts';
 import type { Connector } from '../connector/contract.ts';
 import { EXIT } from '../error-codes.ts';
@@ -86,17 +86,18 @@ async function sitesOf(options: ReadinessCommandOptions, io: SiteIo): Promise<Si
     config: chosen.config,
     primary,
     candidate,
-    inScope: (table) => inScope(selection, table),
+    inScope: scopeOf(selection),
     waivers: waiversFor(chosen),
   };
 }
 
-/** `schema.table`, where either name may hold a dot: in scope if it is so in any reading. */
-export function inScope(selection: ChosenSites['selection'], name: string): boolean {
-  const parts = name.split('.');
-  return parts.some(
-    (_, at) => at > 0 && matches(selection, parts.slice(0, at).join('.'), parts.slice(at).join('.')),
-  );
+/** Of `schema.table`, where either name may hold a dot: in scope if it is so in any reading. */
+export function scopeOf(selection: ChosenSites['selection']): (name: string) => boolean {
+  const selects = selecting(selection);
+  return (name) => {
+    const parts = name.split('.');
+    return parts.some((_, at) => at > 0 && selects(parts.slice(0, at).join('.'), parts.slice(at).join('.')));
+  };
 }
 
 /** Those of the candidate's system that are for every candidate, or for this one. */

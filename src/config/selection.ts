@@ -47,8 +47,11 @@ export function compileSelection(selection: TablePatterns): (schema: string, tab
   };
 }
 
-export function matches(selection: TablePatterns, schema: string, table: string): boolean {
-  return compileSelection(selection)(schema, table).selected;
+/** Which tables are in; without a selection all are. The patterns are read once. */
+export function selecting(selection?: TablePatterns): (schema: string, table: string) => boolean {
+  if (selection === undefined) return () => true;
+  const decide = compileSelection(selection);
+  return (schema, table) => decide(schema, table).selected;
 }
 
 /** Inclusions that name none of `tables`: most often a slip that would shrink the scope unseen. */

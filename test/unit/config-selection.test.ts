@@ -2,12 +2,16 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   compileSelection,
-  matches,
   patternProblem,
   quotedPattern,
+  selecting,
+  type TablePatterns,
   unmatchedPatterns,
 } from '../../src/config/selection.ts';
 import { times } from './property-runs.ts';
+
+const matches = (selection: TablePatterns, schema: string, table: string): boolean =>
+  selecting(selection)(schema, table);
 
 const only = (pattern: string) => ({ include: [pattern], exclude: [] });
 
