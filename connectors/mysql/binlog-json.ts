@@ -1,6 +1,6 @@
 import { DECIMAL_CHARACTERS_MAX, writeDecimal } from './binlog-decimal.ts';
 import { logError, uint16At, uint32At } from './binlog-event.ts';
-import { LOG_TYPE } from './binlog-table-map.ts';
+import { FIELD_TYPE } from './field-type.ts';
 
 /**
  * JSON as MySQL stores it (dev.mysql.com/doc/dev/mysql-server, "json_binary.h") as the text that the server prints
@@ -131,13 +131,13 @@ class JsonReader {
     this.#need(start, length);
     const data = this.#bytes.subarray(start, start + length);
     switch (type) {
-      case LOG_TYPE.newdecimal:
+      case FIELD_TYPE.newdecimal:
         return decimalText(data);
-      case LOG_TYPE.date:
-      case LOG_TYPE.datetime:
-      case LOG_TYPE.timestamp:
-        return `"${packedDatetime(data, type === LOG_TYPE.date)}"`;
-      case LOG_TYPE.time:
+      case FIELD_TYPE.date:
+      case FIELD_TYPE.datetime:
+      case FIELD_TYPE.timestamp:
+        return `"${packedDatetime(data, type === FIELD_TYPE.date)}"`;
+      case FIELD_TYPE.time:
         return `"${packedTime(data)}"`;
       default:
         return `"base64:type${type}:${base64Lines(data)}"`;
@@ -181,8 +181,7 @@ const SHORT: Readonly<Record<string, string>> = {
   '\r': '\\r',
 };
 
-// Control characters are what it is about.
-// eslint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about
 const ESCAPED = /["\\\u0000-\u001f]/g;
 
 function quotedText(text: string): string {

@@ -1,5 +1,6 @@
 import { decimalBytes } from './binlog-decimal.ts';
-import { LOG_TYPE, type LogColumn } from './binlog-table-map.ts';
+import type { LogColumn } from './binlog-table-map.ts';
+import { FIELD_TYPE } from './field-type.ts';
 import { fractionBytes } from './binlog-temporal.ts';
 
 /** What is done with a value of the log so that it has the bytes of the binary protocol (encoding `mysql-binary`). */
@@ -85,22 +86,26 @@ export function columnStep(column: LogColumn, hints: ColumnHints): ColumnStep | 
 }
 
 const FIXED: ReadonlyMap<number, Draft> = new Map([
-  [LOG_TYPE.tiny, fixed(1)],
-  [LOG_TYPE.short, fixed(2)],
-  [LOG_TYPE.long, fixed(4)],
-  [LOG_TYPE.longlong, fixed(8)],
-  [LOG_TYPE.float, fixed(4)],
-  [LOG_TYPE.double, fixed(8)],
-  [LOG_TYPE.year, fixed(1, STEP.year)],
-  [LOG_TYPE.date, fixed(3, STEP.date)],
-  [LOG_TYPE.newdate, fixed(3, STEP.date)],
-  [LOG_TYPE.timestamp, fixed(4, STEP.timestamp)],
-  [LOG_TYPE.datetime, fixed(8, STEP.datetime)],
-  [LOG_TYPE.time, fixed(3, STEP.time)],
-  [LOG_TYPE.null, fixed(0, STEP.nothing)],
+  [FIELD_TYPE.tiny, fixed(1)],
+  [FIELD_TYPE.short, fixed(2)],
+  [FIELD_TYPE.long, fixed(4)],
+  [FIELD_TYPE.longlong, fixed(8)],
+  [FIELD_TYPE.float, fixed(4)],
+  [FIELD_TYPE.double, fixed(8)],
+  [FIELD_TYPE.year, fixed(1, STEP.year)],
+  [FIELD_TYPE.date, fixed(3, STEP.date)],
+  [FIELD_TYPE.newdate, fixed(3, STEP.date)],
+  [FIELD_TYPE.timestamp, fixed(4, STEP.timestamp)],
+  [FIELD_TYPE.datetime, fixed(8, STEP.datetime)],
+  [FIELD_TYPE.time, fixed(3, STEP.time)],
+  [FIELD_TYPE.null, fixed(0, STEP.nothing)],
 ]);
 
-const OLD_TEMPORAL: ReadonlySet<number> = new Set([LOG_TYPE.timestamp, LOG_TYPE.datetime, LOG_TYPE.time]);
+const OLD_TEMPORAL: ReadonlySet<number> = new Set([
+  FIELD_TYPE.timestamp,
+  FIELD_TYPE.datetime,
+  FIELD_TYPE.time,
+]);
 
 function draftOf({ type, detail, unsigned, labels }: LogColumn, hints: ColumnHints): Draft | null {
   // MariaDB with mysql56_temporal_format=OFF: how long such a value is the log does not say.
@@ -108,24 +113,24 @@ function draftOf({ type, detail, unsigned, labels }: LogColumn, hints: ColumnHin
   const known = FIXED.get(type);
   if (known !== undefined) return known;
   switch (type) {
-    case LOG_TYPE.int24:
+    case FIELD_TYPE.int24:
       return fixed(3, unsigned ? STEP.uint24 : STEP.int24);
-    case LOG_TYPE.newdecimal:
+    case FIELD_TYPE.newdecimal:
       return fixed(decimalBytes(detail >> 8, detail & 0xff), STEP.decimal);
-    case LOG_TYPE.bit:
+    case FIELD_TYPE.bit:
       return fixed((detail + 7) >> 3);
-    case LOG_TYPE.enum:
-    case LOG_TYPE.set:
+    case FIELD_TYPE.enum:
+    case FIELD_TYPE.set:
       return {
-        step: type === LOG_TYPE.enum ? STEP.label : STEP.labels,
+        step: type === FIELD_TYPE.enum ? STEP.label : STEP.labels,
         size: detail,
         readable: labels !== null,
       };
-    case LOG_TYPE.datetime2:
+    case FIELD_TYPE.datetime2:
       return fixed(5 + fractionBytes(detail), STEP.datetime2);
-    case LOG_TYPE.timestamp2:
+    case FIELD_TYPE.timestamp2:
       return fixed(4 + fractionBytes(detail), STEP.timestamp2);
-    case LOG_TYPE.time2:
+    case FIELD_TYPE.time2:
       return fixed(3 + fractionBytes(detail), STEP.time2);
     default:
       return countedDraft(type, detail, hints);
@@ -135,23 +140,23 @@ function draftOf({ type, detail, unsigned, labels }: LogColumn, hints: ColumnHin
 /** Values with their length in front. */
 function countedDraft(type: number, detail: number, hints: ColumnHints): Draft | null {
   switch (type) {
-    case LOG_TYPE.string:
+    case FIELD_TYPE.string:
       return { step: stringStep(hints), size: lengthBytes(detail) };
-    case LOG_TYPE.varchar:
-    case LOG_TYPE.varString:
+    case FIELD_TYPE.varchar:
+    case FIELD_TYPE.varString:
       return { step: STEP.counted, size: lengthBytes(detail) };
-    case LOG_TYPE.varcharCompressed:
+    case FIELD_TYPE.varcharCompressed:
       return { step: STEP.counted, size: lengthBytes(detail), readable: false };
-    case LOG_TYPE.json:
+    case FIELD_TYPE.json:
       return { step: STEP.json, size: detail };
-    case LOG_TYPE.blobCompressed:
+    case FIELD_TYPE.blobCompressed:
       return { step: STEP.counted, size: detail, readable: false };
-    case LOG_TYPE.blob:
-    case LOG_TYPE.tinyBlob:
-    case LOG_TYPE.mediumBlob:
-    case LOG_TYPE.longBlob:
-    case LOG_TYPE.geometry:
-    case LOG_TYPE.vector:
+    case FIELD_TYPE.blob:
+    case FIELD_TYPE.tinyBlob:
+    case FIELD_TYPE.mediumBlob:
+    case FIELD_TYPE.longBlob:
+    case FIELD_TYPE.geometry:
+    case FIELD_TYPE.vector:
       return { step: STEP.counted, size: detail };
     default:
       return null;

@@ -1,45 +1,6 @@
+import { FIELD_TYPE } from './field-type.ts';
 import { HEADER_BYTES, logError } from './binlog-event.ts';
 import { LogCursor } from './binlog-cursor.ts';
-
-/**
- * Types of columns in the log (dev.mysql.com/doc/dev/mysql-server, "Table_map_event", column types, and
- * include/field_types.h; MariaDB knowledge base, "TABLE_MAP_EVENT").
- */
-export const LOG_TYPE = {
-  tiny: 1,
-  short: 2,
-  long: 3,
-  float: 4,
-  double: 5,
-  null: 6,
-  timestamp: 7,
-  longlong: 8,
-  int24: 9,
-  date: 10,
-  time: 11,
-  datetime: 12,
-  year: 13,
-  newdate: 14,
-  varchar: 15,
-  bit: 16,
-  timestamp2: 17,
-  datetime2: 18,
-  time2: 19,
-  blobCompressed: 140,
-  varcharCompressed: 141,
-  vector: 242,
-  json: 245,
-  newdecimal: 246,
-  enum: 247,
-  set: 248,
-  tinyBlob: 249,
-  mediumBlob: 250,
-  longBlob: 251,
-  blob: 252,
-  varString: 253,
-  string: 254,
-  geometry: 255,
-} as const;
 
 /** How many bytes of metadata a column has, by type. A type that is not here is not known. */
 const METADATA_BYTES: ReadonlyMap<number, 0 | 1 | 2> = new Map([
@@ -99,7 +60,7 @@ export function readTableMap(bytes: Uint8Array): TableMap {
   const enums = readLabels(fields.get(FIELD.enumLabels));
   const sets = readLabels(fields.get(FIELD.setLabels));
   const columns = drafts.map(({ type, detail }, index): LogColumn => {
-    const lists = type === LOG_TYPE.enum ? enums : type === LOG_TYPE.set ? sets : null;
+    const lists = type === FIELD_TYPE.enum ? enums : type === FIELD_TYPE.set ? sets : null;
     return {
       name: names?.[index] ?? null,
       type,
@@ -132,15 +93,15 @@ function readDetails(types: Uint8Array, metadata: LogCursor): Draft[] | null {
 
 function draftOf(type: number, first: number, second: number): Draft {
   switch (type) {
-    case LOG_TYPE.varchar:
-    case LOG_TYPE.varString:
-    case LOG_TYPE.varcharCompressed:
+    case FIELD_TYPE.varchar:
+    case FIELD_TYPE.varString:
+    case FIELD_TYPE.varcharCompressed:
       return { type, detail: first | (second << 8) };
-    case LOG_TYPE.bit:
+    case FIELD_TYPE.bit:
       return { type, detail: first + second * 8 };
-    case LOG_TYPE.newdecimal:
+    case FIELD_TYPE.newdecimal:
       return { type, detail: first * 256 + second };
-    case LOG_TYPE.string:
+    case FIELD_TYPE.string:
       return stringDraft(first, second);
     default:
       return { type, detail: first };
@@ -152,8 +113,8 @@ function draftOf(type: number, first: number, second: number): Draft {
  * occur there have both of them set.
  */
 function stringDraft(first: number, second: number): Draft {
-  if (first === LOG_TYPE.enum || first === LOG_TYPE.set) return { type: first, detail: second };
-  return { type: LOG_TYPE.string, detail: second | (((first & 0x30) ^ 0x30) << 4) };
+  if (first === FIELD_TYPE.enum || first === FIELD_TYPE.set) return { type: first, detail: second };
+  return { type: FIELD_TYPE.string, detail: second | (((first & 0x30) ^ 0x30) << 4) };
 }
 
 function readFields(cursor: LogCursor): Map<number, LogCursor> {

@@ -8,7 +8,8 @@ import {
   type RowPlan,
   UNREADABLE_PLAN,
 } from './binlog-plan.ts';
-import { LOG_TYPE, type LogColumn, type TableMap } from './binlog-table-map.ts';
+import type { LogColumn, TableMap } from './binlog-table-map.ts';
+import { FIELD_TYPE } from './field-type.ts';
 import type { Definition } from './definitions.ts';
 import { handleOf, type MysqlColumn } from './table.ts';
 
@@ -116,46 +117,46 @@ function hintsOf(column: MysqlColumn | undefined): ColumnHints {
 }
 
 const STRINGS: readonly number[] = [
-  LOG_TYPE.varchar,
-  LOG_TYPE.varString,
-  LOG_TYPE.string,
-  LOG_TYPE.blob,
-  LOG_TYPE.tinyBlob,
-  LOG_TYPE.mediumBlob,
-  LOG_TYPE.longBlob,
+  FIELD_TYPE.varchar,
+  FIELD_TYPE.varString,
+  FIELD_TYPE.string,
+  FIELD_TYPE.blob,
+  FIELD_TYPE.tinyBlob,
+  FIELD_TYPE.mediumBlob,
+  FIELD_TYPE.longBlob,
 ];
 
 /** The types that the log has for a type of the catalog, by the word with which that begins. */
 const LOGGED: Readonly<Record<string, readonly number[]>> = {
-  tinyint: [LOG_TYPE.tiny],
-  smallint: [LOG_TYPE.short],
-  mediumint: [LOG_TYPE.int24],
-  int: [LOG_TYPE.long],
-  bigint: [LOG_TYPE.longlong],
-  year: [LOG_TYPE.year],
-  decimal: [LOG_TYPE.newdecimal],
-  float: [LOG_TYPE.float],
-  double: [LOG_TYPE.double],
-  bit: [LOG_TYPE.bit],
-  enum: [LOG_TYPE.enum],
-  set: [LOG_TYPE.set],
-  date: [LOG_TYPE.date, LOG_TYPE.newdate],
-  time: [LOG_TYPE.time2, LOG_TYPE.time],
-  datetime: [LOG_TYPE.datetime2, LOG_TYPE.datetime],
-  timestamp: [LOG_TYPE.timestamp2, LOG_TYPE.timestamp],
-  uuid: [LOG_TYPE.string],
-  inet4: [LOG_TYPE.string],
-  inet6: [LOG_TYPE.string],
-  json: [LOG_TYPE.json, LOG_TYPE.blob],
+  tinyint: [FIELD_TYPE.tiny],
+  smallint: [FIELD_TYPE.short],
+  mediumint: [FIELD_TYPE.int24],
+  int: [FIELD_TYPE.long],
+  bigint: [FIELD_TYPE.longlong],
+  year: [FIELD_TYPE.year],
+  decimal: [FIELD_TYPE.newdecimal],
+  float: [FIELD_TYPE.float],
+  double: [FIELD_TYPE.double],
+  bit: [FIELD_TYPE.bit],
+  enum: [FIELD_TYPE.enum],
+  set: [FIELD_TYPE.set],
+  date: [FIELD_TYPE.date, FIELD_TYPE.newdate],
+  time: [FIELD_TYPE.time2, FIELD_TYPE.time],
+  datetime: [FIELD_TYPE.datetime2, FIELD_TYPE.datetime],
+  timestamp: [FIELD_TYPE.timestamp2, FIELD_TYPE.timestamp],
+  uuid: [FIELD_TYPE.string],
+  inet4: [FIELD_TYPE.string],
+  inet6: [FIELD_TYPE.string],
+  json: [FIELD_TYPE.json, FIELD_TYPE.blob],
   // That of MariaDB is a VARBINARY.
-  vector: [LOG_TYPE.vector, LOG_TYPE.varchar],
+  vector: [FIELD_TYPE.vector, FIELD_TYPE.varchar],
 };
 
 /** Whether the log and the catalog speak of the same type, as far as bytes depend on it. */
 function agrees(logged: LogColumn | undefined, known: MysqlColumn | undefined): boolean {
   if (logged === undefined || known?.type == null) return false;
   const [word = ''] = /^[a-z0-9]+/.exec(known.columnType) ?? [];
-  const types = known.type.kind === 'geometry' ? [LOG_TYPE.geometry] : (LOGGED[word] ?? STRINGS);
+  const types = known.type.kind === 'geometry' ? [FIELD_TYPE.geometry] : (LOGGED[word] ?? STRINGS);
   if (!types.includes(logged.type)) return false;
   switch (known.type.kind) {
     case 'integer':

@@ -1,4 +1,5 @@
 import { TwinproofError } from '../../src/errors.ts';
+import { FIELD_TYPE } from './field-type.ts';
 import type { WireOperation } from './wire-row.ts';
 
 /** What the server says of a column of a result. */
@@ -8,30 +9,9 @@ export interface WireColumn {
 }
 
 /**
- * Types of the protocol (dev.mysql.com/doc/dev/mysql-server, include/field_types.h; mariadb.com/kb, "Result Set
- * Packets", field types), and how their values stand in a binary row ("Binary Protocol Value").
+ * Codes of connectors/mysql/transcode/transcode.ts. How values stand in a binary row: the servers' manuals, "Binary
+ * Protocol Value" (MySQL) and "Result Set Packets" (MariaDB).
  */
-const TYPE = {
-  decimal: 0,
-  tiny: 1,
-  short: 2,
-  long: 3,
-  float: 4,
-  double: 5,
-  null: 6,
-  timestamp: 7,
-  longlong: 8,
-  int24: 9,
-  date: 10,
-  time: 11,
-  datetime: 12,
-  year: 13,
-  newdate: 14,
-  bit: 16,
-  newdecimal: 246,
-} as const;
-
-/** Codes of connectors/mysql/transcode/transcode.ts. */
 const CODE = {
   copy1: 0,
   copy2: 1,
@@ -53,12 +33,12 @@ const BIT_SOURCE = 8;
 
 /** Bytes of an integer on the wire, as their binary logarithm. */
 const INTEGER_SIZES: ReadonlyMap<number, number> = new Map([
-  [TYPE.tiny, 0],
-  [TYPE.short, 1],
-  [TYPE.year, 1],
-  [TYPE.int24, 2],
-  [TYPE.long, 2],
-  [TYPE.longlong, 3],
+  [FIELD_TYPE.tiny, 0],
+  [FIELD_TYPE.short, 1],
+  [FIELD_TYPE.year, 1],
+  [FIELD_TYPE.int24, 2],
+  [FIELD_TYPE.long, 2],
+  [FIELD_TYPE.longlong, 3],
 ]);
 
 /** The forms of what is neither an integer nor a string, by type, and the code of each. */
@@ -66,15 +46,15 @@ const FORMS: ReadonlyMap<number, Partial<Record<WireOperation, number>>> = new M
   number,
   Partial<Record<WireOperation, number>>
 >([
-  [TYPE.float, { copy: CODE.copy4, float4: CODE.float4 }],
-  [TYPE.double, { copy: CODE.copy8, float8: CODE.float8 }],
-  [TYPE.decimal, { copy: CODE.copyLength, decimal: CODE.decimalText }],
-  [TYPE.newdecimal, { copy: CODE.copyLength, decimal: CODE.decimalText }],
-  [TYPE.date, { copy: CODE.copyLength, date: CODE.date }],
-  [TYPE.newdate, { copy: CODE.copyLength, date: CODE.date }],
-  [TYPE.datetime, { copy: CODE.copyLength, datetime: CODE.datetime, instant: CODE.datetime }],
-  [TYPE.timestamp, { copy: CODE.copyLength, datetime: CODE.datetime, instant: CODE.datetime }],
-  [TYPE.time, { copy: CODE.copyLength, time: CODE.time }],
+  [FIELD_TYPE.float, { copy: CODE.copy4, float4: CODE.float4 }],
+  [FIELD_TYPE.double, { copy: CODE.copy8, float8: CODE.float8 }],
+  [FIELD_TYPE.decimal, { copy: CODE.copyLength, decimal: CODE.decimalText }],
+  [FIELD_TYPE.newdecimal, { copy: CODE.copyLength, decimal: CODE.decimalText }],
+  [FIELD_TYPE.date, { copy: CODE.copyLength, date: CODE.date }],
+  [FIELD_TYPE.newdate, { copy: CODE.copyLength, date: CODE.date }],
+  [FIELD_TYPE.datetime, { copy: CODE.copyLength, datetime: CODE.datetime, instant: CODE.datetime }],
+  [FIELD_TYPE.timestamp, { copy: CODE.copyLength, datetime: CODE.datetime, instant: CODE.datetime }],
+  [FIELD_TYPE.time, { copy: CODE.copyLength, time: CODE.time }],
 ]);
 
 /** Everything else is bytes with their length in front: strings, blobs, enum, set, JSON, geometry. */
@@ -104,11 +84,11 @@ function codeFor({ type, unsigned }: WireColumn, operation: WireOperation): numb
   const code =
     size !== undefined
       ? integerCode(size, unsigned, operation)
-      : type === TYPE.bit
+      : type === FIELD_TYPE.bit
         ? bitCode(operation)
         : (FORMS.get(type) ?? BYTES)[operation];
   // A column that is NULL in every row has the type NULL, and no value.
-  if (code === undefined && type !== TYPE.null) {
+  if (code === undefined && type !== FIELD_TYPE.null) {
     throw changed(`a column of type ${type} has no form "${operation}"`);
   }
   return code ?? CODE.copyLength;
