@@ -41,6 +41,11 @@ export async function compareBySlices(run: TableRun): Promise<void> {
   }
 }
 
+interface BothRead<T> {
+  readonly primary: T;
+  readonly candidate: T;
+}
+
 /**
  * Reads both sites. While the primary's log stands still both at once; otherwise the candidate first, to its end, so
  * that the primary's snapshots all start after the candidate's (DESIGN.md section 6). `restart` drops what was read.
@@ -49,19 +54,46 @@ async function readBothInOrder<T>(
   run: TableRun,
   read: (site: Site) => Promise<T>,
   restart: () => void = () => undefined,
-): Promise<{ readonly primary: T; readonly candidate: T }> {
-  const window = run.still.current;
-  if (window !== null) {
-    const results = await Promise.allSettled([read('primary'), read('candidate')]);
-    const [primary, candidate] = results;
-    if (primary.status === 'rejected') throw primary.reason;
-    if (candidate.status === 'rejected') throw candidate.reason;
-    if (await run.still.unmoved(window, run.signal))
-      return { primary: primary.value, candidate: candidate.value };
-  }
+): Promise<BothRead<T>> {
+  const atOnce = await readBothAtOnce(run, read);
+  if (atOnce !== null) return atOnce;
   restart();
   const candidate = await read('candidate');
   return { primary: await read('primary'), candidate };
+}
+
+/** Null: the primary's log does not stand still, or did not to the end. */
+async function readBothAtOnce<T>(
+  run: TableRun,
+  read: (site: Site) => Promise<T>,
+): Promise<BothRead<T> | null> {
+  const window = run.still.current;
+  if (window === null) return null;
+  const [primary, candidate] = await Promise.allSettled([read('primary'), read('candidate')]);
+  if (primary.status === 'rejected') throw primary.reason;
+  if (candidate.status === 'rejected') throw candidate.reason;
+  if (!(await run.still.unmoved(window, run.signal))) return null;
+  return { primary: primary.value, candidate: candidate.value };
+}
+
+/** Rows of one group of buckets on their way into a joiner, until it has no room. */
+class Joining {
+  readonly #joiner: Joiner;
+  room = true;
+
+  constructor(joiner: Joiner) {
+    this.#joiner = joiner;
+  }
+
+  restart(): void {
+    this.#joiner.reset();
+    this.room = true;
+  }
+
+  take(site: Site, records: Records): boolean {
+    if (this.room) this.room = this.#joiner.add(records, site === 'candidate' ? 1 : -1);
+    return this.room;
+  }
 }
 
 /**
@@ -78,23 +110,17 @@ async function compareSideBySide(
   if (window === null) return false;
   const pace = new Pace();
   const sieve = bitmapOf(mismatched, bucketCount);
-  return run.sinks.withJoiner(run.pair.limits.joinBytesMax, async (joiner) => {
-    joiner.reset(WAITING_ROWS_MAX);
-    let room = true;
-    const onRecords = (site: Site, records: Records): boolean => {
-      if (room) room = joiner.add(records, signOf(site));
-      return room;
-    };
-    const read = { bucketCount, sieve, onRecords, pace };
-    const results = await Promise.allSettled([
-      readSieved(run, 'primary', read),
-      readSieved(run, 'candidate', read),
-    ]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-    if (!room || !(await run.still.unmoved(window, run.signal))) return false;
+  const compared = async (joiner: Joiner): Promise<boolean> => {
+    const joining = new Joining(joiner);
+    const onRecords = joining.take.bind(joining);
+    const unmoved = await readBothAtOnce(run, (site) =>
+      readSieved(run, site, { bucketCount, sieve, onRecords, pace }),
+    );
+    if (!joining.room || unmoved === null) return false;
     await judgeLeftovers(run, window, bucketCount, joiner);
     return true;
-  });
+  };
+  return run.sinks.withJoiner(run.pair.limits.joinBytesMax, compared, WAITING_ROWS_MAX);
 }
 
 /** The second read, over one group of mismatched buckets whose rows fit all. */
@@ -102,26 +128,17 @@ async function compareBuckets(run: TableRun, bucketCount: number, group: readonl
   const window = run.still.current;
   const sieve = bitmapOf(group, bucketCount);
   const fits = await run.sinks.withJoiner(run.pair.limits.joinBytesMax, async (joiner) => {
-    let room = true;
-    const restart = (): void => {
-      joiner.reset();
-      room = true;
-    };
-    const onRecords = (site: Site, records: Records): boolean => {
-      if (room) room = joiner.add(records, signOf(site));
-      return room;
-    };
-    const read = (site: Site): Promise<void> =>
-      readSieved(run, site, { bucketCount, sieve, onRecords, pace: null });
-    await readBothInOrder(run, read, restart);
-    if (room) await judgeLeftovers(run, window, bucketCount, joiner);
-    return room;
+    const joining = new Joining(joiner);
+    const onRecords = joining.take.bind(joining);
+    await readBothInOrder(
+      run,
+      (site) => readSieved(run, site, { bucketCount, sieve, onRecords, pace: null }),
+      () => joining.restart(),
+    );
+    if (joining.room) await judgeLeftovers(run, window, bucketCount, joiner);
+    return joining.room;
   });
   if (!fits) await compareHalves(run, bucketCount, group);
-}
-
-function signOf(site: Site): 1 | -1 {
-  return site === 'candidate' ? 1 : -1;
 }
 
 async function judgeLeftovers(

@@ -47,7 +47,7 @@ export class Joiner {
     this.#keys = this.#slots + this.#slotsMax * SLOT_BYTES;
     this.#keyBytes = usable - this.#slotsMax * SLOT_BYTES;
     this.#kernel = instantiateKernel(this.#keys + this.#keyBytes);
-    this.reset();
+    this.#place();
   }
 
   /** How many different rows fit, if their identities are short. */
@@ -62,8 +62,12 @@ export class Joiner {
   reset(rows = Infinity): void {
     const wanted = 2 ** Math.ceil(Math.log2(Math.max(rows, 1024) / LOAD));
     this.#slotCount = Math.min(wanted, this.#slotsMax);
-    this.#kernel.exports.joinPlace(this.#slots, this.#slotCount - 1, this.#keys, this.#keyBytes);
+    this.#place();
     this.#kernel.exports.joinReset();
+  }
+
+  #place(): void {
+    this.#kernel.exports.joinPlace(this.#slots, this.#slotCount - 1, this.#keys, this.#keyBytes);
   }
 
   /** Adds the rows of one read. False: there is no room; the join has to be done again over fewer rows. */

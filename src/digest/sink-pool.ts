@@ -26,11 +26,14 @@ export class SinkPool {
     this.#idle.set(bucketCount, idle);
   }
 
-  /** An empty joiner of so many bytes, always the same number within one pool, for the time of `work`. */
-  async withJoiner<T>(bytesMax: number, work: (joiner: Joiner) => Promise<T>): Promise<T> {
+  /**
+   * An empty joiner of so many bytes, always the same number within one pool, for the time of `work`. `rows`: as of
+   * Joiner.reset; memory that is not needed for them is not touched.
+   */
+  async withJoiner<T>(bytesMax: number, work: (joiner: Joiner) => Promise<T>, rows = Infinity): Promise<T> {
     const joiner = this.#joiners.pop() ?? new Joiner(bytesMax);
     try {
-      joiner.reset();
+      joiner.reset(rows);
       return await work(joiner);
     } finally {
       this.#joiners.push(joiner);
