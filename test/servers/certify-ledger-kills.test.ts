@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,6 +15,7 @@ import {
   weighty,
 } from './harness/certify-ledger.ts';
 import { builtProgram } from './harness/cli-build.ts';
+import { KilledWriter, lostIn, problemsOf } from './harness/kill-account.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { type RunningWatch, WatchFolder } from './harness/watch.ts';
 
@@ -58,41 +58,6 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** Transactions of every kind, each with its number; what was acknowledged, and when, in microseconds. */
-class Writer {
-  readonly acknowledged = new Map<number, bigint>();
-  readonly #ended: Promise<unknown>;
-  #running = true;
-  #next: number;
-
-  constructor(first: number) {
-    this.#next = first;
-    this.#ended = Promise.all([this.#write(), this.#write()]);
-  }
-
-  get next(): number {
-    return this.#next;
-  }
-
-  async stop(): Promise<void> {
-    this.#running = false;
-    await this.#ended;
-  }
-
-  async #write(): Promise<void> {
-    const client = await primary.connect();
-    try {
-      while (this.#running) {
-        const number = this.#next++;
-        await client.query(statements(number));
-        this.acknowledged.set(number, BigInt(Date.now()) * 1000n);
-      }
-    } catch {
-      // The server was killed.
-    }
-  }
-}
-
 function statements(n: number): string {
   const account = (n % 400) + 1;
   const work = [
@@ -112,49 +77,12 @@ async function doneOn(cluster: Cluster): Promise<Set<number>> {
   return new Set(rows.map((row) => Number(row['n'])));
 }
 
-function lostIn(file: string): number[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line): { table: string; kind: string; key: { n?: string } } => JSON.parse(line))
-    .filter(({ table, kind }) => table === 'public.done' && kind === 'insert')
-    .map(({ key }) => Number(key.n));
-}
-
-interface Kill {
-  readonly cut: boolean;
-  readonly verdict: CandidateVerdict;
-  readonly lost: readonly number[];
-  readonly there: ReadonlySet<number>;
-  readonly committed: ReadonlySet<number>;
-  readonly acknowledged: ReadonlyMap<number, bigint>;
-}
-
-/** What is wrong about an answer; nothing is. */
-function problemsOf({ cut, verdict, lost, there, committed, acknowledged }: Kill): string[] {
-  const problems: string[] = [];
-  const claim = (holds: boolean, problem: string): void => {
-    if (!holds) problems.push(problem);
-  };
-  // What the standby has beyond the ledger may have changed rows that the ledger waits to see: then it is UNKNOWN.
-  const allowed = cut ? ['SAFE_WITH_LOSS'] : ['SAFE_WITH_LOSS', 'UNKNOWN'];
-  claim(allowed.includes(verdict.verdict), `the verdict is ${verdict.verdict}`);
-  claim(verdict.integrity !== 'different', 'the unwitnessed tail is called a difference');
-  claim(!lost.some((n) => there.has(n)), 'something is called lost that the standby has');
-  claim(!lost.some((n) => !committed.has(n)), 'something is called lost that was never committed');
-  claim(Number(verdict.loss.transactions) === new Set(lost).size, 'the count of lost transactions is wrong');
-  const witnessUs = BigInt(Date.parse(verdict.loss.witnessedUntil ?? '')) * 1000n;
-  const missing = [...acknowledged].filter(([n]) => !there.has(n) && !lost.includes(n));
-  claim(!missing.some(([, atUs]) => atUs < witnessUs), 'a commit of before the witness is not accounted for');
-  return problems;
-}
-
 describe('a primary that is killed under load', () => {
   it(`is survived by an account of exactly what is lost, ${RUNS} times`, async () => {
     let next = 1;
     const answers: { readonly loss: CandidateVerdict['loss'] }[] = [];
     for (let run = 0; run < RUNS; run++) {
-      const writer = new Writer(next);
+      const writer = new KilledWriter(() => primary.connect(), statements, next);
       await sleep(300 + ((run * 173) % 700));
       // In some runs the standby stops receiving a while before, in others both are there to the end.
       const cut = run % 3 !== 1;
@@ -169,7 +97,9 @@ describe('a primary that is killed under load', () => {
       await primary.start();
       const committed = await doneOn(primary);
       const { acknowledged } = writer;
-      const problems = problemsOf({ cut, verdict, lost: lostIn(file), there, committed, acknowledged });
+      const mayBeAhead = !cut;
+      const lost = lostIn(file, 'public.done');
+      const problems = problemsOf({ mayBeAhead, verdict, lost, there, committed, acknowledged });
       const answer = { run, problems, reasons: weighty(verdict), loss: verdict.loss };
       expect(answer).toEqual({ ...answer, problems: [] });
       answers.push(answer);

@@ -6,10 +6,10 @@ import { TwinproofError } from '../../src/errors.ts';
 import type { Follower } from './harness/change-stream.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 import {
-  followMysql,
   type MysqlFollowOptions,
   nextChanges,
   STREAMED,
+  StreamedDatabases,
   targetOf,
   told,
 } from './harness/mysql-stream.ts';
@@ -19,36 +19,23 @@ import { failure, forever } from './harness/mysql-wire-reads.ts';
 await describeMysql('the change stream of %s, where something is wrong,', (flavor) => {
   const mysql = flavor === 'mysql';
   let server: MysqlServer;
-  const open: Follower[] = [];
-  let lastDatabase = 0;
+  let streams: StreamedDatabases;
   let lastMark = 0;
 
   beforeAll(async () => {
     server = await createMysqlServer({ flavor, settings: STREAMED });
+    streams = new StreamedDatabases(server);
     await server.sql(
       `CREATE USER watcher IDENTIFIED BY 'pw'; GRANT ${mysql ? 'REPLICATION CLIENT' : 'BINLOG MONITOR'} ON *.* TO watcher;
        GRANT SELECT ON *.* TO watcher;`,
     );
   });
-  afterEach(async () => {
-    for (const follower of open.splice(0)) await follower.stream.close();
-  });
+  afterEach(() => streams.close());
   afterAll(() => server?.destroy());
 
-  async function database(schema: string): Promise<string> {
-    lastDatabase += 1;
-    const name = `bank${lastDatabase}`;
-    await server.sql(`CREATE DATABASE ${name}`);
-    await server.sql(schema, [], name);
-    return name;
-  }
-
-  async function follow(name: string, options: MysqlFollowOptions = {}): Promise<Follower> {
-    const follower = await followMysql(server, name, options);
-    open.push(follower);
-    if (options.after === undefined) await follower.batch();
-    return follower;
-  }
+  const database = (schema: string): Promise<string> => streams.create(schema);
+  const follow = (name: string, options: MysqlFollowOptions = {}): Promise<Follower> =>
+    streams.follow(name, options);
 
   /** Everything up to a row of the table `mark`, without beginnings and ends. */
   async function until(follower: Follower, name: string): Promise<string[]> {

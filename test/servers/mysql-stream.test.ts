@@ -4,10 +4,10 @@ import { BodySink } from '../../src/row/body-sink.ts';
 import { type Follower, isRowChange } from './harness/change-stream.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 import {
-  followMysql,
   type MysqlFollowOptions,
   nextChanges,
   STREAMED,
+  StreamedDatabases,
   targetOf,
   told,
 } from './harness/mysql-stream.ts';
@@ -47,33 +47,18 @@ function writes(tables: readonly string[], seed: number): string {
 
 await describeMysql('the change stream of %s', (flavor) => {
   let server: MysqlServer;
-  const open: Follower[] = [];
-  let lastDatabase = 0;
+  let streams: StreamedDatabases;
 
   beforeAll(async () => {
     server = await createMysqlServer({ flavor, settings: STREAMED });
+    streams = new StreamedDatabases(server);
   });
-  afterEach(async () => {
-    for (const follower of open.splice(0)) await follower.stream.close();
-  });
+  afterEach(() => streams.close());
   afterAll(() => server?.destroy());
 
-  /** A database of its own for each test, since a stream brings all of one. */
-  async function database(schema: string): Promise<string> {
-    lastDatabase += 1;
-    const name = `bank${lastDatabase}`;
-    await server.sql(`CREATE DATABASE ${name}`);
-    await server.sql(schema, [], name);
-    return name;
-  }
-
-  /** Begins at the end of the log: the first batch says where that is. */
-  async function follow(name: string, options: MysqlFollowOptions = {}): Promise<Follower> {
-    const follower = await followMysql(server, name, options);
-    open.push(follower);
-    if (options.after === undefined) await follower.batch();
-    return follower;
-  }
+  const database = (schema: string): Promise<string> => streams.create(schema);
+  const follow = (name: string, options: MysqlFollowOptions = {}): Promise<Follower> =>
+    streams.follow(name, options);
 
   const bare = (changes: readonly string[], name: string): string[] =>
     changes.map((change) => change.replaceAll(`${name}.`, ''));

@@ -12,6 +12,7 @@ import type { ConnectTarget } from '../../../connectors/mysql/address.ts';
 import { keyFieldsOf } from '../../../src/row/stream.ts';
 import { Follower } from './change-stream.ts';
 import type { MysqlEndpoint } from './mysql-endpoint.ts';
+import type { MysqlServer } from './mysql-server.ts';
 import type { MysqlSettings } from './mysql-settings.ts';
 
 /** What a server must have so that its changes can be streamed. */
@@ -61,6 +62,37 @@ export async function followMysql(
   options: MysqlFollowOptions = {},
 ): Promise<Follower> {
   return Follower.over(await openMysqlStream(server, database, options));
+}
+
+/** Streams of one server, each test with a database of its own, since a stream brings all of one. */
+export class StreamedDatabases {
+  readonly #server: MysqlServer;
+  readonly #open: Follower[] = [];
+  #last = 0;
+
+  constructor(server: MysqlServer) {
+    this.#server = server;
+  }
+
+  async create(schema: string): Promise<string> {
+    this.#last += 1;
+    const name = `bank${this.#last}`;
+    await this.#server.sql(`CREATE DATABASE ${name}`);
+    await this.#server.sql(schema, [], name);
+    return name;
+  }
+
+  /** Begins at the end of the log: the first batch says where that is. */
+  async follow(name: string, options: MysqlFollowOptions = {}): Promise<Follower> {
+    const follower = await followMysql(this.#server, name, options);
+    this.#open.push(follower);
+    if (options.after === undefined) await follower.batch();
+    return follower;
+  }
+
+  async close(): Promise<void> {
+    for (const follower of this.#open.splice(0)) await follower.stream.close();
+  }
 }
 
 /** `insert t 1 [1|a]`: kind, table, key (old>new where it changed), rows before and after; gaps and definitions too. */
