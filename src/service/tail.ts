@@ -1,6 +1,8 @@
 import type { ChangeEvent, ChangeStream } from '../connector/changes.ts';
+import type { Position } from '../connector/position.ts';
 import type { PairKind } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
+import { heldBehind } from '../ledger/held.ts';
 import { within } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -26,7 +28,8 @@ export class Tail {
 
   /**
    * Streams until the stream ends or fails; throws what it throws, TP-INTERRUPTED when aborted. A gap is written down
-   * before anything behind it is taken, so what it covers is unknown from then on, and read anew.
+   * before anything behind it is taken, so what it covers is unknown from then on, and read anew; one that a stream ends
+   * with ends this call too, and the next one begins behind it.
    */
   async run(primary: WatchSite, pair: PairKind, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
     try {
@@ -38,6 +41,12 @@ export class Tail {
       } finally {
         await within(stream.close());
       }
+    } catch (error) {
+      if (!isGap(error)) throw error;
+      // Some servers say only with the first event that they no longer have what was asked for.
+      await this.#watched.abandon();
+      await this.#recordGap(error.message, nowUs());
+      this.#start = 'server';
     } finally {
       await this.#watched.abandon();
     }
@@ -51,9 +60,12 @@ export class Tail {
   ): Promise<ChangeStream> {
     const after = this.#start === 'stored' ? this.#watched.ledger.position : null;
     try {
-      return await primary.streamChanges({ after, pair }, signal);
+      const { ledger, compare } = this.#watched;
+      const held = (behind: Position): ReturnType<typeof heldBehind> =>
+        heldBehind(ledger.core, behind, compare);
+      return await primary.streamChanges({ after, pair, held }, signal);
     } catch (error) {
-      if (!(error instanceof TwinproofError) || error.code !== 'TP-GAP' || after === null) throw error;
+      if (!isGap(error) || after === null) throw error;
       await this.#recordGap(error.message, nowUs());
       this.#start = 'server';
       return await primary.streamChanges({ after: null, pair }, signal);
@@ -110,4 +122,8 @@ export class Tail {
       hint: 'their rows are read anew; until then nothing of them is certified',
     });
   }
+}
+
+function isGap(error: unknown): error is TwinproofError {
+  return error instanceof TwinproofError && error.code === 'TP-GAP';
 }
