@@ -1,19 +1,30 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connectSite } from '../connectors/registry.ts';
 import { parseUrl } from '../src/config/url.ts';
 import type { ReadinessOptions } from '../src/connector/facts.ts';
-import { createCluster } from '../src/demo/cluster.ts';
-import { accountsSql, VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
+import type { ReadinessJson } from '../src/report/readiness-json.ts';
+import { VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
 import { missingMysql } from '../test/servers/harness/mysql-named.ts';
-import { createMysqlServer, type MysqlServer } from '../test/servers/harness/mysql-server.ts';
-import { verifierOf } from '../test/servers/harness/readiness.ts';
+import { measure } from './measure.ts';
+import {
+  type ReadyPair,
+  type ReadySite,
+  withCross,
+  withLogical,
+  withMysql,
+  withPhysical,
+} from './readiness-pairs.ts';
 
 /**
- * How long all readiness checks of one site take where it has many tables, each with a key, an index, a foreign key, a
- * default, a counter and a row. A new connection each time; the first one also finds the server's caches cold.
+ * How long all readiness checks take where there are many tables: the facts of each site by itself while the other is
+ * idle, as the least-privilege role over a new connection each time, and the whole command on both sites, which share
+ * this machine's processors. Processor time is given too: it says what a quiet machine would need.
  *
- *   node dist/bench/readiness-tables.js [--tables 10000] [--only postgres|mysql|mariadb] [--rounds 3]
+ *   node dist/bench/readiness-tables.js [--tables 10000] [--only physical|logical|cross|mariadb|mysql] [--rounds 3]
  */
 const { values: options } = parseArgs({
   options: {
@@ -23,92 +34,93 @@ const { values: options } = parseArgs({
   },
 });
 const tables = Number(options.tables);
-const VERSION = 17;
-const DATABASE = 'bank';
-/** Tables a transaction: each takes locks, of which there is an end. */
-const BATCH = 250;
+const CLI = path.resolve(import.meta.dirname, '../src/cli.js');
+const LIMIT_MS = 300_000;
+const TICKS_PER_SECOND = 100;
+/** Until a server has collected the process of a connection that was closed. */
+const REAPED_MS = 300;
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-async function measureSite(name: string, url: string, asking: ReadinessOptions): Promise<void> {
-  const seconds: string[] = [];
+async function measureSite(as: 'primary' | 'candidate', site: ReadySite, pair: ReadyPair): Promise<void> {
+  const times: string[] = [];
   let unread: readonly string[] = [];
   for (let round = 0; round < Number(options.rounds); round += 1) {
-    const signal = AbortSignal.timeout(300_000);
-    const { address } = parseUrl(url, 'secret');
-    const site = await connectSite(address, { jobs: 1, statementTimeoutMs: 300_000 }, signal);
+    const before = { own: process.cpuUsage(), server: cpuOf(site.pid) };
+    const { seconds, holes } = await readOnce(site.url, { pair: pair.kind, as });
+    unread = holes;
+    const { user, system } = process.cpuUsage(before.own);
+    await sleep(REAPED_MS);
+    const server = cpuOf(site.pid) - before.server;
+    times.push(
+      `${seconds.toFixed(2)} s (CPU: here ${((user + system) / 1e6).toFixed(2)}, server ${server.toFixed(2)})`,
+    );
+  }
+  print(`  ${as}, ${site.name}: ${times.join(', ')}; wanted: below 3 s`);
+  for (const line of unread.slice(0, 3)) print(`    not read: ${line}`);
+}
+
+async function readOnce(
+  url: string,
+  asking: ReadinessOptions,
+): Promise<{ readonly seconds: number; readonly holes: readonly string[] }> {
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const { address } = parseUrl(url, 'secret');
+  const site = await connectSite(address, { jobs: 1, statementTimeoutMs: LIMIT_MS }, signal);
+  try {
     const start = performance.now();
     const facts = await site.readiness(signal, asking);
-    seconds.push(((performance.now() - start) / 1000).toFixed(2));
-    unread = facts.unread.map(({ fact, reason }) => `${fact}: ${reason}`);
+    const seconds = (performance.now() - start) / 1000;
+    return { seconds, holes: facts.unread.map(({ fact, reason }) => `${fact}: ${reason}`) };
+  } finally {
     await site.close();
   }
-  print(`${name}, ${tables} tables: ${seconds.join(', ')} s (wanted: below 3)`);
-  for (const line of unread.slice(0, 3)) print(`  not read: ${line}`);
 }
 
-async function benchPostgres(): Promise<void> {
-  const cluster = await createCluster({
-    version: VERSION,
-    settings: { shared_buffers: '512MB', max_wal_size: '4GB', autovacuum: 'off' },
-  });
-  try {
-    print(`PostgreSQL ${VERSION}: making ${tables} tables…`);
-    await cluster.sql(`${verifierOf(VERSION)} CREATE PUBLICATION dr FOR TABLES IN SCHEMA public`);
-    await cluster.sql(`DO $$ BEGIN FOR i IN 1..${tables} LOOP
-      EXECUTE format('CREATE TABLE t%s (id bigserial PRIMARY KEY, before_it bigint %s,
-        owner text DEFAULT ''nobody'', amount numeric(12,2) CHECK (amount > 0), booked timestamptz, note text)', i, CASE WHEN i > 1 THEN format('REFERENCES t%s (id)', i - 1) END);
-      EXECUTE format('CREATE INDEX ON t%s (owner)', i);
-      EXECUTE format('INSERT INTO t%s (amount) VALUES (1)', i);
-      IF i % ${BATCH} = 0 THEN COMMIT; END IF; END LOOP; END $$`);
-    await cluster.sql('VACUUM (ANALYZE)');
-    const url = cluster.url('postgres', 'verifier');
-    await measureSite('PostgreSQL, physical', url, { pair: 'physical' });
-    await measureSite('PostgreSQL, logical', url, { pair: 'logical' });
-    await measureSite('PostgreSQL, cross-engine', url, { pair: 'cross-engine' });
-  } finally {
-    await cluster.destroy();
+/** Of a process and its children that have ended: proc(5), /proc/pid/stat, fields 14 to 17. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND;
+}
+
+async function measureCommand({ primary, candidate }: ReadyPair): Promise<void> {
+  const sites = ['--primary', primary.url, '--candidate', candidate.url];
+  const times: string[] = [];
+  let answer = '';
+  for (let round = 0; round < Number(options.rounds); round += 1) {
+    const run = await measure(process.execPath, [CLI, 'readiness', ...sites, '--format', 'json']);
+    times.push(`${run.seconds.toFixed(2)} s (CPU here ${run.cpuSeconds.toFixed(2)})`);
+    const { switchover, results }: ReadinessJson = JSON.parse(run.stdout);
+    const open = results.filter(({ state, severity }) => state !== 'pass' && severity.switchover === 'block');
+    answer = [switchover.word, ...new Set(open.map(({ code, state }) => `${code} ${state}`))].join(', ');
   }
+  print(`  the whole command: ${times.join(', ')}; answer: ${answer}`);
 }
 
-async function benchMysql(flavor: MysqlFlavor): Promise<void> {
-  const server = await createMysqlServer({ flavor, settings: { innodb_buffer_pool_size: '512M' } });
-  try {
-    print(`${flavor}: making ${tables} tables…`);
-    await server.sql(`CREATE DATABASE ${DATABASE}`);
-    await server.sql(accountsSql(flavor, DATABASE));
-    await Promise.all([0, 1, 2].map((part) => fill(server, part, 3)));
-    process.env['MYSQL_PWD'] = VERIFIER.password;
-    // What feeds a candidate of another engine is no channel, so that its counters are read all the same.
-    await measureSite(flavor, server.url(VERIFIER.user, DATABASE), { pair: 'cross-engine' });
-  } finally {
-    await server.destroy();
-  }
+async function measurePair(pair: ReadyPair): Promise<void> {
+  print(`${pair.name}, ${tables} tables`);
+  await measureSite('primary', pair.primary, pair);
+  await measureSite('candidate', pair.candidate, pair);
+  await measureCommand(pair);
 }
 
-async function fill(server: MysqlServer, first: number, step: number): Promise<void> {
-  const session = await server.connect({ user: 'root', database: DATABASE });
-  try {
-    await session.query('SET sql_log_bin = 0');
-    for (let number = first; number < tables; number += step) {
-      await session.query(`CREATE TABLE t${number} (id BIGINT AUTO_INCREMENT PRIMARY KEY, before_it BIGINT NULL,
-        owner VARCHAR(40) DEFAULT 'nobody', amount DECIMAL(12,2), booked TIMESTAMP(6) NULL, note TEXT,
-        KEY (owner)${number < step ? '' : `, FOREIGN KEY (before_it) REFERENCES t${number - step} (id)`})`);
-      await session.query(`INSERT INTO t${number} (amount) VALUES (1)`);
-    }
-  } finally {
-    await session.end();
-  }
-}
-
-async function isWanted(flavor: MysqlFlavor): Promise<boolean> {
-  if (options.only !== '') return options.only === flavor;
+async function isThere(flavor: MysqlFlavor): Promise<boolean> {
   const missing = await missingMysql(flavor);
   if (missing !== null) print(`left out: ${flavor} (${missing})`);
   return missing === null;
 }
 
-if (options.only === '' || options.only === 'postgres') await benchPostgres();
-for (const flavor of ['mariadb', 'mysql'] as const) if (await isWanted(flavor)) await benchMysql(flavor);
+process.env['MYSQL_PWD'] = VERIFIER.password;
+const wants = (kind: string): boolean => options.only === '' || options.only === kind;
+if (wants('physical')) await withPhysical(tables, measurePair);
+if (wants('logical')) await withLogical(tables, measurePair);
+for (const flavor of ['mariadb', 'mysql'] as const) {
+  if (!wants('cross') && !wants(flavor)) continue;
+  if (!(await isThere(flavor))) continue;
+  if (wants('cross')) await withCross(flavor, tables, measurePair);
+  if (wants(flavor)) await withMysql(flavor, tables, measurePair);
+}

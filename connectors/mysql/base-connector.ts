@@ -31,7 +31,7 @@ import { readFindings } from './preflight.ts';
 import type { ProbeSessions } from './probe.ts';
 import { keysQuery, rangeQuery, type RowQuery } from './ranges.ts';
 import { relateSites } from './relation.ts';
-import type { Session } from './session.ts';
+import { openSession, type Session } from './session.ts';
 import { describeTables } from './tables.ts';
 import { mayBeWritten, readMark } from './written.ts';
 
@@ -62,6 +62,7 @@ export class BaseConnector implements Connector {
   protected readonly points: ReaderPool;
   protected lineage: Lineage | null = null;
   readonly #headMemory: HeadMemory = newHeadMemory();
+  readonly #openControl: (signal: AbortSignal) => Promise<Session>;
 
   constructor(
     engine: 'mysql' | 'mariadb',
@@ -71,6 +72,8 @@ export class BaseConnector implements Connector {
   ) {
     this.engine = engine;
     this.control = control;
+    this.#openControl = (signal) =>
+      openSession(target, signal, { purpose: 'catalog', statementTimeoutMs: options.statementTimeoutMs });
     this.readers = new ReaderPool(target, options.jobs, options.statementTimeoutMs);
     this.points = new ReaderPool(target, POINT_CONNECTIONS, options.statementTimeoutMs);
   }
@@ -201,7 +204,28 @@ export class BaseConnector implements Connector {
   }
 
   readiness(signal: AbortSignal, options: ReadinessOptions = {}): Promise<ReadinessFacts> {
-    return this.control.use(signal, (session) => readFacts(session, signal, options));
+    return this.control.use(signal, async (session) => {
+      const beside = await this.#openBeside(session, signal);
+      try {
+        return await readFacts(beside === null ? [session] : [session, beside], signal, options);
+      } finally {
+        await beside?.close();
+      }
+    });
+  }
+
+  /** One connection more, for a while; null where the server has none to give, or another server answers. */
+  async #openBeside(session: Session, signal: AbortSignal): Promise<Session | null> {
+    try {
+      const beside = await this.#openControl(signal);
+      const [ours, theirs] = await Promise.all([readIdentity(session, signal), readIdentity(beside, signal)]);
+      if (ours.instance === theirs.instance) return beside;
+      await beside.close();
+      return null;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TwinproofError)) throw error;
+      return null;
+    }
   }
 
   async close(): Promise<void> {

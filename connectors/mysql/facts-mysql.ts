@@ -31,32 +31,23 @@ import {
 import type { Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
-/** What others need too; null where it could not be read, or need not be. */
-interface ReadBefore {
-  readonly channels: readonly Channel[] | null;
-  readonly tables: readonly TableEntry[] | null;
-  readonly counters: readonly CounterFact[] | null;
-}
+/** All but what is read from the tables. */
+export type ServerFacts = Omit<MysqlFacts, 'otherEngines' | 'keyless' | 'keys' | 'counters'>;
 
 /**
- * What the rules of this engine look at, each fact by itself. Throws only when the site is lost or the run aborted.
+ * What the rules of this engine look at, each fact by itself, of a server with these channels (null: they could not be
+ * read). Throws only when the site is lost or the run aborted.
  */
-export async function readMysqlFacts(
+export async function readServerFacts(
   session: Session,
-  { channels, tables, counters }: ReadBefore,
+  channels: readonly Channel[] | null,
   signal: AbortSignal,
-): Promise<MysqlFacts> {
+): Promise<ServerFacts> {
   const read = <T>(need: Need | null, query: () => Promise<T>): Promise<Reading<T>> =>
     readingOf(session, need, query, signal);
   const ofChannels = <T>(query: (known: readonly Channel[]) => Promise<T>): Promise<Reading<T>> =>
     channels === null ? Promise.resolve(NO_CHANNELS) : read(null, () => query(channels));
   const database = `${quoted(session.target.database)}.*`;
-  const keys: Reading<TableKeys> =
-    tables === null
-      ? NO_TABLES
-      : await read({ privileges: 'PROCESS', on: '*.*' }, () => readTableKeys(session, tables, signal));
-  const part = <T>(pick: (known: TableKeys) => T): Reading<T> =>
-    keys.known ? { known: true, value: pick(keys.value) } : keys;
   return {
     variables: await read(null, () => readServerVariables(session, signal)),
     status: await read(null, () => readServerStatus(session, signal)),
@@ -71,11 +62,36 @@ export async function readMysqlFacts(
     grants: await read(GRANTS_NEED, () => readGrants(session, signal)),
     definers: await read(definersNeed(session), () => readDefiners(session, signal)),
     triggers: await read({ privileges: 'TRIGGER', on: database }, () => readTriggers(session, signal)),
+    prepared: await read(PREPARED_NEED, () => readPrepared(session, signal)),
+  };
+}
+
+/** Keys of these tables (null: the list could not be read). Throws as `readServerFacts`. */
+export async function readKeys(
+  session: Session,
+  tables: readonly TableEntry[] | null,
+  signal: AbortSignal,
+): Promise<Reading<TableKeys>> {
+  if (tables === null) return NO_TABLES;
+  const need = { privileges: 'PROCESS', on: '*.*' };
+  return readingOf(session, need, () => readTableKeys(session, tables, signal), signal);
+}
+
+/** Pure. Null: it could not be read, or need not be. */
+export function mysqlFacts(
+  own: ServerFacts,
+  tables: readonly TableEntry[] | null,
+  keys: Reading<TableKeys>,
+  counters: readonly CounterFact[] | null,
+): MysqlFacts {
+  const part = <T>(pick: (known: TableKeys) => T): Reading<T> =>
+    keys.known ? { known: true, value: pick(keys.value) } : keys;
+  return {
+    ...own,
     otherEngines: tables === null ? NO_TABLES : { known: true, value: otherEnginesOf(tables) },
     keyless: part(({ keyless }) => keyless),
     keys: part((known) => known.keys),
     counters: counters === null ? NO_COUNTERS : { known: true, value: counters },
-    prepared: await read(PREPARED_NEED, () => readPrepared(session, signal)),
   };
 }
 

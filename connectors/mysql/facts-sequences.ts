@@ -1,8 +1,10 @@
 import type { SequenceFact } from '../../src/connector/facts.ts';
 import type { CounterFact } from '../../src/connector/facts-mysql.ts';
+import { ended, type SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { TableEntry } from './facts-tables.ts';
 import type { Session } from './session.ts';
+import type { Flavor } from './settings.ts';
 
 /** A fact, or a part of one (`sequences.bank.s`), that could not be read. */
 export interface Unread {
@@ -22,21 +24,24 @@ function nothing(): Sequences {
 }
 
 /** Tables looked at in one statement. */
-const BATCH = 50;
+const BATCH: Readonly<Record<Flavor, number>> = { mysql: 500, mariadb: 50 };
 
 /**
- * What hands out numbers: MariaDB's sequence objects, and on a candidate AUTO_INCREMENT counters. A primary's counters are
- * left out: they are ahead of a replica's by every number that was given to a transaction that did not commit, and none
- * of those is in a row. What matters is that a replica's counter is not behind its own rows.
+ * What hands out numbers: MariaDB's sequence objects, and of a candidate the AUTO_INCREMENT counters of `columns`. A primary's
+ * counters are left out: they are ahead of a replica's by every number that was given to a transaction that did not commit,
+ * and none of those is in a row. What matters is that a replica's counter is not behind its own rows.
  */
 export async function readSequences(
-  session: Session,
+  share: SessionShare<Session>,
+  flavor: Flavor,
   tables: readonly TableEntry[],
-  withCounters: boolean,
+  columns: readonly CounterColumn[],
   signal: AbortSignal,
 ): Promise<Sequences> {
-  const objects = await readObjects(session, tables, signal);
-  const counters = withCounters ? await readCounters(session, kept(session, tables), signal) : nothing();
+  const [objects, counters] = await ended([
+    share.run((session) => readObjects(session, tables, signal)),
+    readCounters(share, flavor, kept(flavor, tables), columns, signal),
+  ]);
   return {
     sequences: [...objects.sequences, ...counters.sequences],
     unread: [...objects.unread, ...counters.unread],
@@ -49,7 +54,7 @@ export async function readSequences(
  * INSERT, UPDATE or replication (manual, "InnoDB AUTO_INCREMENT Counter Initialization"). There the values are not looked for,
  * since MySQL takes a millisecond for each table (measured).
  */
-function kept({ flavor }: Session, tables: readonly TableEntry[]): ReadonlySet<string> {
+function kept(flavor: Flavor, tables: readonly TableEntry[]): ReadonlySet<string> {
   if (flavor !== 'mysql') return new Set();
   return new Set(tables.filter(({ engine }) => engine?.toUpperCase() === 'INNODB').map(({ name }) => name));
 }
@@ -85,18 +90,11 @@ async function readObjects(
   return found;
 }
 
-type CounterColumn = Readonly<Record<'schema' | 'table' | 'column' | 'type', string>>;
+export type CounterColumn = Readonly<Record<'schema' | 'table' | 'column' | 'type', string>>;
 
-/**
- * The largest value of each column is read before the counters, which may go on meanwhile: the other way round a row
- * that comes in between would look as if its counter were behind.
- */
-async function readCounters(
-  session: Session,
-  keptTables: ReadonlySet<string>,
-  signal: AbortSignal,
-): Promise<Sequences> {
-  const columns = await session.rows<CounterColumn>(
+/** The columns of the database that have a counter. */
+export function readCounterColumns(session: Session, signal: AbortSignal): Promise<readonly CounterColumn[]> {
+  return session.rows<CounterColumn>(
     `SELECT c.table_schema AS \`schema\`, c.table_name AS \`table\`, c.column_name AS \`column\`,
        c.column_type AS type
      FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.extra LIKE '%auto_increment%'
@@ -104,32 +102,57 @@ async function readCounters(
     [],
     signal,
   );
+}
+
+async function readCounters(
+  share: SessionShare<Session>,
+  flavor: Flavor,
+  keptTables: ReadonlySet<string>,
+  columns: readonly CounterColumn[],
+  signal: AbortSignal,
+): Promise<Sequences> {
   const found = nothing();
   const largest = new Map<string, string | null>();
   const next: Next = new Map();
-  const asked = columns.filter(({ schema, table }) => !keptTables.has(`${schema}.${table}`));
-  for (let at = 0; at < asked.length; at += BATCH) {
-    const batch = asked.slice(at, at + BATCH);
-    try {
-      await addLargest(session, batch, largest, signal);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      // One table that cannot be read must not hide the others.
-      for (const one of batch) {
-        await orUnread(found.unread, nameOf(one), () => addLargest(session, [one], largest, signal));
+  const isKept = ({ schema, table }: CounterColumn): boolean => keptTables.has(`${schema}.${table}`);
+  await share.runAll(
+    batchesOf(columns, BATCH[flavor]).map((batch) => async (session: Session) => {
+      // The values come before the counters: the other way round a row in between would look as if its counter were behind.
+      for (const part of batchesOf(
+        batch.filter((column) => !isKept(column)),
+        BATCH.mariadb,
+      )) {
+        await readLargest(session, part, largest, found.unread, signal);
       }
-    }
-    if (session.flavor === 'mariadb') await addNext(session, batch, next, signal);
-  }
-  if (session.flavor === 'mysql') await addAllNext(session, next, signal);
+      await addNext(session, batch, next, signal);
+    }),
+  );
   for (const column of columns) {
     const name = nameOf(column);
-    const value = keptTables.has(`${column.schema}.${column.table}`) ? null : largest.get(name);
+    const value = isKept(column) ? null : largest.get(name);
     if (value === undefined) continue;
     found.sequences.push(counterOf(name, next.get(column.table) ?? null, value));
     found.counters.push(...usedCounter(column, next.get(column.table) ?? null));
   }
   return found;
+}
+
+/** One table that cannot be read must not hide the others. */
+async function readLargest(
+  session: Session,
+  columns: readonly CounterColumn[],
+  largest: Map<string, string | null>,
+  unread: Unread[],
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await addLargest(session, columns, largest, signal);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    for (const one of columns) {
+      await orUnread(unread, nameOf(one), () => addLargest(session, [one], largest, signal));
+    }
+  }
 }
 
 function counterOf(name: string, next: string | null, largest: string | null): SequenceFact {
@@ -147,19 +170,10 @@ const NEXT = 'SELECT t.table_name AS `table`, t.auto_increment AS next FROM info
 
 type Next = Map<string, string | null>;
 
-/** The next values of all tables, in one look. */
-async function addAllNext(session: Session, next: Next, signal: AbortSignal): Promise<void> {
-  const rows = await session.rows<{ table: string; next: string | null }>(
-    `${NEXT} WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'`,
-    [],
-    signal,
-  );
-  for (const row of rows) next.set(row.table, row.next);
-}
-
 /**
- * MariaDB opens each table for it, so it is asked while the tables are open: of 10,000 tables this takes 0.7 s of the
- * server's time, one look at all 1.1 s, and a join with the view of columns a minute (measured).
+ * MariaDB opens each table for it, so it is asked while the tables are open, and finds them at once only if each is named by
+ * itself: of 10,000 tables this takes 0.7 s of the server's time, one look at all 1.1 s, and a join with the view of
+ * columns a minute (measured).
  */
 async function addNext(
   session: Session,
@@ -167,9 +181,13 @@ async function addNext(
   next: Next,
   signal: AbortSignal,
 ): Promise<void> {
+  const [{ schema } = { schema: '' }] = columns;
+  const names = columns.map(({ table }) => table);
   const rows = await session.rows<{ table: string; next: string | null }>(
-    columns.map(() => `${NEXT} WHERE t.table_schema = ? AND t.table_name = ?`).join(' UNION ALL '),
-    columns.flatMap(({ schema, table }) => [schema, table]),
+    session.flavor === 'mysql'
+      ? `${NEXT} WHERE t.table_schema = ? AND t.table_name IN (${names.map(() => '?').join(', ')})`
+      : columns.map(() => `${NEXT} WHERE t.table_schema = ? AND t.table_name = ?`).join(' UNION ALL '),
+    session.flavor === 'mysql' ? [schema, ...names] : names.flatMap((name) => [schema, name]),
     signal,
   );
   for (const row of rows) next.set(row.table, row.next);
@@ -228,6 +246,12 @@ function isRefusal(error: unknown): error is TwinproofError {
     error instanceof TwinproofError &&
     (error.code === 'TP-PERMISSION' || error.code === 'TP-QUERY' || error.code === 'TP-DEFINITION-CHANGED')
   );
+}
+
+function batchesOf<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
+  const batches: (readonly Item[])[] = [];
+  for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
+  return batches;
 }
 
 function nameOf({ schema, table, column }: CounterColumn): string {

@@ -1,24 +1,32 @@
 import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
+import { ended, SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { readMysqlFacts } from './facts-mysql.ts';
+import { mysqlFacts, readKeys, readServerFacts } from './facts-mysql.ts';
 import { isFatal } from './facts-reading.ts';
-import { readSequences, type Sequences, type Unread } from './facts-sequences.ts';
+import {
+  type CounterColumn,
+  readCounterColumns,
+  readSequences,
+  type Sequences,
+  type Unread,
+} from './facts-sequences.ts';
 import { readTableList, unkeptOf } from './facts-tables.ts';
 import { readIdentity } from './identity.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
 /**
- * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
+ * The readiness facts of one site, of the sessions' database where they belong to one. Each is read by itself: what
  * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
+ * `sessions` are connections to one server, among which the work is shared out; one will do.
  *
  * `inRecovery` is false on every server of this engine, as on a PostgreSQL subscriber: a replica is an ordinary server
  * into which changes are applied, and it needs no promotion to take writes.
  */
 export async function readFacts(
-  session: Session,
+  sessions: readonly [Session, ...Session[]],
   signal: AbortSignal,
-  { pair }: ReadinessOptions = {},
+  options: ReadinessOptions = {},
 ): Promise<ReadinessFacts> {
   const unread: Unread[] = [];
   const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
@@ -30,16 +38,29 @@ export async function readFacts(
       return null;
     }
   };
-  const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
-    readIdentity(session, signal),
+  const share = new SessionShare(sessions);
+  const run = <Fact>(query: (session: Session, stop: AbortSignal) => Promise<Fact>): Promise<Fact> =>
+    share.run((session) => query(session, signal));
+  const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () => run(readIdentity));
+  const channels = await read(['replayPaused', 'subscriptions'], () => run(readChannels));
+  const counting = hasCounters(options, channels);
+  const listing = read(['unloggedTables'], () => run(readTableList));
+  const columns = read(['sequences'], () =>
+    counting ? run(readCounterColumns) : Promise.resolve(NO_COLUMNS),
   );
-  const channels = await read(['replayPaused', 'subscriptions'], () => readChannels(session, signal));
-  const tables = await read(['unloggedTables'], () => readTableList(session, signal));
-  // What feeds a candidate of another engine is no channel of its own.
-  const isCandidate = channels === null || channels.length > 0 || pair === 'cross-engine';
-  const sequences = await read<Sequences>(['sequences'], () =>
-    readSequences(session, tables ?? [], isCandidate, signal),
-  );
+  const [tables, , keys, sequences, own] = await ended([
+    listing,
+    columns,
+    listing.then((found) => share.run((session) => readKeys(session, found, signal))),
+    Promise.all([listing, columns]).then(([found, counted]) =>
+      counted === null
+        ? null
+        : read<Sequences>(['sequences'], () =>
+            readSequences(share, sessions[0].flavor, found ?? [], counted, signal),
+          ),
+    ),
+    run((session) => readServerFacts(session, channels, signal)),
+  ]);
   unread.push(...(sequences?.unread ?? []));
   return {
     inRecovery: identity === null ? null : false,
@@ -51,12 +72,17 @@ export async function readFacts(
     sequences: sequences?.sequences ?? null,
     subscriptions: channels === null ? null : channels.map(subscriptionOf),
     unread,
-    mysql: await readMysqlFacts(
-      session,
-      { channels, tables, counters: isCandidate ? (sequences?.counters ?? null) : null },
-      signal,
-    ),
+    mysql: mysqlFacts(own, tables, keys, counting ? (sequences?.counters ?? null) : null),
   };
+}
+
+const NO_COLUMNS: readonly CounterColumn[] = [];
+
+/** What feeds a candidate of another engine is no channel of its own. */
+function hasCounters({ as, pair }: ReadinessOptions, channels: readonly Channel[] | null): boolean {
+  return as === undefined
+    ? channels === null || channels.length > 0 || pair === 'cross-engine'
+    : as === 'candidate';
 }
 
 /** Stopped by hand or by an error, or told to be late. */

@@ -225,10 +225,10 @@ export class BaseConnector implements Connector {
 
   readiness(signal: AbortSignal, options: ReadinessOptions = {}): Promise<ReadinessFacts> {
     return this.control.use(signal, async (session) => {
-      if (options.pair === 'physical') return readFacts(session, signal, options);
-      const beside = await this.#openBeside(session, signal);
+      // Of a physical pair no more is read than one connection soon tells.
+      const beside = options.pair === 'physical' ? null : await this.#openBeside(session, signal);
       try {
-        return await readFacts(session, signal, options, beside);
+        return await readFacts(beside === null ? [session] : [session, beside], signal, options);
       } finally {
         await beside?.close();
       }

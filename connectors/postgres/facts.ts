@@ -1,25 +1,33 @@
 import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
+import type { PostgresFacts } from '../../src/connector/facts-postgres.ts';
+import { ended, SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
 import { readPostgresFacts } from './readiness-facts.ts';
+import { readLogicalFacts } from './readiness-logical.ts';
 import { isFatal } from './readiness-reading.ts';
 import { readSequences, type Unread } from './sequences.ts';
 import type { Session } from './session.ts';
 
+type Read = <Fact>(names: readonly string[], query: () => Promise<Fact>) => Promise<Fact | null>;
+
+type OtherFacts = Omit<ReadinessFacts, 'sequences' | 'unread' | 'postgres'> & {
+  readonly own: Omit<PostgresFacts, 'logical'>;
+};
+
 /**
- * The readiness facts of one site, of the session's database where they belong to one. Each is read by itself: what
+ * The readiness facts of one site, of the sessions' database where they belong to one. Each is read by itself: what
  * the role may not see is null and listed, the others stand. Throws only when the site is lost or the run aborted.
- * Sequences take about as long as all the rest, so they are read at the same time over `beside`, a connection to the same
- * server, where there is one.
+ * `sessions` are connections to one server, among which the work is shared out; one will do. Where the log is replayed
+ * the catalog and sequences come with it: no rule asks for them, and reading them takes its time.
  */
 export async function readFacts(
-  session: Session,
+  sessions: readonly Session[],
   signal: AbortSignal,
   options: ReadinessOptions = {},
-  beside: Session | null = null,
 ): Promise<ReadinessFacts> {
   const unread: Unread[] = [];
-  const read = async <Fact>(names: readonly string[], query: () => Promise<Fact>): Promise<Fact | null> => {
+  const read: Read = async (names, query) => {
     try {
       return await query();
     } catch (error) {
@@ -28,37 +36,44 @@ export async function readFacts(
       return null;
     }
   };
-  // Where the log is replayed sequences come with it: no rule asks for them, and reading many takes its time.
-  const readOwnSequences = async (over: Session): Promise<ReadinessFacts['sequences']> =>
-    options.pair === 'physical'
+  const { pair } = options;
+  const share = new SessionShare(sessions);
+  const [{ own, ...others }, logical, sequences] = await ended([
+    share.run((session) => readOthers(session, options, read, signal)),
+    pair === undefined || pair === 'logical' ? readLogicalFacts(share, signal) : null,
+    pair === 'physical'
       ? null
       : read(['sequences'], async () => {
-          const found = await readSequences(over, signal);
+          const found = await readSequences(share, options.as !== 'primary', signal);
           unread.push(...found.unread);
           return found.sequences;
-        });
-  const readOthers = async (): Promise<Omit<ReadinessFacts, 'sequences'>> => {
-    const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
-      readIdentity(session, signal),
-    );
-    const replayPaused = await read(['replayPaused'], () => readReplayPaused(session, signal));
-    const unloggedTables = await read(['unloggedTables'], () => readUnlogged(session, signal));
-    const subscriptions = await read(['subscriptions'], () => readSubscriptions(session, signal));
-    return {
-      inRecovery: identity?.inRecovery ?? null,
-      writable: identity?.writable ?? null,
-      replayPaused,
-      systemId: identity?.systemId ?? null,
-      timeline: identity?.timeline ?? null,
-      unloggedTables,
-      subscriptions,
-      unread,
-      postgres: await readPostgresFacts(session, options, signal),
-    };
+        }),
+  ]);
+  return { ...others, sequences, unread, postgres: { ...own, ...(logical === null ? {} : { logical }) } };
+}
+
+async function readOthers(
+  session: Session,
+  options: ReadinessOptions,
+  read: Read,
+  signal: AbortSignal,
+): Promise<OtherFacts> {
+  const identity = await read(['inRecovery', 'writable', 'systemId', 'timeline'], () =>
+    readIdentity(session, signal),
+  );
+  const replayPaused = await read(['replayPaused'], () => readReplayPaused(session, signal));
+  const unloggedTables = await read(['unloggedTables'], () => readUnlogged(session, signal));
+  const subscriptions = await read(['subscriptions'], () => readSubscriptions(session, signal));
+  return {
+    inRecovery: identity?.inRecovery ?? null,
+    writable: identity?.writable ?? null,
+    replayPaused,
+    systemId: identity?.systemId ?? null,
+    timeline: identity?.timeline ?? null,
+    unloggedTables,
+    subscriptions,
+    own: await readPostgresFacts(session, options, signal),
   };
-  if (beside === null) return { ...(await readOthers()), sequences: await readOwnSequences(session) };
-  const [others, sequences] = await Promise.all([readOthers(), readOwnSequences(beside)]);
-  return { ...others, sequences };
 }
 
 /** A pause that was requested and not reached counts: replay will stop. */

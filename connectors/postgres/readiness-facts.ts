@@ -4,7 +4,6 @@ import type { PostgresFacts } from '../../src/connector/facts-postgres.ts';
 import { isLocal } from '../../src/connector/endpoint.ts';
 import type { Reading } from '../../src/connector/reading.ts';
 import { readIndexChecks } from './readiness-deep.ts';
-import { readLogicalFacts } from './readiness-logical.ts';
 import { reading, withheld } from './readiness-reading.ts';
 import {
   readArchiver,
@@ -31,12 +30,15 @@ import {
 } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
-/** The facts of PostgreSQL's own rules, one short statement each. Throws only when the site is lost or the run aborted. */
+/**
+ * The facts of PostgreSQL's own rules, one short statement each, without those of logical pairs. Throws only when the
+ * site is lost or the run aborted.
+ */
 export async function readPostgresFacts(
   session: Session,
   options: ReadinessOptions,
   signal: AbortSignal,
-): Promise<PostgresFacts> {
+): Promise<Omit<PostgresFacts, 'logical'>> {
   const role = await readRole(session, signal);
   const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>, grant?: string): Promise<Reading<T>> =>
     reading(signal, () => query(session, signal), grant);
@@ -66,9 +68,6 @@ export async function readPostgresFacts(
     disk: await readDisk(session, settings),
     writers: await stats('who writes', readWriters),
     ...(options.deep === true ? { indexChecks: await readIndexChecks(session, role.quoted, signal) } : {}),
-    ...(options.pair === undefined || options.pair === 'logical'
-      ? { logical: await readLogicalFacts(session, signal) }
-      : {}),
   };
 }
 

@@ -6,13 +6,32 @@ import type {
   SubscriptionSource,
 } from '../../src/connector/facts-postgres.ts';
 import type { Reading } from '../../src/connector/reading.ts';
+import { ended, type SessionShare } from '../../src/connector/session-share.ts';
 import { reading } from './readiness-reading.ts';
 import { readObjects } from './readiness-schema.ts';
 import { USER_SCHEMA } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
-/** What a site of a logical pair has that does not come with the rows, and how the rows come. */
-export async function readLogicalFacts(session: Session, signal: AbortSignal): Promise<PostgresLogicalFacts> {
+/**
+ * What a site of a logical pair has that does not come with the rows, and how the rows come. Throws only when the site
+ * is lost or the run aborted.
+ */
+export async function readLogicalFacts(
+  share: SessionShare<Session>,
+  signal: AbortSignal,
+): Promise<PostgresLogicalFacts> {
+  const [flow, objects] = await ended([
+    share.run((session) => readFlow(session, signal)),
+    reading(signal, () => readObjects(share, signal)),
+  ]);
+  return { ...flow, objects };
+}
+
+/** All but the objects of the catalog. */
+async function readFlow(
+  session: Session,
+  signal: AbortSignal,
+): Promise<Omit<PostgresLogicalFacts, 'objects'>> {
   const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>): Promise<Reading<T>> =>
     reading(signal, () => query(session, signal));
   return {
@@ -24,7 +43,6 @@ export async function readLogicalFacts(session: Session, signal: AbortSignal): P
     largeObjects: await get(readLargeObjects),
     overrides: await get(readOverrides),
     encoding: await get(readEncoding),
-    objects: await get(readObjects),
   };
 }
 

@@ -1,11 +1,15 @@
 import type { ObjectFamily, SchemaObject } from '../../src/connector/facts-postgres.ts';
+import type { SessionShare } from '../../src/connector/session-share.ts';
 import { USER_SCHEMA } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
-/** What an extension brings is the extension's, and compared as one thing. */
+/**
+ * What an extension brings is the extension's, and compared as one thing. Looked for by what it depends on: of that there
+ * is an index, and by far the most of this catalog is about other things.
+ */
 function notOfExtension(catalog: string, oid: string): string {
-  return `not exists (select from pg_depend x where x.classid = 'pg_catalog.${catalog}'::regclass and x.objid = ${oid}
-    and x.deptype = 'e')`;
+  return `not exists (select from pg_depend x where x.refclassid = 'pg_catalog.pg_extension'::regclass
+    and x.classid = 'pg_catalog.${catalog}'::regclass and x.objid = ${oid} and x.deptype = 'e')`;
 }
 
 const RELATION = `pg_class c join pg_namespace n on n.oid = c.relnamespace`;
@@ -80,27 +84,41 @@ const FAMILIES: Readonly<Record<ObjectFamily, string>> = {
 };
 
 /**
- * The catalog of this database, as a promotion needs it: the same on both sites, or something is missing. What a table
- * has comes in one row: taking 80,000 rows apart took longer than the server needs to find them (measured).
+ * The catalog of this database, as a promotion needs it: the same on both sites, or something is missing. One statement
+ * a family, shared out among the sessions.
  */
-export async function readObjects(session: Session, signal: AbortSignal): Promise<SchemaObject[]> {
-  const objects: SchemaObject[] = [];
-  for (const family of FAMILY_NAMES) {
-    const rows = await session.rows<{ table: string | null; names: string; definitions: string }>(
-      `select f."table", pg_catalog.json_agg(f.name)::text as names,
-         pg_catalog.json_agg(f.definition)::text as definitions
-       from (${FAMILIES[family]}) f group by f."table"`,
-      [],
-      signal,
-    );
-    for (const { table, names, definitions } of rows) {
-      const texts = textsOf(definitions);
-      for (const [index, name] of textsOf(names).entries()) {
-        objects.push({ family, table, name: name ?? '', definition: texts[index] ?? '' });
-      }
-    }
-  }
-  return objects;
+export async function readObjects(
+  share: SessionShare<Session>,
+  signal: AbortSignal,
+): Promise<SchemaObject[]> {
+  const families = await share.runAll(
+    FAMILY_NAMES.map((family) => (session: Session) => readFamily(session, family, signal)),
+  );
+  return families.flat();
+}
+
+/** What a table has comes in one row: taking 80,000 rows apart took longer than the server needs to find them (measured). */
+async function readFamily(
+  session: Session,
+  family: ObjectFamily,
+  signal: AbortSignal,
+): Promise<SchemaObject[]> {
+  const rows = await session.rows<{ table: string | null; names: string; definitions: string }>(
+    `select f."table", pg_catalog.json_agg(f.name)::text as names,
+       pg_catalog.json_agg(f.definition)::text as definitions
+     from (${FAMILIES[family]}) f group by f."table"`,
+    [],
+    signal,
+  );
+  return rows.flatMap(({ table, names, definitions }) => {
+    const texts = textsOf(definitions);
+    return textsOf(names).map((name, index) => ({
+      family,
+      table,
+      name: name ?? '',
+      definition: texts[index] ?? '',
+    }));
+  });
 }
 
 function textsOf(json: string): readonly (string | null)[] {

@@ -1,4 +1,5 @@
 import type { SequenceFact } from '../../src/connector/facts.ts';
+import type { SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Session } from './session.ts';
 
@@ -37,8 +38,6 @@ interface FedColumn {
   readonly columnName: string | null;
   /** Whether the extreme of the column is quickly found. */
   readonly cheap: boolean;
-  /** An empty file: there is no value to look for. */
-  readonly empty: boolean;
 }
 
 type FedSequence = SequenceRow & FedColumn;
@@ -49,7 +48,6 @@ const FEEDS_NOTHING: FedColumn = {
   column: null,
   columnName: null,
   cheap: false,
-  empty: false,
 };
 
 /**
@@ -87,8 +85,7 @@ select f.sequence::int8::float8 as oid,
   pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname) as "table", tn.nspname || '.' || t.relname as "tableName",
   pg_catalog.quote_ident(a.attname) as "column", a.attname as "columnName",
   t.relpages <= ${SCAN_BLOCKS_MAX} and t.relkind = 'r' or exists (select from pg_index i
-    where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null) as cheap,
-  coalesce(t.relkind = 'r' and not t.relhassubclass and pg_catalog.pg_relation_size(t.oid) = 0, false) as empty
+    where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null) as cheap
 from fed f join pg_class t on t.oid = f.relation and t.relkind in ('r', 'p')
 join pg_namespace tn on tn.oid = t.relnamespace
 join pg_attribute a on a.attrelid = f.relation and a.attnum = f.attnum
@@ -96,24 +93,55 @@ join pg_type y on y.oid = a.atttypid
   and (case y.typtype when 'd' then y.typbasetype else y.oid end)
     in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)`;
 
+/**
+ * Sequences of the database, in batches that are shared out among the sessions. Without `withData` the columns that they
+ * feed are not looked at: to open every table for its largest value is most of the work.
+ */
 export async function readSequences(
-  session: Session,
+  share: SessionShare<Session>,
+  withData: boolean,
   signal: AbortSignal,
-): Promise<{ sequences: SequenceFact[]; unread: Unread[] }> {
-  const sequenceRows = await session.rows<SequenceRow>(SEQUENCES, [], signal);
-  const columns = await session.rows<FedColumn & { readonly oid: number }>(FED, [], signal);
+): Promise<Sequences> {
+  const rows = await share.run((session) => readRows(session, withData, signal));
+  const batches = await share.runAll(
+    batchesOf(rows).map((batch) => (session: Session) => readBatch(session, batch, signal)),
+  );
+  return {
+    sequences: batches.flatMap(({ sequences }) => sequences),
+    unread: batches.flatMap(({ unread }) => unread),
+  };
+}
+
+interface Sequences {
+  readonly sequences: readonly SequenceFact[];
+  readonly unread: readonly Unread[];
+}
+
+async function readRows(
+  session: Session,
+  withData: boolean,
+  signal: AbortSignal,
+): Promise<readonly FedSequence[]> {
+  const rows = await session.rows<SequenceRow>(SEQUENCES, [], signal);
+  const columns = withData ? await session.rows<FedColumn & { readonly oid: number }>(FED, [], signal) : [];
   const fed = new Map(columns.map((column) => [column.oid, column]));
-  const rows = sequenceRows.map((row): FedSequence =>
-    Object.assign({}, FEEDS_NOTHING, fed.get(row.oid), row),
-  );
+  return rows.map((row): FedSequence => Object.assign({}, FEEDS_NOTHING, fed.get(row.oid), row));
+}
+
+/**
+ * The values in columns are read before those of the sequences: the other way round a row that comes in between would look as
+ * if its sequence were behind.
+ */
+async function readBatch(
+  session: Session,
+  rows: readonly FedSequence[],
+  signal: AbortSignal,
+): Promise<Sequences> {
   const unread: Unread[] = [];
-  const lasts = await readLasts(session, rows, signal);
-  const starts = await readStarts(
-    session,
-    rows.filter(({ oid }) => !lasts.has(oid)),
-    signal,
-  );
   const extremes = await readExtremes(session, rows, unread, signal);
+  const lasts = await readLasts(session, rows, signal);
+  const uncalled = rows.filter(({ oid }) => !lasts.has(oid));
+  const starts = await readStarts(session, uncalled, signal);
   const sequences = rows.map((row): SequenceFact => {
     if (!row.visible) {
       unread.push({
@@ -145,13 +173,10 @@ async function readLasts(
   rows: readonly SequenceRow[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, bigint>> {
-  const lasts = new Map<number, bigint>();
-  for (const batch of batchesOf(rows.filter(({ askable }) => askable))) {
-    const oids = batch.map(({ oid }) => oid);
-    const found = await session.rows<{ oid: number; last: string | null }>(LAST, [oids], signal);
-    for (const { oid, last } of found) if (last !== null) lasts.set(oid, BigInt(last));
-  }
-  return lasts;
+  const oids = rows.filter(({ askable }) => askable).map(({ oid }) => oid);
+  if (oids.length === 0) return new Map();
+  const found = await session.rows<{ oid: number; last: string | null }>(LAST, [oids], signal);
+  return new Map(found.flatMap(({ oid, last }) => (last === null ? [] : [[oid, BigInt(last)] as const])));
 }
 
 /** The first value of sequences that were never called: their start, or what setval(…, false) made of it. */
@@ -160,21 +185,18 @@ async function readStarts(
   rows: readonly SequenceRow[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, bigint>> {
-  const starts = new Map<number, bigint>();
   const fresh = rows.filter(({ readable, inRecovery }) => readable && !inRecovery);
-  for (const batch of batchesOf(fresh)) {
-    const parts = batch.map(
-      ({ oid, qualified }) =>
-        `select ${oid} as oid, last_value::text as value, is_called as called from ${qualified}`,
-    );
-    const found = await session.rows<{ oid: number; value: string; called: boolean }>(
-      parts.join(' union all '),
-      [],
-      signal,
-    );
-    for (const { oid, value, called } of found) if (!called) starts.set(oid, BigInt(value));
-  }
-  return starts;
+  if (fresh.length === 0) return new Map();
+  const parts = fresh.map(
+    ({ oid, qualified }) =>
+      `select ${oid} as oid, last_value::text as value, is_called as called from ${qualified}`,
+  );
+  const found = await session.rows<{ oid: number; value: string; called: boolean }>(
+    parts.join(' union all '),
+    [],
+    signal,
+  );
+  return new Map(found.flatMap(({ oid, value, called }) => (called ? [] : [[oid, BigInt(value)] as const])));
 }
 
 /** The largest value of each fed column, the smallest for a descending sequence; absent when there is no row. */
@@ -184,53 +206,51 @@ async function readExtremes(
   unread: Unread[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, bigint>> {
-  const extremes = new Map<number, bigint>();
-  const fed = rows.filter(({ table, empty, inRecovery }) => table !== null && !empty && !inRecovery);
+  const fed = rows.filter(({ table, inRecovery }) => table !== null && !inRecovery);
   for (const row of fed) {
     if (!row.cheap)
       unread.push({ fact: `sequences.${row.name}`, reason: `${row.tableName} has no index on the column` });
   }
   const cheap = fed.filter((row) => row.cheap);
-  for (const batch of batchesOf(cheap)) {
+  if (cheap.length === 0) return new Map();
+  try {
+    return new Map(await extremesOf(session, cheap, signal));
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
+  // One column that cannot be read must not hide the others.
+  const extremes = new Map<number, bigint>();
+  for (const row of cheap) {
     try {
-      for (const [oid, value] of await extremesOf(session, batch, signal)) extremes.set(oid, value);
+      for (const [oid, value] of await extremesOf(session, [row], signal)) extremes.set(oid, value);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      // One column that cannot be read must not hide the others.
-      for (const row of batch) {
-        try {
-          for (const [oid, value] of await extremesOf(session, [row], signal)) extremes.set(oid, value);
-        } catch (single) {
-          if (!isRefusal(single)) throw single;
-          unread.push({ fact: `sequences.${row.name}`, reason: single.message });
-        }
-      }
+      unread.push({ fact: `sequences.${row.name}`, reason: error.message });
     }
   }
   return extremes;
 }
 
+/** By ORDER BY and not by max(), for which the server makes two plans a table. */
 async function extremesOf(
   session: Session,
   batch: readonly FedSequence[],
   signal: AbortSignal,
 ): Promise<(readonly [number, bigint])[]> {
   const parts = batch.map(({ oid, table, column, increment }) => {
-    const extreme = increment.startsWith('-') ? 'min' : 'max';
-    const whole = increment.startsWith('-') ? 'floor' : 'ceil';
-    return `select ${oid} as oid, (select pg_catalog.${whole}(pg_catalog.${extreme}(${column})::numeric) from ${table})::text as value`;
+    const [whole, order] = increment.startsWith('-') ? ['floor', 'asc'] : ['ceil', 'desc'];
+    return `select ${oid} as oid, (select pg_catalog.${whole}(${column}::numeric)::text from ${table}
+      where ${column} is not null order by ${column} ${order} limit 1) as value`;
   });
   const rows = await session.rows<{ oid: number; value: string | null }>(
     parts.join(' union all '),
     [],
     signal,
   );
-  const found: (readonly [number, bigint])[] = [];
-  for (const { oid, value } of rows) {
+  return rows.flatMap(({ oid, value }) =>
     // A numeric column may hold NaN or Infinity, which no sequence reaches.
-    if (value !== null && /^-?\d+$/.test(value)) found.push([oid, BigInt(value)]);
-  }
-  return found;
+    value !== null && /^-?\d+$/.test(value) ? [[oid, BigInt(value)] as const] : [],
+  );
 }
 
 function isRefusal(error: unknown): error is TwinproofError {
@@ -240,6 +260,8 @@ function isRefusal(error: unknown): error is TwinproofError {
   );
 }
 
-function* batchesOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += BATCH) yield items.slice(at, at + BATCH);
+function batchesOf<Item>(items: readonly Item[]): (readonly Item[])[] {
+  const batches: (readonly Item[])[] = [];
+  for (let at = 0; at < items.length; at += BATCH) batches.push(items.slice(at, at + BATCH));
+  return batches;
 }

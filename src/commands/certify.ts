@@ -111,19 +111,20 @@ async function factsOf(
 ): Promise<CurrentFacts> {
   const read = async (
     site: Connector,
+    as: 'primary' | 'candidate',
   ): Promise<{ identity: Identity; facts: ReadinessFacts; skewMs: number } | null> => {
     try {
       const asked = io.now().getTime();
       const identity = await site.identify(io.signal);
       const middle = (asked + io.now().getTime()) / 2;
-      const facts = await site.readiness(io.signal, { pair: result.pair });
+      const facts = await site.readiness(io.signal, { pair: result.pair, as });
       return { identity, facts, skewMs: Math.round(Date.parse(identity.serverTime) - middle) };
     } catch (error) {
       if (error instanceof TwinproofError) return null;
       throw error;
     }
   };
-  const [ours, theirs] = await Promise.all([read(primary), read(candidate)]);
+  const [ours, theirs] = await Promise.all([read(primary, 'primary'), read(candidate, 'candidate')]);
   return {
     primary: ours?.identity ?? null,
     candidate: theirs?.identity ?? null,

@@ -125,15 +125,15 @@ async function reportOf(
 ): Promise<ReadinessReport> {
   const remembered = primary === null ? await rememberedPrimary(sites.config, sites.primary, io.now) : null;
   const relation = await relationOf(primary, candidate, remembered, io.signal);
-  const asking = { pair: relation.pair, deep: options.deep };
+  const { pair } = relation;
   const [theirs, ours] = await Promise.all([
     primary === null
       ? absent(remembered, sites.primary, silence)
-      : askSite(primary, { pair: relation.pair }, io.signal),
-    askSite(candidate, asking, io.signal),
+      : askSite(primary, { pair, as: 'primary' }, io.signal),
+    askSite(candidate, { pair, as: 'candidate', deep: options.deep }, io.signal),
   ]);
   const results = judgeReadiness({
-    pair: relation.pair,
+    pair,
     primary: theirs,
     candidate: ours,
     inScope: sites.inScope,

@@ -6,6 +6,8 @@ import type { PostgresFacts } from './facts-postgres.ts';
 export interface ReadinessOptions {
   /** Facts that no rule of this kind of pair looks at are not read. Absent: all but the deep ones are. */
   readonly pair?: PairKind;
+  /** What the site is taken for, likewise: the largest values in columns are looked for on a candidate only. */
+  readonly as?: 'primary' | 'candidate';
   /** Also what takes long: indexes are checked against their tables. */
   readonly deep?: boolean;
 }

@@ -14,7 +14,7 @@ import {
 import { READINESS_RULES } from './rules.ts';
 import { covers, isInForce } from './waiver.ts';
 
-/** Findings of one rule that are listed one by one; what is beyond is counted. */
+/** Results of one rule in one state that are listed one by one; what is beyond is counted. */
 const LISTED_MAX = 20;
 
 export interface ReadinessResult {
@@ -123,31 +123,26 @@ function waiverOf(
   return { waiver, lapsed: waiver === null ? (covering[0] ?? null) : null };
 }
 
-/** The findings of one rule, bounded: after the first ones the rest is one more, which says how many they are. */
+/** The results of one rule, bounded: after the first ones the rest is one more, which says how many they are. */
 function shorten(results: readonly ReadinessResult[]): readonly ReadinessResult[] {
-  const kept: ReadinessResult[] = [];
+  const passed = results.filter(({ state }) => state === 'pass');
   const groups = new Map<string, ReadinessResult[]>();
   for (const result of results) {
     const { state, waiver } = result;
-    if (state === 'pass') {
-      kept.push(result);
-      continue;
-    }
+    if (state === 'pass') continue;
     const name = `${state}/${waiver === null ? '' : `${waiver.by}/${waiver.until.getTime()}/${waiver.reason}`}`;
     const group = groups.get(name);
     if (group === undefined) groups.set(name, [result]);
     else group.push(result);
   }
-  for (const group of groups.values()) {
-    kept.push(...group.slice(0, LISTED_MAX));
-    const [next, ...others] = group.slice(LISTED_MAX);
-    if (next === undefined) continue;
-    const more = others.length + 1;
-    kept.push(
-      more === 1
-        ? next
-        : { ...next, subject: `${more} more`, message: `such as ${next.subject}: ${next.message}` },
-    );
-  }
-  return kept;
+  return [passed, ...groups.values()].flatMap(firstOf);
+}
+
+function firstOf(group: readonly ReadinessResult[]): readonly ReadinessResult[] {
+  const listed = group.slice(0, LISTED_MAX);
+  const [next, ...others] = group.slice(LISTED_MAX);
+  if (next === undefined) return listed;
+  if (others.length === 0) return [...listed, next];
+  const subject = `${others.length + 1} more`;
+  return [...listed, { ...next, subject, message: `such as ${next.subject}: ${next.message}` }];
 }

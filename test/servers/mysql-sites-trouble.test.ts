@@ -22,7 +22,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
   it('is none where there is none', async () => {
     expect(codes(await sites.findings())).toEqual([]);
     expect(codes(await readFindings(sites.source, () => true, null, signal()))).toEqual([]);
-    const facts = await readFacts(sites.replica, signal());
+    const facts = await readFacts([sites.replica], signal());
     expect(facts).toMatchObject({
       inRecovery: false,
       writable: false,
@@ -41,7 +41,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
         tablesNotReady: [],
       },
     ]);
-    expect((await readFacts(sites.source, signal())).subscriptions).toEqual([]);
+    expect((await readFacts([sites.source], signal())).subscriptions).toEqual([]);
   });
 
   it('is a role that may read one table only, with the GRANTs it needs', async () => {
@@ -51,7 +51,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
     expect(codes(findings)).toEqual(
       expect.arrayContaining(['TP-P-REPLICATION', 'TP-P-PROCESS', 'TP-P-GRANT']),
     );
-    const facts = await readFacts(narrow, signal());
+    const facts = await readFacts([narrow], signal());
     expect(facts).toMatchObject({ replayPaused: null, subscriptions: null });
     expect(facts.unread.map(({ fact }) => fact)).toEqual(['replayPaused', 'subscriptions']);
     // Every GRANT that is proposed can be run, and mends what it was proposed for.
@@ -72,7 +72,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
   });
 
   it('is replication that stands still', async () => {
-    const facts = (): ReturnType<typeof readFacts> => readFacts(sites.replica, signal());
+    const facts = (): ReturnType<typeof readFacts> => readFacts([sites.replica], signal());
     await sites.pair.stopReplica('sql');
     expect(codes(await sites.findings())).toEqual(['TP-P-REPLICATION-STOPPED']);
     expect(await facts()).toMatchObject({
@@ -91,7 +91,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
     );
     const engines = (await sites.findings()).find(({ code }) => code === 'TP-P-ENGINE');
     expect(engines).toMatchObject({ severity: 'warn', subject: 'quick, slow' });
-    const facts = await readFacts(sites.replica, signal());
+    const facts = await readFacts([sites.replica], signal());
     expect(facts.unloggedTables).toEqual(['bank.quick']);
     await sites.pair.write('DROP TABLE slow, quick');
   });
@@ -102,7 +102,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
     );
     if (flavor === 'mariadb')
       await sites.pair.write('CREATE SEQUENCE s INCREMENT 5 NOCACHE; SELECT NEXTVAL(s)');
-    const { sequences, unread } = await readFacts(sites.replica, signal());
+    const { sequences, unread } = await readFacts([sites.replica], signal());
     expect(unread).toEqual([]);
     expect(sequences).toContainEqual({
       name: 'bank.n.id',
@@ -113,10 +113,10 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
       dataExtreme: flavor === 'mariadb' ? 9007199254740993n : null,
     });
     await sites.pair.write('UPDATE n SET id = id + 10');
-    const [counter] = (await readFacts(sites.replica, signal())).sequences ?? [];
+    const [counter] = (await readFacts([sites.replica], signal())).sequences ?? [];
     // Only MySQL's goes on with a value that came by UPDATE.
     expect(counter?.lastValue).toBe(flavor === 'mysql' ? 9007199254741003n : counter?.lastValue);
-    const objects = (await readFacts(sites.source, signal())).sequences ?? [];
+    const objects = (await readFacts([sites.source], signal())).sequences ?? [];
     expect(objects.map(({ name, lastValue, increment }) => [name, lastValue, increment])).toEqual(
       flavor === 'mariadb' ? [['bank.s', 1n, 5n]] : [],
     );
@@ -185,7 +185,7 @@ describe.each(MYSQL_FLAVORS)('trouble on a %s pair', (flavor) => {
     const finding = (await broken.findings()).find(({ code }) => code === 'TP-P-REPLICATION-ERROR');
     expect(finding).toMatchObject({ severity: 'block', subject: 'channel (default)' });
     expect(finding?.message).toMatch(/\(error \d+\)/);
-    const facts = await readFacts(broken.replica, signal());
+    const facts = await readFacts([broken.replica], signal());
     expect(facts.subscriptions).toMatchObject([{ enabled: true, workerRunning: false, applyErrors: 1n }]);
     expect(await broken.order(await broken.head())).toBe('before');
     expect((await broken.relate()).relation).toEqual({ kind: 'logical' });

@@ -52,7 +52,7 @@ describe.each(POSTGRES_VERSIONS)('PostgreSQL %i', (version) => {
       const [table] = await describeTables(session, () => true, forever());
       expect(table).toMatchObject({ name: 'public.a', key: ['id'], keyOrder: 'portable' });
       expect(table?.obstacle?.code).toBe(privileged ? undefined : 'TP-T-PERMISSION');
-      const facts = await readFacts(session, forever());
+      const facts = await readFacts([session], forever());
       expect(facts).toMatchObject({
         inRecovery: false,
         writable: true,

@@ -78,7 +78,7 @@ describe('a physical pair', () => {
     const there = await describeAll(onStandby);
     expect(there.get('public.t')?.fingerprint).toBe(here.get('public.t')?.fingerprint);
     expect(there.get('public.u')?.obstacle?.code).toBe('TP-T-UNLOGGED');
-    expect((await readFacts(onStandby, forever())).unloggedTables).toEqual(['public.u']);
+    expect((await readFacts([onStandby], forever())).unloggedTables).toEqual(['public.u']);
   });
 
   test('reaches the head when idle, after a log switch and at every page too', async () => {
@@ -97,7 +97,7 @@ describe('a physical pair', () => {
   test('shows what is received and not applied', async () => {
     const owner = await servers.open(standby);
     await standby.sql('SELECT pg_wal_replay_pause()');
-    await eventually(async () => (await readFacts(owner, forever())).replayPaused === true, 'a pause');
+    await eventually(async () => (await readFacts([owner], forever())).replayPaused === true, 'a pause');
     await primary.sql(`INSERT INTO t (v) SELECT repeat('z', 500) FROM generate_series(1, 1000)`);
     const waiting = async (): Promise<boolean> =>
       ((await readLag(owner, null, forever())).receivedNotAppliedBytes ?? 0n) > 100_000n;
@@ -257,7 +257,7 @@ describe('a logical pair', () => {
     const owner = await servers.open(subscriber);
     const { applied } = await readApplied(owner, lineage, forever());
     expect(applied === null ? 'unknown' : comparePositions(applied, head)).not.toBe('after');
-    const facts = await readFacts(owner, forever());
+    const facts = await readFacts([owner], forever());
     expect(facts.subscriptions).toMatchObject([
       { name: 'one', enabled: true, workerRunning: true, skip: '', tablesNotReady: [] },
       { name: 'two', enabled: false, workerRunning: false },
@@ -266,7 +266,7 @@ describe('a logical pair', () => {
   });
 
   test('has sequences that stand still while the data goes on', async () => {
-    const facts = await readFacts(await servers.open(subscriber), forever());
+    const facts = await readFacts([await servers.open(subscriber)], forever());
     expect(facts.unread).toEqual([]);
     expect(facts.sequences).toEqual([
       {
@@ -284,9 +284,9 @@ describe('a logical pair', () => {
         dataExtreme: 102n + 1n,
       },
     ]);
-    const theirs = await readFacts(await servers.open(publisher), forever());
+    const theirs = await readFacts([await servers.open(publisher)], forever());
     expect(theirs.sequences?.map(({ lastValue }) => lastValue)).toEqual([-1n, 103n]);
-    const blind = await readFacts(candidate, forever());
+    const blind = await readFacts([candidate], forever());
     expect(blind.unread.map(({ fact }) => fact)).toContain('sequences.public.t_id_seq');
   });
 
@@ -299,7 +299,7 @@ describe('a logical pair', () => {
     await subscriber.sql('ALTER SUBSCRIPTION one REFRESH PUBLICATION');
     const session = await servers.open(subscriber);
     expect((await describeAll(session)).get('public.slow')?.obstacle?.code).toBe('TP-T-COPYING');
-    const [fact] = (await readFacts(session, forever())).subscriptions ?? [];
+    const [fact] = (await readFacts([session], forever())).subscriptions ?? [];
     expect(fact?.tablesNotReady).toEqual(['public.slow']);
   });
 
