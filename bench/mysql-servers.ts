@@ -5,7 +5,7 @@ import { VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
 import { createMysqlPair } from '../test/servers/harness/mysql-pair.ts';
 import { createMysqlServer, type MysqlServer } from '../test/servers/harness/mysql-server.ts';
-import type { MysqlSettings } from '../test/servers/harness/mysql-settings.ts';
+import type { MysqlSettings } from '../src/demo/mysql-settings.ts';
 import type { BenchPair, BenchSite } from './comparison.ts';
 import { postgresSite, startPostgres } from './servers.ts';
 import type { BenchTable } from './tables.ts';

@@ -7,7 +7,7 @@ import { relateSites } from '../../connectors/mysql/relation.ts';
 import type { PositionOrder } from '../../src/connector/position.ts';
 import { REPLICATOR } from '../servers/harness/mysql-accounts.ts';
 import { MYSQL_FLAVORS } from '../servers/harness/mysql-installation.ts';
-import { Replication } from '../servers/harness/mysql-replication.ts';
+import { Replication } from '../../src/demo/mysql-replication.ts';
 import { createMysqlServer } from '../servers/harness/mysql-server.ts';
 import { codes, orderOf, signal, SiteTests, until } from '../servers/harness/mysql-sites.ts';
 

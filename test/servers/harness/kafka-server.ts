@@ -13,7 +13,7 @@ import { serverUser } from '../../../src/demo/server-user.ts';
 import { JavaProcess, JVM, runJava } from './kafka-java.ts';
 import { classPath, KAFKA } from './kafka-packages.ts';
 import { cached } from './mysql-packages.ts';
-import { run } from './mysql-run.ts';
+import { run } from '../../../src/demo/mysql-run.ts';
 
 /** As in server.properties (Kafka documentation, "Broker Configs"). */
 export type BrokerSettings = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import type { MysqlFlavor } from './mysql-installation.ts';
 import type { MysqlPair } from './mysql-pair.ts';
-import type { MysqlSettings } from './mysql-settings.ts';
+import type { MysqlSettings } from '../../../src/demo/mysql-settings.ts';
 
 /** Something that breaks on the day of a promotion: made on real servers, and put right again. */
 export interface MysqlFault {

@@ -1,27 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ServerUser, serverUser } from '../../../src/demo/server-user.ts';
+import { type MysqlFlavor, type MysqlInstallation, versionIn } from '../../../src/demo/mysql-installation.ts';
+import { serverUser } from '../../../src/demo/server-user.ts';
 import { type PackageSource, unpacked } from './mysql-packages.ts';
-import { run } from './mysql-run.ts';
-
-export type MysqlFlavor = 'mysql' | 'mariadb';
+import { run } from '../../../src/demo/mysql-run.ts';
 
 export const MYSQL_FLAVORS: readonly MysqlFlavor[] = ['mysql', 'mariadb'];
 
-/** Server programs that run here. */
-export interface MysqlInstallation {
-  readonly flavor: MysqlFlavor;
-  /** Such as `10.11.18` or `9.7.4`. */
-  readonly version: string;
-  /** Program and the arguments that come before every other one. */
-  readonly command: readonly [string, ...string[]];
-  /** Where messages, character sets and scripts are. */
-  readonly share: string;
-  /** Settings that tell the server where its own files are. */
-  readonly folders: Readonly<Record<string, string>>;
-  /** Null: the server runs as whoever runs this process. */
-  readonly user: ServerUser | null;
-}
+export type { MysqlFlavor, MysqlInstallation };
 
 /** `lts`: what is tested unless told otherwise. `next`: the long-term release after it, of MariaDB only. */
 export type MysqlRelease = 'lts' | 'next';
@@ -92,11 +78,4 @@ async function loaderIn(folders: readonly string[]): Promise<string> {
     if (name !== undefined) return join(folder, name);
   }
   throw new Error(`no loader of programs in ${folders.join(', ')}`);
-}
-
-/** The number in what `--version` prints: `mariadbd  Ver 10.11.18-MariaDB-… for debian-linux-gnu`. */
-function versionIn(output: string): string {
-  const version = /Ver (\d+\.\d+\.\d+)/.exec(output)?.[1];
-  if (version === undefined) throw new Error(`no version in: ${output.slice(0, 200)}`);
-  return version;
 }

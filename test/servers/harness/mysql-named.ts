@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { messageOf } from '../../../src/errors.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import { accountsSql } from './mysql-accounts.ts';
-import { type MysqlAddress, MysqlEndpoint } from './mysql-endpoint.ts';
+import { type MysqlAddress, MysqlEndpoint } from '../../../src/demo/mysql-endpoint.ts';
 import { findMysql, type MysqlFlavor } from './mysql-installation.ts';
 import { createMysqlPair, MysqlPair } from './mysql-pair.ts';
 

@@ -4,7 +4,7 @@ import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'n
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { run } from './mysql-run.ts';
+import { run } from '../../../src/demo/mysql-run.ts';
 
 /** A Debian package that is unpacked with everything it needs, down to the C library. */
 export interface PackageSource {

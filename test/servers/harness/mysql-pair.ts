@@ -1,9 +1,9 @@
 import { accountsSql, REPLICATOR, replicatorSql } from './mysql-accounts.ts';
 import type { MysqlFlavor, MysqlRelease } from './mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './mysql-server.ts';
-import { type ReplicationThread, Replication } from './mysql-replication.ts';
-import type { MysqlEndpoint } from './mysql-endpoint.ts';
-import type { MysqlSettings } from './mysql-settings.ts';
+import { type ReplicationThread, Replication } from '../../../src/demo/mysql-replication.ts';
+import type { MysqlEndpoint } from '../../../src/demo/mysql-endpoint.ts';
+import type { MysqlSettings } from '../../../src/demo/mysql-settings.ts';
 
 export interface MysqlPairOptions {
   readonly flavor: MysqlFlavor;

@@ -11,9 +11,9 @@ import type { Position } from '../../../src/connector/position.ts';
 import type { ConnectTarget } from '../../../connectors/mysql/address.ts';
 import { keyFieldsOf } from '../../../src/row/stream.ts';
 import { Follower } from './change-stream.ts';
-import type { MysqlEndpoint } from './mysql-endpoint.ts';
+import type { MysqlEndpoint } from '../../../src/demo/mysql-endpoint.ts';
 import type { MysqlServer } from './mysql-server.ts';
-import type { MysqlSettings } from './mysql-settings.ts';
+import type { MysqlSettings } from '../../../src/demo/mysql-settings.ts';
 
 /** What a server must have so that its changes can be streamed. */
 export const STREAMED: MysqlSettings = { binlog_row_metadata: 'FULL' };

@@ -1,8 +1,9 @@
 import { chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MysqlInstallation } from './mysql-installation.ts';
+import { initialiseMariadb, MARIADB_FIRST, runServer } from '../../../src/demo/mysql-bootstrap.ts';
+import type { MysqlInstallation } from '../../../src/demo/mysql-installation.ts';
 import { cached } from './mysql-packages.ts';
-import { run } from './mysql-run.ts';
+import { run } from '../../../src/demo/mysql-run.ts';
 
 /** Raise it when what is in a template changes. */
 const TEMPLATE = 2;
@@ -12,21 +13,6 @@ const MYSQL_ROOT = `CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '';
 GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 GRANT PROXY ON ''@'' TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 `;
-
-const MARIADB_FIRST = 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n';
-
-/**
- * What mariadb-install-db feeds the server, in its order; it cannot be told to use our loader. Since 11 most of them
- * are called after MariaDB.
- */
-const MARIADB_SCRIPTS = [
-  /^(?:mysql|mariadb)_system_tables\.sql$/,
-  /^(?:mysql|mariadb)_performance_tables\.sql$/,
-  /^(?:mysql|mariadb)_system_tables_data\.sql$/,
-  /^fill_help_tables\.sql$/,
-  /^maria_add_gis_sp_bootstrap\.sql$/,
-  /^(?:mysql|mariadb)_sys_schema\.sql$/,
-] as const;
 
 /**
  * An empty data folder that every new server of this version starts from: making one takes seconds, copying it takes a
@@ -42,7 +28,7 @@ export async function templateFolder(installation: MysqlInstallation): Promise<s
     if (user !== null) await chown(data, user.uid, user.gid);
     const script = join(draft, 'first.sql');
     await writeFile(script, flavor === 'mysql' ? MYSQL_ROOT : MARIADB_FIRST, { mode: 0o644 });
-    await (flavor === 'mysql' ? initMysql : initMariadb)(installation, data, script);
+    await (flavor === 'mysql' ? initMysql : initialiseMariadb)(installation, data, script);
     for (const file of await readdir(data)) {
       if (isOwnFile(file)) await rm(join(data, file));
     }
@@ -58,30 +44,6 @@ export async function copyFolder(from: string, to: string): Promise<void> {
 async function initMysql(installation: MysqlInstallation, data: string, script: string): Promise<void> {
   const own = ['--initialize-insecure', `--init-file=${script}`, '--innodb-redo-log-capacity=8M'];
   await runServer(installation, data, [...own, '--innodb-doublewrite=OFF'], []);
-}
-
-async function initMariadb(installation: MysqlInstallation, data: string, script: string): Promise<void> {
-  const names = await readdir(installation.share);
-  const scripts = MARIADB_SCRIPTS.map((pattern) => {
-    const name = names.find((candidate) => pattern.test(candidate));
-    if (name === undefined) throw new Error(`no script like ${pattern.source} in ${installation.share}`);
-    return join(installation.share, name);
-  });
-  await runServer(installation, data, ['--bootstrap', '--innodb-log-file-size=8M'], [script, ...scripts]);
-}
-
-async function runServer(
-  installation: MysqlInstallation,
-  data: string,
-  own: readonly string[],
-  input: readonly string[],
-): Promise<void> {
-  const [program, ...first] = installation.command;
-  const folders = Object.entries(installation.folders).map(
-    ([name, value]) => `--${name.replaceAll('_', '-')}=${value}`,
-  );
-  const args = [...first, '--no-defaults', ...folders, `--datadir=${data}`, ...own];
-  await run(program, args, installation.user, input);
 }
 
 function isOwnFile(name: string): boolean {

@@ -1,7 +1,7 @@
 import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServerUser } from '../../../src/demo/server-user.ts';
-import { run } from './mysql-run.ts';
+import { run } from '../../../src/demo/mysql-run.ts';
 
 const HOSTS = {
   local: 'DNS:localhost,IP:127.0.0.1',

@@ -5,7 +5,7 @@ import { VERIFIER } from './mysql-accounts.ts';
 import type { MysqlFlavor } from './mysql-installation.ts';
 import { createMysqlPair, type MysqlPair } from './mysql-pair.ts';
 import type { MysqlServer } from './mysql-server.ts';
-import type { MysqlSettings } from './mysql-settings.ts';
+import type { MysqlSettings } from '../../../src/demo/mysql-settings.ts';
 import { Verifier } from './verify.ts';
 
 export interface MysqlSitesOptions {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import type { ServerUser } from '../../../src/demo/server-user.ts';
+import type { ServerUser } from './server-user.ts';
 
 /** Environment of every server program: nothing of ours (MYSQL_HOME, TZ, …) may leak in but the way to the network. */
 export function mysqlEnvironment(): NodeJS.ProcessEnv {

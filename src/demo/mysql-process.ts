@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
+import { type Guarded, guard, release } from './server-guard.ts';
 import type { MysqlInstallation } from './mysql-installation.ts';
 import { mysqlEnvironment } from './mysql-run.ts';
 
