@@ -69,7 +69,10 @@ function lines(fresh: boolean, now: Date, words: Words): readonly Line[] {
       cell: ({ candidate }) => (fresh ? figure(candidate.lag, 'apply', words) : words.unknown),
     },
     { name: words.rows, cell: (standing) => proofOf(standing, now, words) },
-    { name: words.readiness, cell: ({ candidate }) => readinessText(candidate.readiness, words) },
+    {
+      name: words.readiness,
+      cell: ({ candidate }) => readinessText(fresh ? candidate.readiness : null, words),
+    },
     {
       name: words.server,
       cell: ({ candidate }) =>

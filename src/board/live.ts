@@ -1,13 +1,19 @@
-import type { FleetConfig, FleetSystem, FleetView } from '../state/fleet-view.ts';
-import { fleetView } from '../state/fleet-view.ts';
 import type { ReadState, StateFolder } from '../state/file.ts';
+import {
+  fleetPlan,
+  fleetView,
+  type FleetConfig,
+  type FleetPlan,
+  type FleetSystem,
+  type FleetView,
+} from '../state/fleet-view.ts';
 import type { Html } from '../report/html.ts';
-import { summary, systemRow } from './overview-page.ts';
+import { countsOf, summary, systemRow } from './overview-page.ts';
 import { LANGUAGES, WORDS, type Language } from './words.ts';
 
 export interface LiveParts {
   readonly config: FleetConfig;
-  readonly folder: Pick<StateFolder, 'read'>;
+  readonly folder: Pick<StateFolder, 'read' | 'reread'>;
   readonly now: () => Date;
 }
 
@@ -19,22 +25,36 @@ export interface LiveEvent {
 
 type Listener = (event: LiveEvent) => void;
 
+/** What looks different from what was shown before. */
+interface Change {
+  readonly systems: readonly FleetSystem[];
+  /** There are more or less of some verdict. */
+  readonly counted: boolean;
+}
+
 /** One look at the fleet, and the rows that the overview is made of. */
 export class Live {
   readonly #parts: LiveParts;
-  readonly #listeners = new Map<Listener, Language>();
+  readonly #plan: FleetPlan;
+  readonly #listeners = new Map<Listener, Language | null>();
+  /** Rows as they are now, of those that somebody has asked for. */
   readonly #rows = new Map<Language, Map<string, Html>>(LANGUAGES.map((one) => [one, new Map()]));
   /** What each row shows, to tell whether it has changed. */
   readonly #shown = new Map<string, string>();
+  /** When that was, in milliseconds. */
+  readonly #shownAt = new Map<string, number>();
   /** Told apart by identity: a state that is read again is another one. */
   readonly #numbers = new WeakMap<object, number>();
   #count = 0;
   #view: FleetView;
+  /** What the summary counts. */
+  #counts = '';
   #problem: string | null = null;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
-    this.#view = fleetView(parts.config, new Map(), parts.now());
+    this.#plan = fleetPlan(parts.config);
+    this.#view = fleetView(this.#plan, new Map(), parts.now());
   }
 
   get view(): FleetView {
@@ -46,11 +66,12 @@ export class Live {
     return this.#problem;
   }
 
+  /** Of every system. */
   rows(language: Language): ReadonlyMap<string, Html> {
-    return this.#rows.get(language) ?? new Map();
+    return new Map(this.#view.systems.map((system) => [system.config.name, this.#row(system, language)]));
   }
 
-  /** Reads what is new and tells every open page. Never throws: what cannot be read is UNKNOWN. */
+  /** Reads what is new and tells every open page, also that nothing is. Never throws: what cannot be read is UNKNOWN. */
   async look(): Promise<void> {
     let states: ReadonlyMap<string, ReadState> = new Map();
     try {
@@ -59,20 +80,42 @@ export class Live {
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
     }
-    this.#view = fleetView(this.#parts.config, states, this.#parts.now());
-    const changed = this.#view.systems.filter((system) => this.#isNew(system));
-    for (const system of changed) this.#draw(system);
-    this.#tell(changed.map(({ config }) => config.name));
+    this.#tell(this.#show(states));
   }
 
-  /** Until the answer is called. */
-  listen(listener: Listener, language: Language): () => void {
+  /** The same of these files alone, which are known to have changed; pages are told if something has. */
+  async hear(files: readonly string[]): Promise<void> {
+    const change = this.#show(await this.#parts.folder.reread(files));
+    if (change.systems.length > 0) this.#tell(change);
+  }
+
+  /** What a page has to be told first that was made at `since`, milliseconds: what has changed between then and now. */
+  news(since: number, language: Language | null): LiveEvent {
+    const systems = this.#view.systems.filter(({ config }) => (this.#shownAt.get(config.name) ?? 0) >= since);
+    return this.#event({ systems, counted: true }, language);
+  }
+
+  /** Until the answer is called. Null: names of what has changed are enough. */
+  listen(listener: Listener, language: Language | null): () => void {
     this.#listeners.set(listener, language);
     return () => void this.#listeners.delete(listener);
   }
 
   get listeners(): number {
     return this.#listeners.size;
+  }
+
+  #show(states: ReadonlyMap<string, ReadState>): Change {
+    this.#view = fleetView(this.#plan, states, this.#parts.now());
+    const systems = this.#view.systems.filter((system) => this.#isNew(system));
+    for (const { config } of systems) {
+      this.#shownAt.set(config.name, this.#view.at.getTime());
+      for (const rows of this.#rows.values()) rows.delete(config.name);
+    }
+    const counts = countsOf(this.#view).join();
+    const counted = counts !== this.#counts;
+    this.#counts = counts;
+    return { systems, counted };
   }
 
   #isNew({ config, standing, blockers, group }: FleetSystem): boolean {
@@ -98,33 +141,31 @@ export class Live {
     return this.#count;
   }
 
-  #draw(system: FleetSystem): void {
-    for (const language of LANGUAGES) {
-      this.#rows.get(language)?.set(system.config.name, systemRow(system, this.#view.at, WORDS[language]));
-    }
+  #row(system: FleetSystem, language: Language): Html {
+    const rows = this.#rows.get(language);
+    const known = rows?.get(system.config.name);
+    if (known !== undefined) return known;
+    const row = systemRow(system, this.#view.at, WORDS[language]);
+    rows?.set(system.config.name, row);
+    return row;
   }
 
-  #tell(names: readonly string[]): void {
-    const at = this.#view.at.toISOString();
-    const events = new Map<Language, LiveEvent>();
+  #tell(change: Change): void {
+    const events = new Map<Language | null, LiveEvent>();
     for (const [listener, language] of this.#listeners) {
-      const event = events.get(language) ?? this.#event(names, at, language);
+      const event = events.get(language) ?? this.#event(change, language);
       events.set(language, event);
       listener(event);
     }
   }
 
-  #event(names: readonly string[], at: string, language: Language): LiveEvent {
-    if (names.length === 0) return { name: 'beat', data: JSON.stringify({ at }) };
-    const rows = this.rows(language);
-    return {
-      name: 'change',
-      data: JSON.stringify({
-        at,
-        names,
-        summary: summary(this.#view, WORDS[language]).text,
-        rows: names.map((name) => [name, rows.get(name)?.text ?? '']),
-      }),
-    };
+  #event({ systems, counted }: Change, language: Language | null): LiveEvent {
+    const at = this.#view.at.toISOString();
+    if (systems.length === 0) return { name: 'beat', data: JSON.stringify({ at }) };
+    const names = systems.map(({ config }) => config.name);
+    if (language === null) return { name: 'change', data: JSON.stringify({ at, names }) };
+    const rows = systems.map((system) => [system.config.name, this.#row(system, language).text]);
+    const counts = counted ? summary(this.#view, WORDS[language]).text : null;
+    return { name: 'change', data: JSON.stringify({ at, names, summary: counts, rows }) };
   }
 }

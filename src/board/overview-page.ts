@@ -59,22 +59,30 @@ export function overviewMain(
   `;
 }
 
+/** How many systems there are of each of VERDICTS. */
+export function countsOf({ systems }: FleetView): readonly number[] {
+  const counts = new Map<VerdictWord, number>();
+  for (const { standing } of systems) counts.set(standing.verdict, (counts.get(standing.verdict) ?? 0) + 1);
+  return VERDICTS.map((verdict) => counts.get(verdict) ?? 0);
+}
+
 /** How many systems there are of each verdict; each a filter. */
 export function summary(view: FleetView, words: Words): Html {
+  const counts = countsOf(view);
   return html`<fieldset class="counts">
     <legend class="hidden">${words.all}</legend>
-    ${VERDICTS.map((verdict) => {
-      const count = view.systems.filter(({ standing }) => standing.verdict === verdict).length;
-      return html`<label class="count ${tone(verdict)}"
-        ><input
-          type="checkbox"
-          class="hidden"
-          name="verdict"
-          value="${verdict}"
-        />${verdictIcon(verdict)}<span class="number">${count}</span
-        ><span class="word">${words.verdict[verdict].word}</span></label
-      >`;
-    })}
+    ${VERDICTS.map(
+      (verdict, index) =>
+        html`<label class="count ${tone(verdict)}"
+          ><input
+            type="checkbox"
+            class="hidden"
+            name="verdict"
+            value="${verdict}"
+          />${verdictIcon(verdict)}<span class="number">${counts[index] ?? 0}</span
+          ><span class="word">${words.verdict[verdict].word}</span></label
+        >`,
+    )}
   </fieldset>`;
 }
 

@@ -1,5 +1,6 @@
 import { durationText } from '../report/quantity.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
+import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
@@ -88,10 +89,6 @@ export function groupNote({ standing, group }: FleetSystem, words: Words): Html 
   return html`<span class="why ${tone(group.verdict)}"
     >${words.group} ${group.name} – ${words.verdict[group.verdict].word}${why}</span
   >`;
-}
-
-export function isPromotable(verdict: VerdictWord): boolean {
-  return verdict === 'SAFE' || verdict === 'SAFE_WITH_LOSS';
 }
 
 export function systemLink(name: string): string {

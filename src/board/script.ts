@@ -25,28 +25,58 @@ export const SCRIPT = `'use strict';
     const h = Math.round(m / 60);
     return Math.floor(h / 24) + ' d' + (h % 24 ? ' ' + (h % 24) + ' h' : '');
   };
-  const tick = () => {
-    if (clock) clock.textContent = new Date(now()).toISOString().slice(11, 19);
-    if (document.hidden) return;
-    for (const time of $$('time[data-age]')) {
+  const age = (root) => {
+    for (const time of $$('time[data-age]', root)) {
       const text = ago.replace('%', span(now() - Date.parse(time.dateTime)));
       if (time.textContent !== text) time.textContent = text;
     }
   };
 
+  // A thousand rows are too many to count on each second: those that are on the screen, and the rest now and then.
+  const rows = new Map($$('.row[data-system]').map((row) => [row.dataset.system, row]));
+  const onScreen = new Set();
+  const eye = new IntersectionObserver(
+    (seen) => {
+      for (const { target, isIntersecting } of seen) {
+        if (isIntersecting) {
+          onScreen.add(target);
+          age(target);
+        } else onScreen.delete(target);
+      }
+    },
+    { rootMargin: '200px' },
+  );
+  for (const row of rows.values()) eye.observe(row);
+  const ALL_EVERY = 30;
+  let ticks = 0;
+  const tick = () => {
+    if (clock) clock.textContent = new Date(now()).toISOString().slice(11, 19);
+    if (document.hidden) return;
+    ticks += 1;
+    if (rows.size === 0 || ticks % ALL_EVERY === 0) age(document);
+    else for (const row of onScreen) age(row);
+  };
+  addEventListener('beforeprint', () => age(document));
+
   // Live or not. A page that hears nothing for a while is not live, whatever the connection says.
   const QUIET_MS = 8000;
   let heardAt = 0;
+  let shownLive = null;
   const setLive = (live) => {
+    if (live === shownLive) return;
+    shownLive = live;
     document.body.classList.toggle('lost', !live);
     if (banner) banner.hidden = live;
     if (!liveness) return;
     liveness.classList.toggle('on', live);
     $('.text', liveness).textContent = live ? liveness.dataset.live : liveness.dataset.lost;
   };
+  // Up to then the page has what the board has.
+  let since = clock ? clock.dateTime : '';
   const heard = (at) => {
     heardAt = Date.now();
-    if (at) offset = Date.parse(at) - Date.now();
+    since = at;
+    offset = Date.parse(at) - Date.now();
     setLive(true);
   };
 
@@ -57,23 +87,33 @@ export const SCRIPT = `'use strict';
   };
 
   // The overview exchanges rows; the other pages fetch themselves again, at most once a second.
-  const rows = new Map($$('.row[data-system]').map((row) => [row.dataset.system, row]));
+  const summary = $('#summary');
+  const count = (html) => {
+    const focused = summary.contains(document.activeElement) ? document.activeElement.value : null;
+    const chosen = checked();
+    summary.replaceChildren(parse(html));
+    for (const box of $$('input', summary)) {
+      box.checked = chosen.includes(box.value);
+      if (box.value === focused) box.focus();
+    }
+  };
+  const exchange = (name, html) => {
+    const row = parse(html).firstElementChild;
+    const old = rows.get(name);
+    if (!row || !old) return;
+    const focused = old.contains(document.activeElement);
+    eye.unobserve(old);
+    onScreen.delete(old);
+    old.replaceWith(row);
+    rows.set(name, row);
+    eye.observe(row);
+    if (focused) $('a', row)?.focus();
+  };
   const change = (data) => {
-    if ($('#summary')) {
-      const chosen = checked();
-      $('#summary').replaceChildren(parse(data.summary));
-      for (const box of $$('input[name=verdict]')) box.checked = chosen.includes(box.value);
-      for (const [name, html] of data.rows) {
-        const row = parse(html).firstElementChild;
-        const old = rows.get(name);
-        if (!row || !old) continue;
-        const focused = old.contains(document.activeElement);
-        old.replaceWith(row);
-        rows.set(name, row);
-        if (focused) $('a', row)?.focus();
-      }
-      filter();
-      tick();
+    if (summary) {
+      if (data.summary) count(data.summary);
+      for (const [name, html] of data.rows) exchange(name, html);
+      if (filtering()) filter();
       return;
     }
     const here = $$('[data-live-system]').map((one) => one.dataset.liveSystem);
@@ -87,6 +127,7 @@ export const SCRIPT = `'use strict';
     waiting = true;
     while (wanted) {
       wanted = false;
+      const startedAt = performance.now();
       try {
         const answer = await fetch(location.href, { headers: { 'x-part': 'main' }, credentials: 'same-origin' });
         const part = $('#changing');
@@ -104,39 +145,55 @@ export const SCRIPT = `'use strict';
               if (shut.includes(one.id)) one.open = false;
             }
             if (focus) document.getElementById(focus)?.focus();
-            tick();
+            age(part);
           }
         }
       } catch { /* the stream says when the board is gone */ }
-      await new Promise((done) => setTimeout(done, 1000));
+      // A page of a thousand systems is work: a tenth of the time at most goes into it.
+      const rest = Math.max(1000, (performance.now() - startedAt) * 9);
+      await new Promise((done) => setTimeout(done, rest));
     }
     waiting = false;
   };
 
+  // Browsers open six connections to one host: a page that nobody looks at gives its own back.
+  const HUSH_MS = 5000;
+  let stream = null;
   const listen = () => {
-    const stream = new EventSource('/events');
-    stream.addEventListener('beat', (event) => heard(JSON.parse(event.data).at));
-    stream.addEventListener('change', (event) => {
+    if (stream || document.hidden) return;
+    const own = new EventSource('/events?since=' + encodeURIComponent(since) + (summary ? '&rows' : ''));
+    stream = own;
+    own.addEventListener('beat', (event) => heard(JSON.parse(event.data).at));
+    own.addEventListener('change', (event) => {
       const data = JSON.parse(event.data);
       heard(data.at);
       change(data);
     });
-    stream.onerror = () => {
+    own.onerror = () => {
       setLive(false);
       // A refused stream is not tried again by the browser.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+      if (own.readyState !== EventSource.CLOSED) return;
+      stream = null;
+      setTimeout(listen, 3000);
     };
     let opened = 0;
-    stream.onopen = () => {
-      // What was missed while it was gone is on the page as the board has it now.
-      if (opened++ > 0) location.reload();
+    own.onopen = () => {
+      // Another board may answer now. What is being filled in elsewhere is not thrown away.
+      if (opened++ === 0) return;
+      if (summary) location.reload();
+      else again();
     };
   };
+  const hush = () => {
+    if (!document.hidden || !stream) return;
+    stream.close();
+    stream = null;
+  };
 
-  const checked = () => $$('input[name=verdict]:checked').map((box) => box.value);
+  const box = $('#filter');
+  const checked = () => $$('input:checked', summary).map((one) => one.value);
+  const filtering = () => box.value.trim() !== '' || checked().length > 0;
   const filter = () => {
-    const box = $('#filter');
-    if (!box) return;
     const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
     const verdicts = checked();
     let shown = 0;
@@ -155,9 +212,9 @@ export const SCRIPT = `'use strict';
   });
   document.addEventListener('keydown', (event) => {
     const typing = event.target.matches('input,textarea,select');
-    if (event.key === '/' && !typing && $('#filter')) {
+    if (event.key === '/' && !typing && box) {
       event.preventDefault();
-      $('#filter').focus();
+      box.focus();
     }
     if (event.key === 'Escape' && event.target.id === 'filter') {
       event.target.value = '';
@@ -178,6 +235,14 @@ export const SCRIPT = `'use strict';
   setInterval(() => {
     if (heardAt > 0 && Date.now() - heardAt > QUIET_MS) setLive(false);
   }, 1000);
-  if (document.body.dataset.listen !== undefined) listen();
+  if (box && filtering()) filter();
+  if (document.body.dataset.listen !== undefined) {
+    listen();
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) return setTimeout(hush, HUSH_MS);
+      age(document);
+      listen();
+    });
+  }
 })();
 `;

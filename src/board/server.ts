@@ -1,11 +1,11 @@
 import { fastify, type FastifyInstance } from 'fastify';
-import { readFileSync } from 'node:fs';
 import type { BoardConfig } from '../config/fleet.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { addApi } from './api.ts';
 import { addEvents } from './events.ts';
 import { addPages, type BoardParts } from './pages.ts';
 import { isOwnHost, isOwnPage, personOf, SECURITY_HEADERS } from './requests.ts';
+import { readTls } from './tls.ts';
 
 /** A form with a reason of 4,000 letters, in any script, fits many times. */
 const BODY_BYTES_MAX = 128 * 1024;
@@ -43,7 +43,7 @@ export async function serveBoard(parts: BoardParts, config: BoardConfig): Promis
 function buildServer(parts: BoardParts, config: BoardConfig): FastifyInstance {
   const common = { logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true } as const;
   const server: FastifyInstance =
-    config.tls === null ? fastify(common) : fastify({ ...common, https: readTls(config.tls) });
+    config.tls === null ? fastify(common) : fastify({ ...common, https: readTls(config.tls, parts.now()) });
   server.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { parseAs: 'string' },
@@ -54,17 +54,6 @@ function buildServer(parts: BoardParts, config: BoardConfig): FastifyInstance {
   addApi(server, parts);
   addEvents(server, parts);
   return server;
-}
-
-function readTls({ cert, key }: NonNullable<BoardConfig['tls']>): { cert: Buffer; key: Buffer } {
-  try {
-    return { cert: readFileSync(cert), key: readFileSync(key) };
-  } catch (error) {
-    throw new TwinproofError('TP-BOARD', {
-      message: `the certificate of the board cannot be read: ${messageOf(error)}`,
-      cause: error,
-    });
-  }
 }
 
 function addGuards(server: FastifyInstance, { access }: BoardParts, config: BoardConfig): void {

@@ -1,20 +1,11 @@
 import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
+import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import { candidatesTable } from './candidates-table.ts';
 import { Html, html } from '../report/html.ts';
-import {
-  ageOf,
-  groupNote,
-  isPromotable,
-  lossText,
-  systemLink,
-  timeAt,
-  tone,
-  verdictChip,
-  verdictIcon,
-} from './parts.ts';
+import { ageOf, groupNote, lossText, systemLink, timeAt, tone, verdictChip, verdictIcon } from './parts.ts';
 import { lagChart } from './sparkline.ts';
 import type { Words } from './words.ts';
 

@@ -3,16 +3,14 @@ import { DecisionFile } from '../board/decisions.ts';
 import { Live } from '../board/live.ts';
 import { serveBoard } from '../board/server.ts';
 import { loadPrivateKey } from '../certificate/key.ts';
-import { DEFAULT_BOARD } from '../config/fleet.ts';
+import { DEFAULT_BOARD, type StateConfig } from '../config/fleet.ts';
 import { loadConfig, type Config } from '../config/load.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { StateFolder } from '../state/file.ts';
+import { keepLooking } from './board-looks.ts';
 import type { SiteIo } from './io.ts';
-import { REAL_TIMING } from './timing.ts';
 import { toolVersion } from './version.ts';
-
-const LOOK_EVERY_MS = 1_000;
 
 export interface BoardOptions {
   readonly config: string;
@@ -44,18 +42,19 @@ export async function runBoard(options: BoardOptions, io: SiteIo): Promise<numbe
   );
   io.stderr(`board at ${board.url}\n`);
   try {
-    while (!io.signal.aborted) {
-      await REAL_TIMING.sleep(LOOK_EVERY_MS, io.signal).catch(() => undefined);
-      if (!io.signal.aborted) await live.look();
-    }
+    await keepLooking(live, statesOf(config).path, io.signal);
   } finally {
     await board.close();
   }
   return EXIT.ok;
 }
 
-export function stateFolder({ state, file }: Pick<Config, 'state' | 'file'>): StateFolder {
-  if (state !== null) return new StateFolder(state.path);
+export function stateFolder(config: Pick<Config, 'state' | 'file'>): StateFolder {
+  return new StateFolder(statesOf(config).path);
+}
+
+function statesOf({ state, file }: Pick<Config, 'state' | 'file'>): StateConfig {
+  if (state !== null) return state;
   throw new TwinproofError('TP-CONFIG', {
     message: `${file} names neither a ledger nor a folder of states`,
     hint: 'add `state: { path: … }`: the folder in which `twinproof watch` writes how its systems stand',

@@ -2,7 +2,7 @@ import { loadConfig } from '../config/load.ts';
 import { EXIT } from '../error-codes.ts';
 import { exposition } from '../metrics/exposition.ts';
 import { writeOutput } from '../report/output-file.ts';
-import { fleetView } from '../state/fleet-view.ts';
+import { fleetPlan, fleetView } from '../state/fleet-view.ts';
 import { stateFolder } from './board.ts';
 import type { SiteIo } from './io.ts';
 import { toolVersion } from './version.ts';
@@ -18,7 +18,11 @@ export interface MetricsOptions {
 export async function runMetrics(options: MetricsOptions, io: SiteIo): Promise<number> {
   const config = loadConfig(options.config, io.environment, { sites: false });
   const states = await stateFolder(config).read();
-  const { text } = await exposition(fleetView(config, states, io.now()), toolVersion(), options.format);
+  const { text } = await exposition(
+    fleetView(fleetPlan(config), states, io.now()),
+    toolVersion(),
+    options.format,
+  );
   if (options.out === null) io.stdout(text);
   else await writeOutput(options.out, text);
   return EXIT.ok;

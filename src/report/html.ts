@@ -25,9 +25,21 @@ const ENTITIES: Readonly<Record<string, string>> = {
  * Characters that cannot be seen or turn the line around are written as escapes, as on a terminal.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
-  let text = strings[0] ?? '';
-  for (const [index, value] of values.entries()) text += textOf(value) + (strings[index + 1] ?? '');
+  const between = flush(strings);
+  let text = between[0] ?? '';
+  for (const [index, value] of values.entries()) text += textOf(value) + (between[index + 1] ?? '');
   return new Html(text);
+}
+
+const FLUSH = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** A template without the indentation of our source, which would be half of a page: a line break says the same. */
+function flush(strings: TemplateStringsArray): readonly string[] {
+  const known = FLUSH.get(strings);
+  if (known !== undefined) return known;
+  const lines = strings.map((text) => text.replaceAll(/\s*\n\s*/g, '\n'));
+  FLUSH.set(strings, lines);
+  return lines;
 }
 
 function textOf(value: HtmlValue): string {
@@ -37,6 +49,10 @@ function textOf(value: HtmlValue): string {
   return value.map(textOf).join('');
 }
 
+const PLAIN = /^[\w ./:,;+=()#%-]*$/;
+
 function escaped(text: string): string {
+  // Most of what is shown, such as the path of a drawing, has nothing to escape.
+  if (PLAIN.test(text)) return text;
   return terminalText(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }

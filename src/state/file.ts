@@ -6,7 +6,7 @@ import { stateSchema, type SystemState } from './schema.ts';
 
 /** What is larger was not written by us. */
 const STATE_BYTES_MAX = 4 * 1024 * 1024;
-const SUFFIX = '.state.json';
+export const STATE_SUFFIX = '.state.json';
 /** Files read at once: a thousand open ones at a time would take every descriptor that a process may have. */
 const READS_AT_ONCE = 32;
 
@@ -15,7 +15,7 @@ export function statePath(folder: string, system: string): string {
   if (/[/\\\0]/.test(system) || system === '') {
     throw new TwinproofError('TP-CONFIG', { message: 'this system’s name cannot name a file' });
   }
-  return path.join(folder, `${system}${SUFFIX}`);
+  return path.join(folder, `${system}${STATE_SUFFIX}`);
 }
 
 /** Writes the state of one system at once: who reads meanwhile finds the old or the new. Throws TP-OUTPUT. */
@@ -56,9 +56,14 @@ export class StateFolder {
    * that cannot be read.
    */
   async read(): Promise<ReadonlyMap<string, ReadState>> {
-    const names = (await this.#names()).filter((name) => name.endsWith(SUFFIX));
+    const names = (await this.#names()).filter((name) => name.endsWith(STATE_SUFFIX));
     const present = new Set(names.map(systemOf));
     for (const system of this.#known.keys()) if (!present.has(system)) this.#known.delete(system);
+    return await this.reread(names);
+  }
+
+  /** The same after a look at these files alone, which are known to have changed. Throws nothing. */
+  async reread(names: readonly string[]): Promise<ReadonlyMap<string, ReadState>> {
     for (let at = 0; at < names.length; at += READS_AT_ONCE) {
       await Promise.all(names.slice(at, at + READS_AT_ONCE).map((name) => this.#refresh(name)));
     }
@@ -69,7 +74,7 @@ export class StateFolder {
     try {
       return await readdir(this.#folder);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      if (isAbsent(error)) return [];
       throw new TwinproofError('TP-OUTPUT', {
         message: `the states in ${this.#folder} cannot be read: ${messageOf(error)}`,
         hint: 'check the permissions of the folder: `state.path` of the configuration',
@@ -87,13 +92,18 @@ export class StateFolder {
       if (this.#known.get(system)?.mark === mark) return;
       this.#known.set(system, { mark, read: await readState(file, system) });
     } catch (error) {
-      this.#known.set(system, { mark: '', read: { state: null, problem: messageOf(error) } });
+      if (isAbsent(error)) this.#known.delete(system);
+      else this.#known.set(system, { mark: '', read: { state: null, problem: messageOf(error) } });
     }
   }
 }
 
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
 function systemOf(name: string): string {
-  return name.slice(0, -SUFFIX.length);
+  return name.slice(0, -STATE_SUFFIX.length);
 }
 
 async function readState(file: string, system: string): Promise<ReadState> {

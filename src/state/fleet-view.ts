@@ -5,6 +5,7 @@ import type { SystemConfig } from '../config/schema.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { ReadState } from './file.ts';
 import { groupStanding, type GroupStanding } from './groups.ts';
+import { isPromotable } from './lapse.ts';
 import { standingOf, type SystemStanding } from './standing.ts';
 
 export type FleetConfig = Pick<ConfigContent, 'systems' | 'fleet'>;
@@ -31,38 +32,56 @@ export interface FleetView {
   readonly strangers: readonly string[];
 }
 
-/** Pure. A system of the configuration that nobody watches is in it, as UNKNOWN. */
-export function fleetView(
-  { systems, fleet }: FleetConfig,
-  states: ReadonlyMap<string, ReadState>,
-  now: Date,
-): FleetView {
-  const standings = new Map(
-    systems.map(({ name }) => [name, standingOf(name, states.get(name) ?? null, now)] as const),
-  );
+/** What of a fleet is the same at every moment: it is worked out once. */
+export interface FleetPlan {
+  readonly name: string | null;
+  /** In the order of promotion. */
+  readonly systems: readonly SystemConfig[];
+  /** Of each system those that it depends on, however far, the nearest first. */
+  readonly needs: ReadonlyMap<string, readonly string[]>;
+  readonly groups: readonly { readonly group: ConsistencyGroup; readonly members: readonly SystemConfig[] }[];
+}
+
+/** Pure. */
+export function fleetPlan({ systems, fleet }: FleetConfig): FleetPlan {
   const byName = new Map(systems.map((system) => [system.name, system]));
-  const groups = groupsOf(fleet.groups, systems).map((group) =>
+  return {
+    name: fleet.name,
+    systems: promotionOrder(systems, fleet.tiers),
+    needs: new Map(systems.map((system) => [system.name, needsOf(system, byName)])),
+    groups: groupsOf(fleet.groups, systems).map((group) => ({
+      group,
+      members: systems.filter((system) => system.fleet.group === group.name),
+    })),
+  };
+}
+
+/** Pure. A system of the configuration that nobody watches is in it, as UNKNOWN. */
+export function fleetView(plan: FleetPlan, states: ReadonlyMap<string, ReadState>, now: Date): FleetView {
+  const standings = new Map(
+    plan.systems.map(({ name }) => [name, standingOf(name, states.get(name) ?? null, now)] as const),
+  );
+  const groups = plan.groups.map(({ group, members }) =>
     groupStanding(
       group,
-      systems.flatMap(({ name, fleet: facts }) => {
-        const standing = facts.group === group.name ? standings.get(name) : undefined;
-        return standing === undefined ? [] : [{ name, fleet: facts, standing }];
+      members.flatMap(({ name, fleet }) => {
+        const standing = standings.get(name);
+        return standing === undefined ? [] : [{ name, fleet, standing }];
       }),
     ),
   );
-  const members = promotionOrder(systems, fleet.tiers).flatMap((config, index): FleetSystem[] => {
+  const shared = new Map(
+    groups.filter(({ members }) => members.length > 1).map((group) => [group.name, group]),
+  );
+  const systems = plan.systems.flatMap((config, index): FleetSystem[] => {
     const standing = standings.get(config.name);
     if (standing === undefined) return [];
-    const group = groups.find((one) => one.name === config.fleet.group && one.members.length > 1) ?? null;
-    return [{ config, standing, place: index + 1, blockers: blockersOf(config, byName, standings), group }];
+    const group = config.fleet.group === null ? null : (shared.get(config.fleet.group) ?? null);
+    const blockers = blockersOf(plan.needs.get(config.name) ?? [], standings);
+    return [{ config, standing, place: index + 1, blockers, group }];
   });
-  return {
-    at: now,
-    name: fleet.name,
-    systems: members,
-    groups,
-    strangers: [...states.keys()].filter((name) => !byName.has(name)).sort(),
-  };
+  const strangers = [...states.keys()].filter((name) => !plan.needs.has(name)).sort();
+  return { at: now, name: plan.name, systems, groups, strangers };
 }
 
 /** Those that are described, then those that are only named; none without members. */
@@ -78,20 +97,28 @@ function groupsOf(
   ];
 }
 
-function blockersOf(
+function needsOf(
   { name, fleet }: SystemConfig,
   byName: ReadonlyMap<string, SystemConfig>,
-  standings: ReadonlyMap<string, SystemStanding>,
-): FleetSystem['blockers'] {
+): readonly string[] {
   const seen = new Set([name]);
   const waiting = [...fleet.dependsOn];
-  const blockers: { name: string; verdict: VerdictWord }[] = [];
+  const needs: string[] = [];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    const verdict = standings.get(next)?.verdict ?? 'UNKNOWN';
-    if (verdict !== 'SAFE' && verdict !== 'SAFE_WITH_LOSS') blockers.push({ name: next, verdict });
+    needs.push(next);
     waiting.push(...(byName.get(next)?.fleet.dependsOn ?? []));
   }
-  return blockers;
+  return needs;
+}
+
+function blockersOf(
+  needs: readonly string[],
+  standings: ReadonlyMap<string, SystemStanding>,
+): FleetSystem['blockers'] {
+  return needs.flatMap((name) => {
+    const verdict = standings.get(name)?.verdict ?? 'UNKNOWN';
+    return isPromotable(verdict) ? [] : [{ name, verdict }];
+  });
 }

@@ -4,8 +4,10 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { html } from '../../src/report/html.ts';
 import { Live, type LiveEvent } from '../../src/board/live.ts';
-import { fleetView } from '../../src/state/fleet-view.ts';
-import { StateFolder, statePath, writeState } from '../../src/state/file.ts';
+import { fleetPlan, fleetView } from '../../src/state/fleet-view.ts';
+import { FolderWatch } from '../../src/state/folder-watch.ts';
+import { lapsing } from '../../src/state/lapse.ts';
+import { type ReadState, StateFolder, statePath, writeState } from '../../src/state/file.ts';
 import { groupStanding } from '../../src/state/groups.ts';
 import type { SystemState } from '../../src/state/schema.ts';
 import { standingOf } from '../../src/state/standing.ts';
@@ -46,6 +48,15 @@ describe('what was published', () => {
       doubt: 'expired',
       fresh: true,
     });
+  });
+
+  it('lapses by itself when somebody may promote by it and nobody confirms it, and only then', () => {
+    const [able, not] = (['SAFE', 'NOT_SAFE'] as const).map((word) => lapsing(verdictOf(word), 20_000));
+    expect([able?.expiresAt, not?.expiresAt]).toEqual([ago(-15), ago(-595)]);
+    expect(lapsing(verdictOf('SAFE_WITH_LOSS'), 3_600_000).expiresAt).toBe(ago(-595));
+    const state = read(stateOf('bank', [candidateOf('gasan', 'SAFE', { verdict: able ?? null })]));
+    expect(standingOf('bank', state, later(14))).toMatchObject({ verdict: 'SAFE', doubt: null });
+    expect(standingOf('bank', state, later(15))).toMatchObject({ verdict: 'UNKNOWN', doubt: 'expired' });
   });
 
   it('is UNKNOWN without a verdict, or without a candidate', () => {
@@ -138,7 +149,7 @@ describe('a fleet', () => {
       ['keys', read(stateOf('keys', [candidateOf('gasan', 'SAFE')]))],
       ['other', read(stateOf('other', []))],
     ]);
-    const { systems, strangers } = fleetView(config, states, NOW);
+    const { systems, strangers } = fleetView(fleetPlan(config), states, NOW);
     expect(
       systems.map((one) => [
         one.config.name,
@@ -196,21 +207,86 @@ describe('the folder of states', () => {
     expect((await new StateFolder(own).read()).get('bank')).toEqual(read(state));
   });
 
+  it('tells at once which file was put there, also of a folder that comes later', async () => {
+    const own = path.join(folder, 'c');
+    const watch = new FolderWatch(own, '.state.json');
+    const { signal } = new AbortController();
+    await watch.keep();
+    await writeState(own, stateOf('bank', []));
+    await watch.keep();
+    await writeState(own, stateOf('mail', []));
+    await watch.wait(30_000, signal);
+    expect(watch.take(64)).toEqual(['mail.state.json']);
+    rmSync(own, { recursive: true });
+    await writeState(own, stateOf('bank', []));
+    await watch.keep();
+    watch.take(64);
+    await writeState(own, stateOf('keys', []));
+    await watch.wait(30_000, signal);
+    expect(watch.take(64)).toContain('keys.state.json');
+    watch.close();
+    await watch.wait(30_000, AbortSignal.abort());
+  });
+
   it('refuses a name that is a path', () => {
     expect(() => statePath('/x', '../y')).toThrow(/cannot name a file/);
   });
 });
 
+function liveOf(states: ReadonlyMap<string, ReadState>, now: () => Date): Live {
+  const reading = (): Promise<ReadonlyMap<string, ReadState>> => Promise.resolve(states);
+  const folder = { read: reading, reread: reading };
+  return new Live({ config: fleetConfig({ bank: '', mail: '' }), folder, now });
+}
+
+function dataOf(event: LiveEvent | undefined): {
+  names?: string[];
+  summary?: string | null;
+  rows?: string[][];
+} {
+  return JSON.parse(event?.data ?? '{}');
+}
+
 describe('open pages', () => {
+  it('are told of one file at once, with its row alone, and of the counts only when they have changed', async () => {
+    const states = new Map([['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')]))]]);
+    const live = liveOf(states, () => NOW);
+    await live.look();
+    const [events, names]: [LiveEvent[], LiveEvent[]] = [[], []];
+    live.listen((event) => events.push(event), 'en');
+    live.listen((event) => names.push(event), null);
+    await live.hear(['bank.state.json']);
+    states.set('bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')])));
+    await live.hear(['bank.state.json']);
+    states.set('bank', read(stateOf('bank', [candidateOf('gasan', 'NOT_SAFE')])));
+    await live.hear(['bank.state.json']);
+    expect(events.map(dataOf)).toMatchObject([
+      { names: ['bank'], summary: null, rows: [['bank', expect.stringContaining('data-verdict="SAFE"')]] },
+      { summary: expect.stringContaining('Not safe'), rows: [['bank', expect.stringContaining('NOT_SAFE')]] },
+    ]);
+    expect(names.map(dataOf)).toEqual(
+      events.map(dataOf).map(({ names: changed }) => ({ at: NOW.toISOString(), names: changed })),
+    );
+  });
+
+  it('are told first of what has changed since they were made', async () => {
+    let now = NOW;
+    const states = new Map([['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')]))]]);
+    const live = liveOf(states, () => now);
+    await live.look();
+    now = later(5);
+    states.set('mail', read(stateOf('mail', [candidateOf('gasan', 'SAFE')])));
+    await live.look();
+    expect(dataOf(live.news(later(3).getTime(), 'en')).names).toEqual(['mail']);
+    expect(live.news(later(6).getTime(), 'en').name).toBe('beat');
+    expect(live.news(Number.NaN, null).name).toBe('beat');
+  });
+
   it('are told what has changed, and of nothing when nothing has', async () => {
     let now = NOW;
     const bank = read(stateOf('bank', [candidateOf('gasan', 'SAFE')]));
     const states = new Map([['bank', bank]]);
-    const live = new Live({
-      config: fleetConfig({ bank: '', mail: '' }),
-      folder: { read: () => Promise.resolve(states) },
-      now: () => now,
-    });
+    const live = liveOf(states, () => now);
     await live.look();
     const events: LiveEvent[] = [];
     const stop = live.listen((event) => events.push(event), 'ko');
@@ -226,8 +302,9 @@ describe('open pages', () => {
   });
 
   it('are told UNKNOWN when the states cannot be read', async () => {
-    const failing = { read: () => Promise.reject(new Error('no disk')) };
-    const live = new Live({ config: fleetConfig({ bank: '' }), folder: failing, now: () => NOW });
+    const failing = (): Promise<never> => Promise.reject(new Error('no disk'));
+    const folder = { read: failing, reread: failing };
+    const live = new Live({ config: fleetConfig({ bank: '' }), folder, now: () => NOW });
     await live.look();
     expect([live.problem, live.view.systems[0]?.standing.verdict]).toEqual(['no disk', 'UNKNOWN']);
   });
@@ -240,5 +317,14 @@ describe('HTML', () => {
       '<p title="&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\\u{202e}\\x00">&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\\u{202e}\\x003</p>',
     );
     expect(html`${html`<b></b>`}`.text).toBe('<b></b>');
+  });
+
+  it('leaves the indentation of our templates out, and every blank of a value in', () => {
+    const value = 'a   b';
+    expect(
+      html`<p>
+        <b>${value}</b>
+      </p>`.text,
+    ).toBe('<p>\n<b>a   b</b>\n</p>');
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { METRICS } from '../../src/metrics/catalog.ts';
 import { exposition } from '../../src/metrics/exposition.ts';
-import { fleetView } from '../../src/state/fleet-view.ts';
+import { fleetPlan, fleetView } from '../../src/state/fleet-view.ts';
 import { candidateOf, fleetConfig, NOW, read, stateOf } from './board-fixture.ts';
 
 const OPS = path.resolve(import.meta.dirname, '../../ops');
@@ -43,7 +43,7 @@ const states = new Map([
 ]);
 
 async function lines(format: 'prometheus' | 'openmetrics' = 'prometheus'): Promise<string[]> {
-  return (await exposition(fleetView(config, states, NOW), '1.2.3', format)).text.split('\n');
+  return (await exposition(fleetView(fleetPlan(config), states, NOW), '1.2.3', format)).text.split('\n');
 }
 
 describe('metrics', () => {

@@ -1,34 +1,6 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import path from 'node:path';
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-
-/** The browser's program: `TWINPROOF_CHROMIUM`, or the first one on the path (Debian: `apt-get install chromium`). */
-async function findChromium(): Promise<string | null> {
-  const named = process.env['TWINPROOF_CHROMIUM'];
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  const places =
-    named === undefined ? folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))) : [named];
-  for (const place of places) {
-    if (
-      await access(place, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return place;
-  }
-  return null;
-}
+import { findChromium, launchChromium } from './chromium-program.ts';
 
 /** Why there is no browser here, or null. In CI always null: what is missing must fail there, not be skipped. */
 export async function missingChromium(): Promise<string | null> {
@@ -49,12 +21,7 @@ export class TestBrowser {
   }
 
   static async open(): Promise<TestBrowser> {
-    const executablePath = await findChromium();
-    if (executablePath === null)
-      throw new Error('no Chromium: apt-get install chromium, or set TWINPROOF_CHROMIUM');
-    // Without a sandbox of its own: containers and root have none to give, and the pages are ours.
-    const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
-    return new TestBrowser(await chromium.launch({ executablePath, args }));
+    return new TestBrowser(await launchChromium());
   }
 
   async page(options: BrowserContextOptions = {}): Promise<Page> {
