@@ -82,6 +82,8 @@ export interface LogEvent {
   readonly next: number;
   readonly artificial: boolean;
   readonly ignorable: boolean;
+  /** In the log: with its header and its checksum. */
+  readonly length: number;
   readonly bytes: Uint8Array;
 }
 
@@ -116,6 +118,7 @@ export class EventReader {
       next: uint32At(bytes, NEXT_AT),
       artificial,
       ignorable: (flags & IGNORABLE) !== 0,
+      length,
       bytes: this.#proven(bytes, type),
     };
   }

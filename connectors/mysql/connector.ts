@@ -52,6 +52,7 @@ import type { Session } from './session.ts';
 import { readSourceTables } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
+import { type LogMemory, memoryOf } from './stream-memory.ts';
 
 /** Numbers by which readers of a log are known to the server: the upper half, which few give to servers. */
 const SERVER_IDS = [2 ** 31, 2 ** 32 - 1] as const;
@@ -77,8 +78,6 @@ export async function connectMysql(
 /** One MySQL or MariaDB server, seen from one database, with its log. */
 export class MysqlConnector extends BaseConnector implements LedgerSite {
   readonly #target: ConnectTarget;
-  /** Transactions of which this site's streams have not seen all: StreamOptions.torn. */
-  readonly #torn = new Set<string>();
   #followed: Followed | null = null;
 
   constructor(
@@ -211,7 +210,9 @@ export class MysqlConnector extends BaseConnector implements LedgerSite {
 
   #stream(request: ChangeRequest, own: boolean, signal: AbortSignal): Promise<ChangeStream> {
     const serverId = (): number => randomInt(...SERVER_IDS);
-    const options = { serverId, heartbeatMs: HEARTBEAT_MS, own, torn: this.#torn };
+    const memory = (server: string): LogMemory =>
+      memoryOf([this.#target.label, server, own ? 'own' : ''].join(' '));
+    const options = { serverId, heartbeatMs: HEARTBEAT_MS, own, memory };
     return openChangeStream(this.#target, options, request, signal);
   }
 

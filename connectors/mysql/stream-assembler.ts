@@ -18,6 +18,7 @@ import type { Cascades } from './stream-cascades.ts';
 import { CascadeGaps } from './stream-cascade-gaps.ts';
 import type { Resolved } from './stream-catalog.ts';
 import { Group, type GroupParts } from './stream-group.ts';
+import type { LogMemory, PlacedTransaction } from './stream-memory.ts';
 import { isRows, RowsReader } from './stream-rows.ts';
 import { StatementReader } from './stream-statements.ts';
 import type { TableEntry } from './stream-table.ts';
@@ -36,8 +37,7 @@ export interface AssemblerParts extends GroupParts {
   readonly catalog: TableLookup;
   /** MySQL says of an event whether rows of other tables that follow from it are in the log. */
   readonly tellsCascades: boolean;
-  /** Places in the log of transactions that a crash cut off: their rows never were committed. */
-  readonly torn: Set<string>;
+  readonly memory: LogMemory;
 }
 
 /** A table as the last TABLE_MAP_EVENT of its number described it. */
@@ -83,9 +83,13 @@ export class LogAssembler {
   readonly #cascades: CascadeGaps;
   readonly #maps = new Map<number, Mapped>();
   #group: Group | null = null;
-  /** Where the open transaction begins, for `torn`. */
+  /** Where the open transaction begins, for LogMemory.torn. */
   #groupAt = '';
+  /** The same for LogMemory.last. */
+  #placed: PlacedTransaction | null = null;
   #file = '';
+  /** Where the last transaction of the file begins: places behind 4 GiB begin again at 0. */
+  #reached = 0;
   /** Within a transaction that is known to be cut off. */
   #skipping = false;
 
@@ -178,15 +182,24 @@ export class LogAssembler {
   #begin(start: GroupStart, event: LogEvent): null {
     if (this.#group !== null) throw logError('a transaction begins within another');
     this.#groupAt = `${this.#file}:${event.next}`;
-    this.#skipping = this.#parts.torn.has(this.#groupAt);
+    this.#skipping = this.#parts.memory.torn.has(this.#groupAt);
     if (this.#skipping) return null;
     if (this.#maps.size > MAPS_MAX) this.#maps.clear();
+    this.#placed = this.#placeOf(start, event);
     this.#group = new Group(start, this.#parts);
     if (start.prepares !== null) {
       this.#group.xid = start.prepares;
       this.#parts.prepared.begin(start.prepares);
     }
     return null;
+  }
+
+  #placeOf({ id, gtid }: GroupStart, event: LogEvent): PlacedTransaction | null {
+    const at = event.next - event.length;
+    if (at < this.#reached) this.#reached = Infinity;
+    if (at < this.#reached) return null;
+    this.#reached = at;
+    return { file: this.#file, at, id, gtid };
   }
 
   #open(): Group {
@@ -197,6 +210,7 @@ export class LogAssembler {
   #end(): void {
     this.#open().end();
     this.#group = null;
+    this.#parts.memory.last = this.#placed;
   }
 
   /** XA_PREPARE_LOG_EVENT begins with whether the transaction is committed at once (1 byte). */
@@ -259,6 +273,7 @@ export class LogAssembler {
   #rotate({ bytes }: LogEvent): void {
     const cursor = new LogCursor(bytes, HEADER_BYTES + 8);
     this.#file = cursor.text(bytes.length - cursor.at);
+    this.#reached = 0;
   }
 
   /**
@@ -273,7 +288,7 @@ export class LogAssembler {
     this.#group = null;
     if (group.xid !== null) this.#parts.prepared.take(group.xid);
     if (!group.begun) return;
-    this.#parts.torn.add(this.#groupAt);
+    this.#parts.memory.torn.add(this.#groupAt);
     throw new TwinproofError('TP-CONNECTION-LOST', {
       message: `a crash of the server cut off transaction ${group.start.id} in its log: the stream begins again without it`,
       retryable: true,

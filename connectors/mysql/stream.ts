@@ -7,6 +7,7 @@ import type { GroupStart } from './binlog-gtid.ts';
 import { openSession, type Session } from './session.ts';
 import { LogAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
+import { demandSameLog, type LogMemory } from './stream-memory.ts';
 import { ListPlace, SetPlace, type StreamPlace } from './stream-position.ts';
 import { PreparedTransactions } from './stream-prepared.ts';
 import { readStart, type StreamStart } from './stream-start.ts';
@@ -21,8 +22,8 @@ export interface StreamOptions {
    * known from the source's log.
    */
   readonly own: boolean;
-  /** AssemblerParts.torn: one and the same set for all streams of a site. */
-  readonly torn: Set<string>;
+  /** What earlier streams of this log left; `server`: StreamStart.serverName. */
+  readonly memory: (server: string) => LogMemory;
 }
 
 /** Of look-ups in the catalog. */
@@ -40,13 +41,15 @@ export async function openChangeStream(
   let sender: Session | null = null;
   try {
     const start = await readStart(catalog, request.after, signal);
+    const memory = options.memory(start.serverName);
+    if (request.after !== null) await demandSameLog(catalog, memory, start.after, signal);
     const tables = new StreamCatalog(catalog, request.pair, signal);
     await tables.load();
     sender = await openSession(target, signal, session);
     const serverId = options.serverId();
     await prepareDump(sender, start.after, { serverId, heartbeatMs: options.heartbeatMs }, signal);
     const connection = LogConnection.start(sender, dumpCommand(start.after, serverId), signal);
-    return new MysqlChangeStream({ connection, catalog, tables, start, options, request });
+    return new MysqlChangeStream({ connection, catalog, tables, start, memory, options, request });
   } catch (error) {
     await sender?.close();
     await catalog.close();
@@ -59,6 +62,7 @@ interface StreamParts {
   readonly catalog: Session;
   readonly tables: StreamCatalog;
   readonly start: StreamStart;
+  readonly memory: LogMemory;
   readonly options: StreamOptions;
   readonly request: ChangeRequest;
 }
@@ -71,7 +75,7 @@ class MysqlChangeStream implements ChangeStream {
   readonly #assembler: LogAssembler;
 
   constructor(parts: StreamParts) {
-    const { start, tables, options } = parts;
+    const { start, tables, memory, options } = parts;
     this.#parts = parts;
     this.#place =
       start.after.kind === 'set' ? new SetPlace(start.after.set) : new ListPlace(start.after.list);
@@ -83,7 +87,7 @@ class MysqlChangeStream implements ChangeStream {
       catalog: tables,
       own: options.own,
       tellsCascades: start.after.kind === 'set',
-      torn: options.torn,
+      memory,
     });
     this.batches = this.#run();
   }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { streamFindings } from '../../connectors/mysql/preflight-log.ts';
 import { openSession } from '../../connectors/mysql/session.ts';
+import { LogMemory } from '../../connectors/mysql/stream-memory.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Follower } from './harness/change-stream.ts';
@@ -286,6 +287,26 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     await server.sql('INSERT INTO t VALUES (3)', [], name);
     const reset = await failure(follow(name, { after: last }).then((stream) => stream.batch()));
     expect(reset.code).toBe('TP-GAP');
+  });
+
+  test('does not go on where the log was begun anew, though it has as many transactions again', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const reset = mysql ? 'RESET BINARY LOGS AND GTIDS' : 'RESET MASTER';
+    await server.sql(reset);
+    const memory = new LogMemory();
+    const follower = await follow(name, { memory });
+    for (const id of [1, 2, 3]) await server.sql('INSERT INTO t VALUES (?)', [id], name);
+    for (let n = 0; n < 3; n += 1) await follower.transaction();
+    const after = follower.newest;
+    await server.sql('FLUSH BINARY LOGS');
+    const again = await follow(name, { after, memory });
+    await server.sql('INSERT INTO t VALUES (4)', [], name);
+    expect(await nextChanges(again)).toContain(`insert ${name}.t 4 [4]`);
+    await streams.close();
+    await server.sql(reset);
+    for (const id of [5, 6, 7, 8, 9]) await server.sql('INSERT INTO t VALUES (?)', [id], name);
+    const error = await failure(follow(name, { after: again.newest, memory }));
+    expect([error.code, error.message]).toEqual(['TP-GAP', expect.stringContaining('set back')]);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { positionOfSet } from '../../connectors/mysql/gtid.ts';
 import { parseGtidSet, unite } from '../../connectors/mysql/gtid-set.ts';
 import { type AssemblerParts, LogAssembler } from '../../connectors/mysql/stream-assembler.ts';
+import { LogMemory } from '../../connectors/mysql/stream-memory.ts';
 import { ListPlace, SetPlace } from '../../connectors/mysql/stream-position.ts';
 import { PreparedTransactions } from '../../connectors/mysql/stream-prepared.ts';
 import { tableEntry } from '../../connectors/mysql/stream-table.ts';
@@ -87,7 +88,7 @@ class Log {
   readonly assembler: LogAssembler;
   #seen = false;
 
-  constructor(torn = new Set<string>(), own = false) {
+  constructor(memory = new LogMemory(), own = false) {
     const parts: AssemblerParts = {
       batch: this.batch,
       place: new ListPlace(new Map()),
@@ -95,7 +96,7 @@ class Log {
       originOf: () => null,
       own,
       tellsCascades: false,
-      torn,
+      memory,
       catalog: {
         database: 'db',
         resolve: (map) => {
@@ -150,7 +151,7 @@ describe('the events of a log', () => {
   });
 
   test('of a transaction that a crash cut off end the stream, and the next one passes over them', async () => {
-    const torn = new Set<string>();
+    const memory = new LogMemory();
     const cutOff = [...begin, mariadbGtidEvent(1, { next: 500 }), TABLE_MAP_OF_T, writeRowsEvent(1)];
     const anew = [
       rotateEvent('log.000002'),
@@ -160,11 +161,11 @@ describe('the events of a log', () => {
       writeRowsEvent(2),
       XID_EVENT,
     ];
-    await expect(new Log(torn).take(...cutOff, ...anew)).rejects.toMatchObject({
+    await expect(new Log(memory).take(...cutOff, ...anew)).rejects.toMatchObject({
       code: 'TP-CONNECTION-LOST',
       retryable: true,
     });
-    expect(await new Log(torn).take(...cutOff, ...anew)).toEqual([
+    expect(await new Log(memory).take(...cutOff, ...anew)).toEqual([
       'begin',
       'definition',
       'insert 0000000402000000',
@@ -192,7 +193,7 @@ describe('the events of a log', () => {
       'gap everything',
       'idle mariadb:0-2-7',
     ]);
-    expect(await new Log(new Set(), true).take(...twice)).toEqual(['idle mariadb:0-2-7']);
+    expect(await new Log(new LogMemory(), true).take(...twice)).toEqual(['idle mariadb:0-2-7']);
   });
 
   test('are a gap where the server says that it lost some', async () => {

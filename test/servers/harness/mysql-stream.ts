@@ -1,5 +1,6 @@
 import { connectTarget } from '../../../connectors/mysql/address.ts';
 import { openChangeStream } from '../../../connectors/mysql/stream.ts';
+import { LogMemory } from '../../../connectors/mysql/stream-memory.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import {
   type ChangeEvent,
@@ -24,7 +25,8 @@ export interface MysqlFollowOptions {
   readonly user?: string;
   readonly password?: string;
   readonly signal?: AbortSignal;
-  readonly torn?: Set<string>;
+  /** Of the streams before; default: there were none. */
+  readonly memory?: LogMemory;
 }
 
 let lastServerId = 3_000_000_000 + (process.pid % 10_000) * 100;
@@ -44,12 +46,12 @@ export function openMysqlStream(
   database: string,
   options: MysqlFollowOptions = {},
 ): Promise<ChangeStream> {
-  const { after = null, own = false, user, password, signal, torn = new Set<string>() } = options;
+  const { after = null, own = false, user, password, signal, memory = new LogMemory() } = options;
   lastServerId += 1;
   const serverId = lastServerId;
   return openChangeStream(
     targetOf(server, database, user, password),
-    { serverId: () => serverId, heartbeatMs: 200, own, torn },
+    { serverId: () => serverId, heartbeatMs: 200, own, memory: () => memory },
     { after, pair: 'logical' },
     signal ?? new AbortController().signal,
   );
