@@ -1,25 +1,19 @@
-import { tmpdir } from 'node:os';
-import type { Client } from 'pg';
-import { connectTarget } from '../connectors/postgres/address.ts';
-import { openChangeStream } from '../connectors/postgres/stream.ts';
-import { parseUrl } from '../src/config/url.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangeEvent, ChangeStream, StreamedTable } from '../src/connector/changes.ts';
-import type { Cluster } from '../src/demo/cluster.ts';
-import { waitUntil } from '../src/demo/cluster-wait.ts';
 import type { Ledger } from '../src/ledger/ledger.ts';
-import { privateMiB, senderSeconds, STREAM_NAME } from './ledger-backlog.ts';
+import type { IntakeSource } from './intake-source.ts';
+import { privateMiB } from './measure.ts';
 
-/** Between two bursts of reads (ReplicationTiming.paceMs). */
-const PACE_MS = 4;
-const SPOOL_BYTES_MAX = 4 * 2 ** 30;
+const SAMPLE_MS = 50;
 
 export interface Drained {
   readonly changes: number;
+  /** Without the time in which nobody asked. */
   readonly seconds: number;
-  /** Processor time of this process and of the server's sending process. */
+  /** Processor time of this process and of the server's sending process or thread. */
   readonly ownSeconds: number;
   readonly senderSeconds: number;
-  /** The most private memory after a batch. */
+  /** The most private memory after a batch, and while nobody asked for the next one. */
   readonly peakMiB: number;
   /** As the stream described it last; null: it did not. */
   readonly table: StreamedTable | null;
@@ -29,59 +23,50 @@ interface Taken {
   changes: number;
   peakMiB: number;
   table: StreamedTable | null;
+  stalledMs: number;
 }
 
-/** Takes `changes` row changes into the ledger, durably, and brings the index up to them. */
-export async function drain(cluster: Cluster, ledger: Ledger, changes: number): Promise<Drained> {
-  const client = await cluster.connect();
+/**
+ * Takes `changes` row changes into the ledger, durably, and brings the index up to them. With `stallMs` it does not ask
+ * for the second batch for so long, as if the disk stood still.
+ */
+export async function drain(
+  source: Pick<IntakeSource, 'stream' | 'senderSeconds' | 'streamEnded'>,
+  ledger: Ledger,
+  changes: number,
+  stallMs = 0,
+): Promise<Drained> {
   const own = process.cpuUsage();
   const started = performance.now();
-  const stream = await openStream(cluster, ledger);
-  const taken: Taken = { changes: 0, peakMiB: 0, table: null };
+  const stream = await source.stream(ledger.position);
+  const taken: Taken = { changes: 0, peakMiB: 0, table: null, stalledMs: 0 };
   try {
-    await take(stream, ledger, changes, taken);
+    await take(stream, ledger, changes, taken, stallMs);
     await ledger.settle();
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (performance.now() - started - taken.stalledMs) / 1000;
     const { user, system } = process.cpuUsage(own);
-    return {
-      ...taken,
-      seconds,
-      ownSeconds: (user + system) / 1e6,
-      senderSeconds: await senderSeconds(client),
-    };
+    const senderSeconds = await source.senderSeconds();
+    return { ...taken, seconds, ownSeconds: (user + system) / 1e6, senderSeconds };
   } finally {
     await stream.close();
-    await ended(client);
-    await client.end();
+    await source.streamEnded();
   }
 }
 
-function openStream(cluster: Cluster, ledger: Ledger): Promise<ChangeStream> {
-  return openChangeStream(
-    connectTarget(parseUrl(cluster.url(), 'argument').address, {}),
-    {
-      slot: STREAM_NAME,
-      publication: STREAM_NAME,
-      allowUnboundedWal: true,
-      early: true,
-      spoolFolder: tmpdir(),
-      spoolBytesMax: SPOOL_BYTES_MAX,
-      now: Date.now,
-      paceMs: PACE_MS,
-    },
-    { after: ledger.position, pair: 'physical' },
-    new AbortController().signal,
-  );
-}
-
 /** Until all have come and their transaction has ended. */
-async function take(stream: ChangeStream, ledger: Ledger, changes: number, taken: Taken): Promise<void> {
+async function take(
+  stream: ChangeStream,
+  ledger: Ledger,
+  changes: number,
+  taken: Taken,
+  stallMs: number,
+): Promise<void> {
   let open = false;
   for await (const batch of stream.batches) {
     ledger.take(batch);
     const durable = await ledger.flush();
     if (durable !== null) stream.acknowledge(durable);
-    taken.peakMiB = Math.max(taken.peakMiB, privateMiB() ?? 0);
+    look(taken);
     for (const event of batch) {
       if (isRow(event)) taken.changes += 1;
       else if (event.type === 'definition') taken.table = event.table;
@@ -89,18 +74,21 @@ async function take(stream: ChangeStream, ledger: Ledger, changes: number, taken
       else if (event.type === 'commit') open = false;
     }
     if (taken.changes >= changes && !open) return;
+    if (taken.changes > 0) while (taken.stalledMs < stallMs) await stall(taken);
   }
+}
+
+async function stall(taken: Taken): Promise<void> {
+  const started = performance.now();
+  await sleep(SAMPLE_MS);
+  taken.stalledMs += performance.now() - started;
+  look(taken);
+}
+
+function look(taken: Taken): void {
+  taken.peakMiB = Math.max(taken.peakMiB, privateMiB() ?? 0);
 }
 
 function isRow({ type }: ChangeEvent): boolean {
   return type === 'insert' || type === 'update' || type === 'delete';
-}
-
-/** The server notices the end of a stream a moment later; the next one needs the slot. */
-async function ended(client: Client): Promise<void> {
-  await waitUntil(
-    async () => (await client.query(`select 1 from pg_replication_slots where active`)).rows.length === 0,
-    10_000,
-    () => 'the slot stays in use',
-  );
 }

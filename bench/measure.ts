@@ -60,17 +60,26 @@ function peakOf(pid: number | undefined): number | null {
   return match === null ? null : Number(match[1]) / 1024;
 }
 
-/** Time in user and kernel mode (proc(5), /proc/pid/stat, fields 14 and 15; the second may hold blanks). */
-function cpuOf(pid: number | undefined): number | null {
-  const fields = procFile(pid, 'stat')
+/**
+ * Seconds in user and kernel mode of a process, or of a thread (`pid/task/tid`): proc(5), /proc/pid/stat, fields 14 and
+ * 15; the second may hold blanks. Null where that cannot be known.
+ */
+export function cpuOf(process: number | string | undefined): number | null {
+  const fields = procFile(process, 'stat')
     .replace(/^.*\) /, '')
     .split(' ');
   return fields.length < 13 ? null : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-function procFile(pid: number | undefined, name: string): string {
+/** Memory of this process that no file backs, in MiB (RssAnon, proc(5)); null where /proc is not there. */
+export function privateMiB(): number | null {
+  const match = /^RssAnon:\s+(\d+) kB$/m.exec(procFile('self', 'status'));
+  return match === null ? null : Number(match[1]) / 1024;
+}
+
+function procFile(process: number | string | undefined, name: string): string {
   try {
-    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+    return readFileSync(`/proc/${process}/${name}`, 'utf8');
   } catch {
     return '';
   }

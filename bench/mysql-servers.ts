@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Connection } from 'mysql2/promise';
 import { VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
 import { createMysqlPair } from '../test/servers/harness/mysql-pair.ts';
@@ -20,7 +21,11 @@ const REDO: Readonly<Record<MysqlFlavor, MysqlSettings>> = {
   mariadb: { innodb_log_file_size: '1G' },
 };
 
-const CREATE = `create table orders (id bigint primary key, customer int, status varchar(16), amount decimal(12,2),
+export function benchSettings(flavor: MysqlFlavor): MysqlSettings {
+  return { ...SETTINGS, ...REDO[flavor] };
+}
+
+export const CREATE_ORDERS = `create table orders (id bigint primary key, customer int, status varchar(16), amount decimal(12,2),
   note varchar(64), paid boolean, created timestamp(6) null, shipped timestamp(6) null) engine=InnoDB`;
 
 /** The values of bench/tables.ts. */
@@ -38,8 +43,8 @@ const BATCH = 500_000;
 
 /** A source and its replica; the rows are made on both at once, since replicating them would take minutes. */
 export async function mysqlPair(flavor: MysqlFlavor, rows: number): Promise<BenchPair> {
-  const settings = { ...SETTINGS, ...REDO[flavor] };
-  const pair = await createMysqlPair({ flavor, database: DATABASE, schema: CREATE, settings });
+  const settings = benchSettings(flavor);
+  const pair = await createMysqlPair({ flavor, database: DATABASE, schema: CREATE_ORDERS, settings });
   try {
     await pair.setReadOnly(false);
     await Promise.all([pair.source, pair.replica].map((server) => fill(server, rows)));
@@ -63,11 +68,11 @@ export async function crossPair(table: BenchTable, rows: number): Promise<BenchP
   const folder = mkdtempSync(join(tmpdir(), 'twinproof-bench-'));
   const mariadb = await createMysqlServer({
     flavor: 'mariadb',
-    settings: { ...SETTINGS, ...REDO.mariadb },
+    settings: benchSettings('mariadb'),
   });
   const fillMariadb = async (): Promise<void> => {
     await mariadb.sql(`create database ${DATABASE} character set utf8mb4`);
-    await mariadb.sql(CREATE, [], DATABASE);
+    await mariadb.sql(CREATE_ORDERS, [], DATABASE);
     await fill(mariadb, rows);
   };
   const [postgres] = await Promise.all([startPostgres([table], rows), fillMariadb()]);
@@ -115,16 +120,25 @@ async function fill(server: MysqlServer, rows: number): Promise<void> {
     await session.query(`set sql_log_bin = 0, unique_checks = 0`);
     if (server.flavor === 'mysql') await session.query(`set cte_max_recursion_depth = ${BATCH + 1}`);
     for (let from = 1; from <= rows; from += BATCH) {
-      const to = Math.min(rows, from + BATCH - 1);
-      const numbers =
-        server.flavor === 'mariadb'
-          ? `(select seq as i from seq_${from}_to_${to}) numbers`
-          : `(with recursive n (i) as (select ${from} union all select i + 1 from n where i < ${to})
-              select i from n) numbers`;
-      await session.query(`insert into orders select ${valuesOf(server.flavor)} from ${numbers}`);
+      await insertOrders(session, server.flavor, from, Math.min(rows, from + BATCH - 1));
     }
     await session.query('analyze table orders');
   } finally {
     await session.end();
   }
+}
+
+/** Adds the rows with keys `from` to `to`; MySQL recurses as deep as there are rows (cte_max_recursion_depth). */
+export async function insertOrders(
+  session: Connection,
+  flavor: MysqlFlavor,
+  from: number,
+  to: number,
+): Promise<void> {
+  const numbers =
+    flavor === 'mariadb'
+      ? `(select seq as i from seq_${from}_to_${to}) numbers`
+      : `(with recursive n (i) as (select ${from} union all select i + 1 from n where i < ${to})
+          select i from n) numbers`;
+  await session.query(`insert into orders select ${valuesOf(flavor)} from ${numbers}`);
 }
