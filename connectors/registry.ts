@@ -15,6 +15,16 @@ export interface SiteOptions {
   readonly stream?: StreamSettings;
 }
 
+/**
+ * Whether what rows are read with is there and whole: to be asked before any server is. Throws TP-INSTALL.
+ */
+export async function demandModules(): Promise<void> {
+  const { instantiateKernel, KERNEL_BASE_BYTES } = await import('../src/digest/kernel-module.ts');
+  const { instantiateTranscoder, TRANSCODE_BASE_BYTES } = await import('./mysql/transcode-module.ts');
+  instantiateKernel(KERNEL_BASE_BYTES);
+  instantiateTranscoder(TRANSCODE_BASE_BYTES);
+}
+
 /** Opens a site. Throws TP-UNREACHABLE, TP-AUTH, TP-DATABASE, TP-TLS, TP-VERSION, TP-URL. */
 export async function connectSite(
   address: SiteAddress,

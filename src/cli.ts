@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { connectSite, openOutlet, openTopic } from '../connectors/registry.ts';
+import { connectSite, demandModules, openOutlet, openTopic } from '../connectors/registry.ts';
 import { addBoardCommand } from './commands/board.command.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
@@ -23,6 +23,8 @@ import { colourWanted, unicodeWanted } from './report/colour.ts';
 import { terminalText } from './report/terminal-text.ts';
 
 const WIDTH_WITHOUT_TERMINAL = 100;
+/** Commands that read rows. */
+const READING = new Set(['verify', 'certify', 'watch', 'demo']);
 /** Why a run ends when `| head` has what it wants. */
 const NOT_READ = new TwinproofError('TP-INTERRUPTED', { message: 'nobody reads the output any more' });
 
@@ -67,6 +69,9 @@ function buildProgram(io: SiteIo): Command {
     // Errors are printed below, all in one form.
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
+  program.hook('preAction', async (_, command) => {
+    if (READING.has(command.name())) await demandModules();
+  });
   addVerifyCommand(program, io);
   addCertifyCommand(program, io);
   addWatchCommand(program, io);

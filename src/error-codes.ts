@@ -216,6 +216,11 @@ export const CODES = {
     hint: 'it needs the development dependencies: run it in a checkout after `npm ci`',
     exitCode: 70,
   },
+  'TP-INSTALL': {
+    message: 'a file of twinproof itself is missing or damaged',
+    hint: 'install twinproof again; in a checkout run `npm run build`',
+    exitCode: 70,
+  },
   'TP-BUG': {
     message: 'internal error',
     hint: 'this is a bug in twinproof: please report it with the output of --debug',

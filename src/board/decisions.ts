@@ -40,6 +40,8 @@ const shown = z.object({
   candidate: z.string().nullable(),
   /** sha256 of the published state as the board had it; null: it had none. */
   stateSha256: z.string().nullable(),
+  /** The newest certificate that was handed out then, with the digest of its payload; null: there was none. */
+  certificate: z.object({ file: z.string(), sha256: z.string() }).nullable().default(null),
 });
 
 const head = {
@@ -71,6 +73,7 @@ export interface Decision extends Proposal {
 /** What the board showed when the decision was taken. */
 export function shownOf({ verdict, doubt, best, state }: SystemStanding): z.infer<typeof shown> {
   const held = doubt === null ? (best?.candidate.verdict ?? null) : null;
+  const [newest] = state?.certificates ?? [];
   return {
     verdict,
     doubt,
@@ -78,6 +81,7 @@ export function shownOf({ verdict, doubt, best, state }: SystemStanding): z.infe
     loss: held === null ? 'unknown' : JSON.stringify(held.loss),
     candidate: best?.name ?? null,
     stateSha256: state === null ? null : sha256(JSON.stringify(state)),
+    certificate: newest === undefined ? null : { file: newest.file, sha256: newest.sha256 },
   };
 }
 

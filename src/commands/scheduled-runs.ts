@@ -1,14 +1,17 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ScheduleConfig, StateConfig } from '../config/fleet.ts';
 import type { SystemConfig } from '../config/schema.ts';
+import { ScrubRates } from '../config/scrub.ts';
 import { EXIT } from '../error-codes.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { writeOutput } from '../report/output-file.ts';
-import type { RunAnswer, RunOutcome } from '../service/schedule.ts';
+import type { RunAnswer, RunOutcome, ScheduleRecord } from '../service/schedule.ts';
+import type { WatchLine } from '../service/watch-log.ts';
+import { decisionText } from '../board/decision-text.ts';
 import { chosenLedger, runLedgerCertify, type LedgerCertifyOptions } from './certify-ledger.ts';
 import type { SiteIo } from './io.ts';
-import { certificateFolder, LATEST } from './state-certificates.ts';
+import type { CertificateFolder } from './state-certificates.ts';
 
 const STATEMENT_TIMEOUT_MS = 300_000;
 const JOBS = 2;
@@ -17,8 +20,10 @@ export interface ScheduledParts {
   readonly config: string;
   readonly system: SystemConfig;
   readonly state: StateConfig;
-  /** Certificates are signed and kept only with a key. */
-  readonly signed: boolean;
+  /** Where certificates are kept; null: without a key none is. */
+  readonly certificates: CertificateFolder | null;
+  /** The record of decisions, whose certificates are kept for ever; null: none is kept. */
+  readonly decisions: string | null;
   readonly io: SiteIo;
 }
 
@@ -47,11 +52,19 @@ export async function scheduledRun(
   }
 }
 
+/** One line of the log when a run has ended, and when some were missed. */
+export function runLine(system: string, { name, outcome, message, missed }: ScheduleRecord): WatchLine {
+  const about = { system, site: null, event: `schedule ${name}` } as const;
+  if (outcome === null) {
+    const hint = 'another run was under way when it was due, or nobody watched the system';
+    return { ...about, level: 'warn', message: `${name} was missed, ${missed} times by now`, hint };
+  }
+  const level = outcome === 'ok' ? 'info' : 'warn';
+  return { ...about, level, message: `${name} ended: ${outcome}${message === null ? '' : `, ${message}`}` };
+}
+
 /** The certificate of the best candidate. It is written over the last one, whose digest it carries, and kept by date. */
-async function certify({ config, system, state, signed }: ScheduledParts, io: SiteIo): Promise<number> {
-  const folder = certificateFolder(state.path, system.name);
-  const latest = path.join(folder, LATEST);
-  if (signed) await mkdir(folder, { recursive: true });
+async function certify({ config, system, state, certificates, decisions }: ScheduledParts, io: SiteIo) {
   const options: LedgerCertifyOptions = {
     config,
     system: system.name,
@@ -64,7 +77,7 @@ async function certify({ config, system, state, signed }: ScheduledParts, io: Si
     quiesced: false,
     losses: null,
     format: 'json',
-    out: signed ? latest : null,
+    out: (await certificates?.latest()) ?? null,
     key: null,
     jobs: JOBS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
@@ -73,8 +86,9 @@ async function certify({ config, system, state, signed }: ScheduledParts, io: Si
   const chosen = await chosenLedger(options, quiet);
   if (chosen === null) throw new TwinproofError('TP-LEDGER', { message: 'there is no ledger yet' });
   const code = await runLedgerCertify(options, chosen, quiet);
-  if (signed)
-    await copyFile(latest, path.join(folder, `${io.now().toISOString().replaceAll(/[:.]/g, '-')}.json`));
+  await certificates?.keepLatest(io.now());
+  const named = await decisionText(decisions);
+  if (named !== null) await certificates?.prune(state.keepCertificates, (text) => named.includes(text));
   return code;
 }
 
@@ -84,6 +98,9 @@ async function verify({ config, system, state }: ScheduledParts, io: SiteIo): Pr
   const folder = path.join(state.path, 'verify', system.name);
   await mkdir(folder, { recursive: true });
   let gravest: number = EXIT.ok;
+  const rate = new ScrubRates(system.scrub).at(io.now().getTime());
+  // Hours in which nothing is scrubbed do not stand against what somebody has put into them.
+  const rowsPerSecondMax = rate === 0 ? system.scrub.rowsPerSecond : rate;
   for (const { name } of system.candidates) {
     let result = '';
     const quiet = { ...io, stdout: (text: string) => void (result += text), stderr: () => undefined };
@@ -100,7 +117,7 @@ async function verify({ config, system, state }: ScheduledParts, io: SiteIo): Pr
         differences: null,
         timeoutMs: null,
         statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-        rowsPerSecondMax: system.scrub.rowsPerSecond,
+        rowsPerSecondMax,
         lagMaxMs: null,
         applyWithinMs: null,
         state: null,

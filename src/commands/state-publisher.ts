@@ -1,14 +1,20 @@
 import { hostname } from 'node:os';
 import type { StateConfig } from '../config/fleet.ts';
-import type { LedgerConfig, SystemConfig } from '../config/schema.ts';
+import type { LedgerConfig, SiteConfig, SystemConfig } from '../config/schema.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { Schedule } from '../service/schedule.ts';
 import type { WriteLine } from '../service/watch-log.ts';
 import { StateFolder, writeState } from '../state/file.ts';
-import { SAMPLES_MAX, STATE_SCHEMA, type LagPoint, type SystemState } from '../state/schema.ts';
-import { certificatesOf } from './state-certificates.ts';
+import {
+  SAMPLES_MAX,
+  STATE_SCHEMA,
+  type CandidateState,
+  type LagPoint,
+  type SystemState,
+} from '../state/schema.ts';
+import { CertificateFolder } from './state-certificates.ts';
 import type { SiteIo } from './io.ts';
-import { scheduledRun } from './scheduled-runs.ts';
+import { runLine, scheduledRun } from './scheduled-runs.ts';
 import {
   judgeSystem,
   lagOfSystem,
@@ -38,6 +44,8 @@ export interface PublisherParts {
   /** The configuration, for what is run at certain times; certificates are kept if it has a key. */
   readonly config: string;
   readonly signed: boolean;
+  /** The record of decisions, for what must be kept; null: none is kept. */
+  readonly decisions: string | null;
   /** Called with each state that was written down, and the one before it. */
   readonly told?: (state: SystemState, before: SystemState | null) => void;
 }
@@ -50,6 +58,7 @@ export class StatePublisher {
   readonly #parts: PublisherParts;
   readonly #startedAt: string;
   readonly #samples = new Map<string, LagPoint[]>();
+  readonly #certificates: CertificateFolder;
   #judged: JudgedSystem | null = null;
   #schedule: Schedule | null = null;
   #problem: SystemState['problem'] = null;
@@ -59,6 +68,7 @@ export class StatePublisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     this.#startedAt = parts.io.now().toISOString();
+    this.#certificates = new CertificateFolder(parts.state.path, parts.system.name);
   }
 
   /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
@@ -74,16 +84,19 @@ export class StatePublisher {
 
   /** Null: nothing is to be done at certain times. What was done before this process began is in the state file. */
   async #scheduled(): Promise<Schedule | null> {
-    const { system, state, config, signed, io } = this.#parts;
+    const { system, state, config, signed, decisions, io, write } = this.#parts;
     const { schedules } = system.fleet;
     if (schedules.length === 0) return null;
     const before =
       (await new StateFolder(state.path).read().catch(() => null))?.get(system.name)?.state?.runs ?? [];
-    const parts = { config, system, state, signed, io };
+    const certificates = signed ? this.#certificates : null;
+    const parts = { config, system, state, certificates, decisions, io };
     return new Schedule({
       schedules,
       before,
+      certificateValidForMs: system.policy.certificateValidFor,
       run: (schedule, signal) => scheduledRun(parts, schedule, signal),
+      tell: (record) => write(runLine(system.name, record)),
       timing: REAL_TIMING,
     });
   }
@@ -166,17 +179,21 @@ export class StatePublisher {
         ...witnessOf(lag),
       },
       best: judged?.best ?? null,
-      candidates: system.candidates.map(({ name, site, faultDomain }) => ({
-        name,
-        site,
-        faultDomain: faultDomain ?? null,
-        ...(judged?.candidates.get(name) ?? UNKNOWN_CANDIDATE),
-        recoveryPointAt: lag.get(name)?.recoveryPointAt ?? null,
-        lag: lag.get(name)?.lag ?? null,
-        samples: this.#samples.get(name) ?? [],
-      })),
-      certificates: await certificatesOf(state.path, system.name),
+      candidates: system.candidates.map((candidate) => this.#candidate(candidate, lag)),
+      certificates: await this.#certificates.newest(),
       runs: [...(this.#schedule?.records ?? [])],
+    };
+  }
+
+  #candidate({ name, site, faultDomain }: SiteConfig, lag: ReadonlyMap<string, SampledLag>): CandidateState {
+    return {
+      name,
+      site,
+      faultDomain: faultDomain ?? null,
+      ...(this.#judged?.candidates.get(name) ?? UNKNOWN_CANDIDATE),
+      recoveryPointAt: lag.get(name)?.recoveryPointAt ?? null,
+      lag: lag.get(name)?.lag ?? null,
+      samples: this.#samples.get(name) ?? [],
     };
   }
 

@@ -56,7 +56,7 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
 }
 
 interface Published {
-  readonly config: Pick<Config, 'file' | 'signing' | 'ledger' | 'state' | 'kafka'>;
+  readonly config: Pick<Config, 'file' | 'signing' | 'ledger' | 'state' | 'kafka' | 'board'>;
   readonly system: SystemConfig;
   readonly once: boolean;
   readonly io: SiteIo;
@@ -88,6 +88,7 @@ async function publishing<T>(
     write,
     config: config.file,
     signed: config.signing !== null,
+    decisions: config.board?.decisions ?? null,
     told,
   });
   const published = publisher.run(AbortSignal.any([signal, stop.signal]));

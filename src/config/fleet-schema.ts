@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import {
+  BEFORE_EXPIRY,
   DEFAULT_BOARD,
   isLoopback,
   ROLES,
@@ -9,6 +10,7 @@ import {
   type Fleet,
   SCHEDULED,
   type ScheduleConfig,
+  STATE_DEFAULTS,
 } from './fleet.ts';
 import type { Secret } from './secret.ts';
 
@@ -54,12 +56,14 @@ function scheduleSchema(words: SchemaPieces['words']): z.ZodType<ScheduleConfig>
     })
     .transform((raw, issues): ScheduleConfig => {
       const { at, zone } = raw;
+      if (at === BEFORE_EXPIRY && raw.run === 'certify') return { ...raw, name: raw.name ?? raw.run };
       try {
         const cron = new Cron(at, { paused: true, ...(zone === null ? {} : { timezone: zone }) });
         if (cron.nextRun() !== null) return { ...raw, name: raw.name ?? raw.run };
         issues.addIssue({ code: 'custom', message: 'this time never comes', path: ['at'] });
       } catch {
-        const message = 'a time as cron has it is wanted, such as 0 3 * * *, and a zone such as Asia/Seoul';
+        const message =
+          'a time as cron has it is wanted, such as 0 3 * * *, and a zone such as Asia/Seoul; or, for certify, before-expiry';
         issues.addIssue({ code: 'custom', message, path: ['at'] });
       }
       return z.NEVER;
@@ -100,7 +104,11 @@ function stateSchema({ file, duration }: SchemaPieces) {
     error: 'a time from 1s to 10m is wanted',
   });
   return z
-    .strictObject({ path: file.nullable().default(null), every: every.default(10_000) })
+    .strictObject({
+      path: file.nullable().default(null),
+      every: every.default(STATE_DEFAULTS.every),
+      keepCertificates: z.int().positive().default(STATE_DEFAULTS.keepCertificates),
+    })
     .nullable()
     .default(null);
 }

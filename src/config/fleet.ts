@@ -19,10 +19,13 @@ export interface FleetFacts {
 
 export const SCHEDULED = ['certify', 'verify'] as const;
 
+/** Of `certify`: as often as it takes for a certificate to be there that has not expired. */
+export const BEFORE_EXPIRY = 'before-expiry';
+
 export interface ScheduleConfig {
   readonly name: string;
   readonly run: (typeof SCHEDULED)[number];
-  /** When, in the notation of cron, with a field for seconds before the others if it has six. */
+  /** When, in the notation of cron, with a field for seconds before the others if it has six; or BEFORE_EXPIRY. */
   readonly at: string;
   /** The time zone that is meant (IANA name); null: that of the machine. */
   readonly zone: string | null;
@@ -48,7 +51,11 @@ export interface StateConfig {
   readonly path: string;
   /** Milliseconds between two writings. */
   readonly every: number;
+  /** Certificates that schedules wrote and that are kept of each system; those of decisions and the last SAFE besides. */
+  readonly keepCertificates: number;
 }
+
+export const STATE_DEFAULTS = { every: 10_000, keepCertificates: 1000 } as const;
 
 export const ROLES = ['viewer', 'approver'] as const;
 export type Role = (typeof ROLES)[number];

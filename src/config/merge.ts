@@ -1,10 +1,9 @@
 import path from 'node:path';
-import type { BoardConfig, Fleet, StateConfig } from './fleet.ts';
+import { STATE_DEFAULTS, type BoardConfig, type Fleet, type StateConfig } from './fleet.ts';
 import type { KafkaConfig } from './kafka.ts';
 import { dependencyCycle } from './fleet-order.ts';
 import type { ConfigPart, LedgerConfig, SystemConfig } from './schema.ts';
 
-const STATE_EVERY_MS = 10_000;
 const NO_FLEET: Fleet = { name: null, tiers: [], groups: [] };
 
 /** A whole configuration, of however many files. */
@@ -72,7 +71,7 @@ function stateOf(state: ConfigPart['state'], ledger: LedgerConfig | null): State
   const beside =
     ledger === null ? null : path.join(path.dirname(ledger.path), `${path.basename(ledger.path)}-state`);
   const folder = state?.path ?? beside;
-  return folder === null ? null : { path: folder, every: state?.every ?? STATE_EVERY_MS };
+  return folder === null ? null : { ...STATE_DEFAULTS, ...state, path: folder };
 }
 
 /** What systems say of one another. A name that is misspelt would be a dependency that nobody sees. */

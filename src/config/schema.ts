@@ -11,6 +11,8 @@ import type { Mapping } from './mapping.ts';
 import { mappingSchema } from './mapping-schema.ts';
 import { withVariables, type Secret } from './secret.ts';
 import { readPassword, readToken, readUrl, type SchemaContext } from './site-secret.ts';
+import { type ScrubConfig, UNBOUNDED_SCRUB } from './scrub.ts';
+import { scrubSchema } from './scrub-schema.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { DEFAULT_STREAM, type StreamSettings } from './stream.ts';
@@ -38,8 +40,8 @@ export interface SystemConfig {
   readonly candidates: readonly SiteConfig[];
   readonly tables: TablePatterns;
   readonly policy: Policy;
-  /** Rows read per second while scrubbing; null: not bounded. */
-  readonly scrub: { readonly rowsPerSecond: number | null };
+  /** How fast rows are read to be proven. */
+  readonly scrub: ScrubConfig;
   /** What the primary's tables and columns are on candidates that have none of their own. Absent: nothing is mapped. */
   readonly mapping?: Mapping;
   /** Findings of readiness that somebody has accepted. */
@@ -135,9 +137,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
         applyWithin: duration.default(DEFAULT_POLICY.applyWithin),
       })
       .default(DEFAULT_POLICY),
-    scrub: z
-      .strictObject({ rowsPerSecond: z.int().positive().nullable().default(null) })
-      .default({ rowsPerSecond: null }),
+    scrub: scrubSchema(words).default(UNBOUNDED_SCRUB),
     mapping: mappingSchema.optional(),
     waivers: z.array(waiver).default([]),
     ...factSchemas(pieces),

@@ -10,8 +10,8 @@ export interface WasmInstance<Exports> {
 
 /**
  * Compiles the module at `url` once; each call of the answer makes an instance of its own, with a memory of at least
- * `bytes` that never grows: growing would detach the views through which sockets write into it. A call throws TP-BUG
- * when the file is not there or is damaged.
+ * `bytes` that never grows: growing would detach the views through which sockets write into it. A call throws
+ * TP-INSTALL when the file is not there or is damaged.
  */
 export function wasmInstances<Exports>(url: URL, name: string): (bytes: number) => WasmInstance<Exports> {
   let compiled: WebAssembly.Module | undefined;
@@ -32,10 +32,6 @@ function compile(url: URL, name: string): WebAssembly.Module {
     return new WebAssembly.Module(readFileSync(url));
   } catch (cause) {
     const message = `${name} cannot be loaded: ${messageOf(cause)}`;
-    throw new TwinproofError('TP-BUG', {
-      message,
-      hint: 'install twinproof again, or run npm run build',
-      cause,
-    });
+    throw new TwinproofError('TP-INSTALL', { message, cause });
   }
 }

@@ -1,4 +1,5 @@
 import type { Timing } from '../compare/timing.ts';
+import type { ScrubConfig } from '../config/scrub.ts';
 import { publicIdentity } from '../connector/identity.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
@@ -41,7 +42,7 @@ export interface CandidateParts {
   readonly connect: (signal: AbortSignal) => Promise<WatchSite>;
   readonly selection: TableSelection;
   readonly pair: PairKind;
-  readonly rowsPerSecond: number | null;
+  readonly scrub: ScrubConfig;
   readonly maxProofAgeMs: number;
   readonly timing: Timing;
   readonly random: () => number;
@@ -66,7 +67,7 @@ export class CandidateWatch {
   constructor(parts: CandidateParts) {
     this.#parts = parts;
     this.#differences = new Differences(parts.watched.known, parts.name);
-    this.#pace = new Pace(parts.rowsPerSecond, parts.timing);
+    this.#pace = new Pace(parts.scrub, parts.timing);
   }
 
   get name(): string {

@@ -1,6 +1,6 @@
-import { Cron } from 'croner';
 import type { Timing } from '../compare/timing.ts';
 import type { ScheduleConfig } from '../config/fleet.ts';
+import { type Times, timesOf } from './schedule-times.ts';
 
 /** However far ahead the next run is, the clock is looked at so often: it may be set, or the machine may have slept. */
 const LOOK_EVERY_MS = 30_000;
@@ -33,33 +33,37 @@ export interface ScheduleParts {
   readonly schedules: readonly ScheduleConfig[];
   /** What is known from before; by name. */
   readonly before: readonly ScheduleRecord[];
+  readonly certificateValidForMs: number;
   readonly run: (schedule: ScheduleConfig, signal: AbortSignal) => Promise<RunAnswer>;
+  /** Called when a run has ended otherwise than the one before, and with outcome null when some were missed. */
+  readonly tell: (record: ScheduleRecord) => void;
   readonly timing: Timing;
 }
 
 /** Runs what is due, one after the other: runs never overlap, and one that was missed is counted and not made up for. */
 export class Schedule {
   readonly #parts: ScheduleParts;
-  readonly #crons = new Map<string, Cron>();
+  readonly #times = new Map<string, Times>();
   readonly #records = new Map<string, ScheduleRecord>();
 
   constructor(parts: ScheduleParts) {
     this.#parts = parts;
     const now = new Date(parts.timing.now());
     for (const schedule of parts.schedules) {
-      const { name, at, zone } = schedule;
-      const cron = new Cron(at, { paused: true, ...(zone === null ? {} : { timezone: zone }) });
-      this.#crons.set(name, cron);
+      const { name, at } = schedule;
+      const times = timesOf(schedule, parts.certificateValidForMs);
+      this.#times.set(name, times);
       const known = parts.before.find((record) => record.name === name && record.at === at);
-      const away = known?.nextAt == null ? 0 : countDue(cron, new Date(Date.parse(known.nextAt) - 1), now);
+      const away = known?.nextAt == null ? 0 : countDue(times, new Date(Date.parse(known.nextAt) - 1), now);
       this.#records.set(name, {
         ...NOTHING,
         ...known,
         ...schedule,
         // What was under way when the process ended has no end.
         missed: (known?.missed ?? 0) + away,
-        nextAt: cron.nextRun(now)?.toISOString() ?? null,
+        nextAt: times.after(now)?.toISOString() ?? null,
       });
+      if (away > 0) parts.tell({ ...NOTHING, ...schedule, missed: (known?.missed ?? 0) + away });
     }
   }
 
@@ -87,25 +91,29 @@ export class Schedule {
     return found;
   }
 
-  async #runOne(record: ScheduleRecord, dueAt: string, signal: AbortSignal): Promise<void> {
-    const { timing, run } = this.#parts;
-    const { name } = record;
+  async #runOne(before: ScheduleRecord, dueAt: string, signal: AbortSignal): Promise<void> {
+    const { timing, run, tell } = this.#parts;
+    const { name } = before;
     const startedAt = new Date(timing.now()).toISOString();
-    this.#records.set(name, { ...record, dueAt, startedAt, endedAt: null, outcome: null, message: null });
-    const { outcome, message } = await run(record, signal);
+    this.#records.set(name, { ...before, dueAt, startedAt, endedAt: null, outcome: null, message: null });
+    const { outcome, message } = await run(before, signal);
     const now = new Date(timing.now());
-    const cron = this.#crons.get(name);
-    const overtaken = cron === undefined ? 0 : countDue(cron, new Date(dueAt), now);
-    this.#records.set(name, {
-      ...record,
+    const times = this.#times.get(name);
+    const overtaken = times === undefined ? 0 : countDue(times, new Date(dueAt), now);
+    const record = {
+      ...before,
       dueAt,
       startedAt,
       endedAt: now.toISOString(),
       outcome,
       message,
-      missed: record.missed + overtaken,
-      nextAt: cron?.nextRun(now)?.toISOString() ?? null,
-    });
+      missed: before.missed + overtaken,
+      nextAt: times?.after(now)?.toISOString() ?? null,
+    };
+    this.#records.set(name, record);
+    if (signal.aborted) return;
+    if (outcome !== before.outcome || message !== before.message) tell(record);
+    if (overtaken > 0) tell({ ...record, outcome: null });
   }
 }
 
@@ -120,12 +128,12 @@ const NOTHING = {
 } as const;
 
 /** How often it was due after `from` and up to `until`. */
-function countDue(cron: Cron, from: Date, until: Date): number {
+function countDue(times: Times, from: Date, until: Date): number {
   let count = 0;
   for (
-    let due = cron.nextRun(from);
+    let due = times.after(from);
     due !== null && due <= until && count < MISSED_MAX;
-    due = cron.nextRun(due)
+    due = times.after(due)
   ) {
     count += 1;
   }

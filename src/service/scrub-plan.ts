@@ -53,8 +53,3 @@ export function isMoreUrgent(a: Due, b: Due): boolean {
 export function rowsPerRange(rows: number): number {
   return Math.round(Math.min(ROWS_MAX, Math.max(ROWS_MIN, rows / RANGES_PER_TABLE)));
 }
-
-/** Whether reading all rows at the rate takes longer than proofs may get old. `rowsPerSecond` null: not bounded. */
-export function isTooSlow(rows: number, rowsPerSecond: number | null, maxProofAgeMs: number): boolean {
-  return rowsPerSecond !== null && (rows / rowsPerSecond) * 1000 > maxProofAgeMs / 2;
-}

@@ -37,13 +37,14 @@ export class Scrubber {
     this.#renewAfterUs = BigInt(Math.floor(maxProofAgeMs / 2)) * 1000n;
   }
 
-  /** Reads what is most urgent. False: nothing is to be done now. */
+  /** Reads what is most urgent. False: nothing is to be done now, or the rate does not allow it yet. */
   async step(signal: AbortSignal): Promise<boolean> {
+    // Nobody waits here: what changed is looked at meanwhile.
+    if (this.#session.pace.waitMs > 0) return false;
     const next = this.#next();
     if (next === null) return false;
     const { root, shape, due } = next;
     try {
-      await this.#session.pace.admit(signal);
       const done = await this.#read(root, shape, due.bounds, signal);
       this.#refused.delete(root.root);
       if (!done) this.#rest(root.root);

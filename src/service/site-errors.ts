@@ -4,6 +4,7 @@ import { TwinproofError } from '../errors.ts';
 /** No attempt would fare better: a person has to look. */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
   'TP-BUG',
+  'TP-INSTALL',
   'TP-CONFIG',
   'TP-USAGE',
   'TP-SECRET',

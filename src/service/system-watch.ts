@@ -1,5 +1,6 @@
 import type { Timing } from '../compare/timing.ts';
 import type { LedgerConfig, SiteConfig, SystemConfig } from '../config/schema.ts';
+import { ScrubRates } from '../config/scrub.ts';
 import type { PairKind } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { ledgerOptions } from '../ledger/options.ts';
@@ -10,7 +11,6 @@ import { CandidateWatch } from './candidate-watch.ts';
 import { Pace } from './pace.ts';
 import { PrimaryWatch } from './primary-watch.ts';
 import { isFinal } from './site-errors.ts';
-import { isTooSlow } from './scrub-plan.ts';
 import { statusLine } from './status.ts';
 import { untilFirstEnds, within } from './together.ts';
 import { WatchedLedger, type WatchSite } from './watched-ledger.ts';
@@ -69,7 +69,7 @@ export class SystemWatch {
     const source = new PrimaryWatch({
       ...common,
       connect: (own) => connect(primary, own),
-      pace: new Pace(scrub.rowsPerSecond, timing),
+      pace: new Pace(scrub, timing),
     });
     const watches = candidates.map(
       (candidate) =>
@@ -77,7 +77,7 @@ export class SystemWatch {
           ...common,
           name: candidate.name,
           connect: (own) => connect(candidate, own),
-          rowsPerSecond: scrub.rowsPerSecond,
+          scrub,
           maxProofAgeMs: policy.maxProofAge,
         }),
     );
@@ -164,16 +164,17 @@ export class SystemWatch {
 
   #maintain(watched: WatchedLedger, signal: AbortSignal): Promise<void> {
     const { scrub, policy } = this.#system;
+    const rates = new ScrubRates(scrub);
     return this.#every(MAINTENANCE_EVERY_MS, signal, async () => {
       await watched.exclusive.run(() => watched.ledger.prune());
       const rows = watched.ledger.core.catalog.current().reduce((sum, relation) => sum + relation.rows, 0);
-      if (!isTooSlow(rows, scrub.rowsPerSecond, policy.maxProofAge)) return;
+      if (rows <= rates.leastRows(policy.maxProofAge / 2, this.#parts.timing.now())) return;
       this.#log.state({
         level: 'warn',
         site: null,
         event: 'scrub',
-        message: 'at scrub.rowsPerSecond not every row can be proven again before policy.maxProofAge is over',
-        hint: 'raise one of the two in the configuration',
+        message: 'at the rates of scrub not every row can be proven again before policy.maxProofAge is over',
+        hint: 'raise scrub.rowsPerSecond, also of its windows, or policy.maxProofAge in the configuration',
       });
     });
   }

@@ -84,7 +84,7 @@ describe('the configuration file', () => {
             certificateValidFor: 600_000,
             applyWithin: 10_000,
           },
-          scrub: { rowsPerSecond: 50_000 },
+          scrub: { rowsPerSecond: 50_000, zone: null, windows: [] },
           waivers: [],
           fleet: {
             title: null,
@@ -98,7 +98,7 @@ describe('the configuration file', () => {
         },
       ],
       fleet: { name: null, tiers: [], groups: [] },
-      state: { path: '/etc/tp/ledger-state', every: 10_000 },
+      state: { path: '/etc/tp/ledger-state', every: 10_000, keepCertificates: 1000 },
       board: null,
       kafka: null,
       ledger: { path: '/etc/tp/ledger', retention: { time: 259_200_000, size: 21_474_836_480 } },
@@ -124,7 +124,7 @@ describe('the configuration file', () => {
     expect(config.systems[0]).toMatchObject({
       tables: { include: ['*'], exclude: [] },
       policy: { rpo: null, maxTail: null, maxProofAge: 86_400_000, certificateValidFor: 600_000 },
-      scrub: { rowsPerSecond: null },
+      scrub: { rowsPerSecond: null, zone: null, windows: [] },
     });
   });
 

@@ -41,7 +41,11 @@ describe('a fleet of several files', () => {
       tiers: ['core', 'other'],
       groups: [{ name: 'money', maxSkew: 5000 }],
     });
-    expect(config.state).toEqual({ path: path.join(own, 'ledger-state'), every: 10_000 });
+    expect(config.state).toEqual({
+      path: path.join(own, 'ledger-state'),
+      every: 10_000,
+      keepCertificates: 1000,
+    });
     expect(config.systems.map(({ name, fleet, policy }) => ({ name, rpo: policy.rpo, ...fleet }))).toEqual([
       {
         name: 'bank',
@@ -109,6 +113,8 @@ describe('a fleet of several files', () => {
   });
 });
 
+const now = () => new Date('2026-03-02T00:00:00Z');
+
 describe('config check', () => {
   it('tells the order of promotion, and warns of what will be regretted', async () => {
     const own = write({
@@ -117,7 +123,7 @@ describe('config check', () => {
     });
     let printed = '';
     const screen = { width: 100, colour: false, unicode: true };
-    const io = { stdout: (text: string) => void (printed += text), environment: {}, screen };
+    const io = { stdout: (text: string) => void (printed += text), environment: {}, screen, now };
     expect(await runConfigCheck({ config: own, format: 'text' }, io)).toBe(1);
     expect(printed).toMatch(/2 systems.*1 {2}keys.*2 {2}bank: .*tier 1; rpo 30\.0 s; after keys/s);
     expect(printed).toMatch(/keys: every candidate is at the site of the primary \(pangyo\)/);
@@ -128,6 +134,79 @@ describe('config check', () => {
       schema: 'twinproof.config-check/v1',
       systems: [{ name: 'keys' }, { name: 'bank' }],
     });
+  });
+});
+
+describe('what is read and done at certain hours', () => {
+  const check = async (more: string): Promise<{ code: number; printed: string }> => {
+    const own = write({ 'a.yaml': system('bank', `    policy: { rpo: 30s }\n${more}`) });
+    let printed = '';
+    const screen = { width: 1000, colour: false, unicode: true };
+    const io = { stdout: (text: string) => void (printed += text), environment: {}, screen, now };
+    return { code: await runConfigCheck({ config: own, format: 'text' }, io), printed };
+  };
+
+  it('is told with the order of promotion: rates by time of day, and how long there may be no certificate', async () => {
+    const { code, printed } = await check(
+      `    scrub:
+      rowsPerSecond: 50000
+      zone: Asia/Seoul
+      windows:
+        - { from: 09:00, to: 18:30, days: [mon, tue], rowsPerSecond: 2000 }
+        - { from: 23:00, to: 1:00, rowsPerSecond: 0 }
+        - { from: 02:00, to: 03:00, rowsPerSecond: null }
+    schedules:
+      - { run: certify, at: before-expiry }
+      - { name: archive, run: certify, at: '0 * * * *', zone: UTC }
+      - { run: verify, at: '0 3 * * *' }
+`,
+    );
+    expect(code).toBe(0);
+    expect(printed.replaceAll(/\s+/g, ' ')).toContain(
+      'certify at before-expiry, up to 5 min apart, for certificates that hold 10 min; ' +
+        'archive (certify) at 0 * * * * UTC, up to 1 h apart, for certificates that hold 10 min; verify at 0 3 * * *; ' +
+        'scrub 50,000 rows/s, 09:00–18:30 mon, tue 2,000 rows/s, 23:00–01:00 nothing, 02:00–03:00 unbounded (Asia/Seoul)',
+    );
+  });
+
+  it('warns of hours without scrubbing in which proofs grow too old', async () => {
+    const { code, printed } = await check(
+      '    scrub: { windows: [{ from: 00:00, to: 13:00, rowsPerSecond: 0 }] }\n',
+    );
+    expect([code, printed]).toEqual([
+      1,
+      expect.stringMatching(/no row may be scrubbed: proofs will be too old/),
+    ]);
+    expect(
+      (await check('    scrub: { windows: [{ from: 00:00, to: 11:00, rowsPerSecond: 0 }] }\n')).code,
+    ).toBe(0);
+  });
+
+  it.each([
+    ['scrub: { rowsPerSecond: 0 }', /:6:\d+: systems\.bank\.scrub\.rowsPerSecond: /],
+    ['scrub: { zone: Seoul }', /scrub\.zone: a time zone such as Asia\/Seoul is wanted/],
+    [
+      'scrub: { windows: [{ from: 24:00, to: 25:00, rowsPerSecond: 1 }] }',
+      /windows\[0\]\.from: a time of day/,
+    ],
+    ['scrub: { windows: [{ from: 9, to: 10:00, rowsPerSecond: 1 }] }', /windows\[0\]\.from: /],
+    ['scrub: { windows: [{ from: 09:00, to: 09:00, rowsPerSecond: 1 }] }', /\.to: it ends when it begins/],
+    ['scrub: { windows: [{ from: 09:00, to: 10:00 }] }', /windows\[0\]\.rowsPerSecond: is missing/],
+    ['scrub: { windows: [{ from: 09:00, to: 10:00, days: [Mon], rowsPerSecond: 1 }] }', /one of mon, tue, /],
+    ['scrub: { windows: [{ from: 09:00, to: 10:00, days: [], rowsPerSecond: 1 }] }', /at least one day/],
+    ['schedules: [{ run: verify, at: before-expiry }]', /for certify, before-expiry/],
+    [
+      'schedules: [{ run: certify, at: "0 25 * * *" }]',
+      /schedules\[0\]\.at: a time as cron has it is wanted/,
+    ],
+    ['schedules: [{ run: certify, at: "0 0 30 2 *" }]', /schedules\[0\]\.at: this time never comes/],
+    ['schedules: [{ run: certify, at: "0 * * * *", zone: Mars }]', /and a zone such as Asia\/Seoul/],
+    [
+      'schedules: [{ run: certify, at: "0 * * * *" }, { run: certify, at: "5 * * * *" }]',
+      /schedules\[1\]\.name: another schedule has the same name/,
+    ],
+  ])('refuses %s', async (line, problem) => {
+    await expect(check(`    ${line}\n`)).rejects.toThrow(problem);
   });
 });
 

@@ -58,7 +58,7 @@ function bodiesOf(table: TestTable, pieceBytes: (at: number) => number, first = 
   expect(transcode(table.columns, stream, sink, pieceBytes, first)).toBe(true);
   expect(transcoder.nextPacket()?.payload).toEqual(new Uint8Array(END));
   expect(transcoder.hasRest).toBe(false);
-  return sink.bodies.map((body) => Uint8Array.from(body));
+  return sink.bodies.map((body) => new Uint8Array(body));
 }
 
 const expectedBodies = (table: TestTable): Uint8Array[] =>

@@ -6,8 +6,7 @@ import { Known } from '../../src/ledger/known.ts';
 import { pauseBefore } from '../../src/service/backoff.ts';
 import { Differences } from '../../src/service/differences.ts';
 import { Exclusive } from '../../src/service/exclusive.ts';
-import { Pace } from '../../src/service/pace.ts';
-import { isMoreUrgent, isTooSlow, nextDue, rowsPerRange } from '../../src/service/scrub-plan.ts';
+import { isMoreUrgent, nextDue, rowsPerRange } from '../../src/service/scrub-plan.ts';
 import { untilFirstEnds } from '../../src/service/together.ts';
 import { WatchedLedger } from '../../src/service/watched-ledger.ts';
 import { type WatchLine, WatchLog } from '../../src/service/watch-log.ts';
@@ -44,40 +43,6 @@ describe('the pause before another attempt', () => {
   });
 });
 
-describe('a pace', () => {
-  const timing = { now: () => now, sleep: () => Promise.resolve() };
-  let now = 0;
-
-  it('lets as many rows pass as the rate allows, and saves up no more than a second of idle time', () => {
-    now = 0;
-    const pace = new Pace(1000, timing);
-    pace.spent(500);
-    expect(pace.waitMs).toBe(500);
-    now = 3_600_000;
-    expect(pace.waitMs).toBe(0);
-    pace.spent(5000);
-    expect(pace.waitMs).toBe(4000);
-  });
-
-  it('waits no longer because the clock was set back, and saves up nothing because it was set forward', () => {
-    now = 3_600_000;
-    const pace = new Pace(1000, timing);
-    pace.spent(500);
-    now = 100;
-    expect(pace.waitMs).toBe(500);
-    now = 7_200_000;
-    expect(pace.waitMs).toBe(0);
-    pace.spent(2000);
-    expect(pace.waitMs).toBe(1000);
-  });
-
-  it('does not hold back without a rate', () => {
-    const pace = new Pace(null, timing);
-    pace.spent(1e9);
-    expect(pace.waitMs).toBe(0);
-  });
-});
-
 function proven(from: string | null, to: string | null, provenAtUs: number): ProvenRange {
   return { from, to, boundary: 1, position: '1', provenAtUs: String(provenAtUs) };
 }
@@ -107,12 +72,6 @@ describe('what is to be read next of a table', () => {
     expect(rowsPerRange(10)).toBe(8192);
     expect(rowsPerRange(20_000_000)).toBe(20_000);
     expect(rowsPerRange(1e12)).toBe(32_768);
-  });
-
-  it('comes too late when a round at the rate takes more than half of the age that the policy allows', () => {
-    expect(isTooSlow(1_000_000, 1000, 1_999_000)).toBe(true);
-    expect(isTooSlow(1_000_000, 1000, 2_000_000)).toBe(false);
-    expect(isTooSlow(1e12, null, 1)).toBe(false);
   });
 });
 

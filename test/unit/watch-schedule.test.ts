@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ScheduleConfig } from '../../src/config/fleet.ts';
+import { BEFORE_EXPIRY, type ScheduleConfig } from '../../src/config/fleet.ts';
 import { Schedule, type ScheduleRecord } from '../../src/service/schedule.ts';
 
 const START = Date.parse('2026-03-01T00:00:00Z');
@@ -36,13 +36,16 @@ async function played(
   takesMs: number,
   schedules: readonly ScheduleConfig[],
   before: readonly ScheduleRecord[] = [],
-): Promise<{ begun: string[]; overlaps: number; records: readonly ScheduleRecord[] }> {
+): Promise<{ begun: string[]; overlaps: number; records: readonly ScheduleRecord[]; told: string[] }> {
   const clock = new Clock(minutes);
   const begun: string[] = [];
+  const told: string[] = [];
   let [under, overlaps] = [0, 0];
   const schedule = new Schedule({
     schedules,
     before,
+    certificateValidForMs: 10 * MINUTE,
+    tell: ({ outcome, missed }) => void told.push(`${outcome ?? 'missed'} ${missed}`),
     timing: clock,
     run: async ({ name }) => {
       under += 1;
@@ -54,7 +57,7 @@ async function played(
     },
   });
   await schedule.run(clock.stop.signal);
-  return { begun, overlaps, records: schedule.records };
+  return { begun, overlaps, records: schedule.records, told };
 }
 
 describe('what is to be done at certain times', () => {
@@ -70,9 +73,12 @@ describe('what is to be done at certain times', () => {
   });
 
   it('never overlaps, and what was missed meanwhile is counted and not made up for', async () => {
-    const { begun, overlaps, records } = await played(41, 15 * MINUTE, [every('certify', '*/10 * * * *')]);
+    const { begun, overlaps, records, told } = await played(41, 15 * MINUTE, [
+      every('certify', '*/10 * * * *'),
+    ]);
     expect([begun, overlaps]).toEqual([['certify 00:10:00', 'certify 00:30:00'], 0]);
     expect(records[0]?.missed).toBe(2);
+    expect(told).toEqual(['ok 1', 'missed 1']);
   });
 
   it('waits for another one of the same system', async () => {
@@ -86,13 +92,25 @@ describe('what is to be done at certain times', () => {
   it('counts what nobody was there for', async () => {
     const known = { dueAt: null, startedAt: null, endedAt: null, outcome: null, message: null, missed: 1 };
     const before = { ...every('certify', '*/10 * * * *'), ...known, nextAt: '2026-02-28T23:30:00.000Z' };
-    const { records } = await played(1, 0, [every('certify', '*/10 * * * *')], [before]);
+    const { records, told } = await played(1, 0, [every('certify', '*/10 * * * *')], [before]);
     // 23:30, 23:40, 23:50 and 00:00.
     expect(records[0]?.missed).toBe(5);
+    expect(told).toEqual(['missed 5']);
   });
 
   it('goes by the clock of its zone', async () => {
     const { begun } = await played(25 * 60, 0, [{ ...every('certify', '0 3 * * *'), zone: 'Asia/Seoul' }]);
     expect(begun).toEqual(['certify 18:00:00']);
+  });
+
+  it('is told once, until it ends otherwise', async () => {
+    const { told } = await played(41, 1000, [every('certify', '*/10 * * * *')]);
+    expect(told).toEqual(['ok 0']);
+  });
+
+  it('renews a certificate at every half of its life', async () => {
+    const { begun, records } = await played(11, 1000, [every('certify', BEFORE_EXPIRY)]);
+    expect(begun).toEqual(['certify 00:05:00', 'certify 00:10:00']);
+    expect(records[0]?.nextAt).toBe('2026-03-01T00:15:00.000Z');
   });
 });

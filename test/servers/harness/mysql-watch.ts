@@ -35,7 +35,7 @@ function watched(server: MysqlServer): WatchedSite {
 
 export function mysqlWatchFolder(
   { source, replica, database }: MysqlPair,
-  options: Pick<WatchedSites, 'policy' | 'scrub' | 'retention'> = {},
+  options: Pick<WatchedSites, 'policy' | 'scrub' | 'retention' | 'facts' | 'more'> = {},
 ): WatchFolder {
   return new WatchFolder({
     primary: watched(source),
