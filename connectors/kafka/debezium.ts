@@ -1,4 +1,5 @@
-import { JsonError, JsonReader } from './json-reader.ts';
+import { JsonError } from './json-error.ts';
+import { JsonReader } from './json-reader.ts';
 import {
   declaredFields,
   type DeclaredColumn,

@@ -1,28 +1,41 @@
-import type { PortableForm, PortableForms } from '../../src/connector/table.ts';
+import type { PortableForms } from '../../src/connector/table.ts';
+import { mysqlMeaning } from './meaning-mysql.ts';
+import {
+  baseOf,
+  CONNECT,
+  exact,
+  isMilliseconds,
+  lostDigits,
+  none,
+  NUMERIC,
+  scaledMeaning,
+  TIME,
+} from './meaning-terms.ts';
 
 /*
  * What the values of a column mean, decided by three things: the type that Kafka Connect's schema gives them with its
  * semantic name (Debezium documentation, "Data type mappings" of each connector), the type of the source's column where
  * it is known, and the connector's settings where they are known. What a setting has made lossy, or what may be one of
- * two things, has no meaning here: the column is unproven, by the reason given. Nothing is guessed.
+ * two things, has no meaning here: the column is unproven, by the reason given. Nothing is guessed. Of PostgreSQL (MySQL
+ * and MariaDB: meaning-mysql.ts):
  *
  * | Connect type, semantic name                    | from                          | form            | exact when                     |
  * |------------------------------------------------|-------------------------------|-----------------|--------------------------------|
  * | boolean                                        | boolean                       | boolean         | always                         |
  * | int8, int16, int32                             | smaller integers              | integer         | always                         |
- * | int64                                          | bigint                        | integer         | PostgreSQL; MySQL: not negative, or the type is known to be signed |
- * | float                                          | real                          | float4          | PostgreSQL                     |
+ * | int64                                          | bigint                        | integer         | always                         |
+ * | float                                          | real                          | float4          | always                         |
  * | double                                         | double precision, or numeric  | float8          | the type is known, or decimals are known not to be doubles |
- * | bytes …connect.data.Decimal                    | numeric(p,s), unsigned bigint | decimal         | always                         |
+ * | bytes …connect.data.Decimal                    | numeric(p,s)                  | decimal         | always                         |
  * | struct …data.VariableScaleDecimal              | numeric                       | decimal         | always                         |
  * | string                                         | text, varchar, char           | text            | value ends in no blank, or the type is known; not if numeric or bytes |
  * | string …data.Enum                              | enum                          | text            | always                         |
  * | string …data.Uuid                              | uuid                          | uuid            | always                         |
- * | bytes                                          | bytea                         | bytes           | PostgreSQL                     |
- * | int32 …time.Date, …connect.data.Date           | date                          | date            | PostgreSQL                     |
- * | int32 …time.Time, int64 …time.MicroTime        | time                          | time            | PostgreSQL                     |
- * | int64 …time.Timestamp, …time.MicroTimestamp    | timestamp                     | datetime        | PostgreSQL                     |
- * | string …time.ZonedTimestamp                    | timestamptz                   | instant         | PostgreSQL                     |
+ * | bytes                                          | bytea                         | bytes           | always                         |
+ * | int32 …time.Date, …connect.data.Date           | date                          | date            | always                         |
+ * | int32 …time.Time, int64 …time.MicroTime        | time                          | time            | always                         |
+ * | int64 …time.Timestamp, …time.MicroTimestamp    | timestamp                     | datetime        | always                         |
+ * | string …time.ZonedTimestamp                    | timestamptz                   | instant         | always                         |
  * | int32 …connect.data.Time, int64 ….Timestamp    | time, timestamp               | time, datetime  | at most three digits of a second |
  * | everything else                                |                               | none            |                                |
  */
@@ -48,6 +61,11 @@ export interface ConnectorSettings {
   readonly times: 'adaptive' | 'adaptive_time_microseconds' | 'connect' | null;
   /** `binary.handling.mode` */
   readonly binary: 'bytes' | 'base64' | 'base64-url-safe' | 'hex' | null;
+  /**
+   * Said by the owner of a MySQL or MariaDB source: it holds no zero dates, no dates that are none, and no years before
+   * 1000. Debezium sends those as other values, which nobody can tell from real ones.
+   */
+  readonly dates?: 'ordinary';
 }
 
 export const UNKNOWN_SETTINGS: ConnectorSettings = { decimals: null, times: null, binary: null };
@@ -63,8 +81,8 @@ export type Reading =
   | { readonly as: 'scaled'; readonly scale: number }
   | { readonly as: 'scaled-struct' }
   | { readonly as: 'decimal-text' }
-  /** Units of a second. */
-  | { readonly as: 'clock' | 'moment'; readonly unit: 'ms' | 'us' };
+  /** Units of a second. A span may be negative and longer than a day, which a clock may not. */
+  | { readonly as: 'clock' | 'span' | 'moment'; readonly unit: 'ms' | 'us' };
 
 export type Meaning =
   | { readonly forms: PortableForms; readonly reading: Reading }
@@ -77,16 +95,14 @@ export interface SourceColumn {
   readonly type: string | null;
 }
 
-const TIME = 'io.debezium.time.';
-const CONNECT = 'org.apache.kafka.connect.data.';
-
 /** What values of the field mean. Pure. */
 export function meaningOf(field: ConnectField, source: SourceColumn, settings: ConnectorSettings): Meaning {
+  if (source.engine !== 'postgres') return mysqlMeaning(field, source.type, settings);
   if (field.semantic === null) return plainMeaning(field.type, source, settings);
   const { type, semantic } = field;
   switch (`${type} ${semantic}`) {
     case `bytes ${CONNECT}Decimal`:
-      return scaled(field.parameters['scale']);
+      return scaledMeaning(field);
     case 'struct io.debezium.data.VariableScaleDecimal':
       return exact(['decimal'], { as: 'scaled-struct' });
     case 'string io.debezium.data.Enum':
@@ -107,31 +123,22 @@ function plainMeaning(type: string, source: SourceColumn, settings: ConnectorSet
     case 'int8':
     case 'int16':
     case 'int32':
-      return exact(['integer', 'decimal'], { as: 'integer' });
     case 'int64':
-      return exact(['integer', 'decimal'], { as: isSigned(source) ? 'integer' : 'unwrapped' });
+      return exact(['integer', 'decimal'], { as: 'integer' });
     case 'float':
-      if (source.engine !== 'postgres') return none('a float of MySQL is not sent exactly');
       return exact(['float4'], { as: 'float4' });
     case 'double':
       return float8Meaning(source, settings);
     case 'string':
       return stringMeaning(source, settings);
     case 'bytes':
-      if (source.engine !== 'postgres')
-        return none('whether padding zeros are kept in binary(n) is not known');
       return exact(['bytes'], { as: 'bytes', code: 'base64' });
     default:
       return none(`values of the Connect type ${type} have no form that every engine shares`);
   }
 }
 
-function isSigned({ engine, type }: SourceColumn): boolean {
-  return engine === 'postgres' || (type !== null && !/unsigned/i.test(type));
-}
-
-function float8Meaning({ engine, type }: SourceColumn, { decimals }: ConnectorSettings): Meaning {
-  if (engine !== 'postgres') return none('a float of MySQL is not sent exactly');
+function float8Meaning({ type }: SourceColumn, { decimals }: ConnectorSettings): Meaning {
   const base = type === null ? null : baseOf(type);
   const certain = base === null ? decimals === 'precise' || decimals === 'string' : FLOAT8.has(base);
   if (certain) return exact(['float8'], { as: 'float8' });
@@ -139,7 +146,6 @@ function float8Meaning({ engine, type }: SourceColumn, { decimals }: ConnectorSe
 }
 
 const FLOAT8 = new Set(['double precision', 'float8']);
-const NUMERIC = new Set(['numeric', 'decimal']);
 const PADDED = new Set(['character', 'char', 'bpchar']);
 const UNPADDED = new Set(['text', 'character varying', 'varchar', 'name']);
 
@@ -156,14 +162,7 @@ function stringMeaning({ type }: SourceColumn, { binary }: ConnectorSettings): M
   return none(`values of ${base} have no form that every engine shares`);
 }
 
-function scaled(scale: string | undefined): Meaning {
-  if (scale === undefined || !/^-?\d{1,5}$/.test(scale)) return none('the scale of the decimal is not known');
-  return exact(['decimal'], { as: 'scaled', scale: Number(scale) });
-}
-
 function timeMeaning(name: string, source: SourceColumn): Meaning {
-  // MySQL: a zero date comes as another date or as null, and neither can be told from a real one.
-  if (source.engine !== 'postgres') return none('a zero date of MySQL is sent as another value');
   switch (name) {
     case `int32 ${TIME}Date`:
     case `int32 ${CONNECT}Date`:
@@ -185,31 +184,6 @@ function timeMeaning(name: string, source: SourceColumn): Meaning {
     default:
       return none(`values of ${name.split(' ')[1] ?? name} are not exact`);
   }
-}
-
-function lostDigits(): Meaning {
-  return none('time.precision.mode=connect leaves out digits behind the millisecond');
-}
-
-/** Whether a type holds no more than milliseconds: `timestamp(3) without time zone`. */
-function isMilliseconds(type: string | null): boolean {
-  return type !== null && /\([0-3]\)/.test(type);
-}
-
-/** `numeric` of `numeric(12,2)`; `character varying` of `character varying(20)`. */
-function baseOf(type: string): string {
-  return type
-    .toLowerCase()
-    .replace(/\s*\([^)]*\)/, '')
-    .trim();
-}
-
-function exact(natural: readonly PortableForm[], reading: Reading): Meaning {
-  return { forms: { natural, onRequest: [], inZone: [] }, reading };
-}
-
-function none(reason: string): Meaning {
-  return { forms: null, reason };
 }
 
 /**

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
-import { JsonError } from './json-reader.ts';
+import { JsonError } from './json-error.ts';
 import type { TopicTable } from './layout.ts';
 import type { RecordSource } from './record-source.ts';
 

@@ -1,4 +1,7 @@
-import { type JsonReader, JsonError, unescaped } from './json-reader.ts';
+import { writeFloat } from './float-values.ts';
+import { unescaped } from './json-escape.ts';
+import { latin1, unwanted } from './json-value.ts';
+import type { JsonReader } from './json-reader.ts';
 import type { Reading } from './meaning.ts';
 import { decimalOf, isoMicros, scaledText, uuidBytes } from './value-text.ts';
 import type { RowWriter } from './row-writer.ts';
@@ -15,13 +18,14 @@ const DAYS_MAX = 2_145_031_948;
 /** A time stamp further away may stand for infinity, or be beyond what the source could send: about 200,000 years. */
 const US_MAX = 6_000_000_000_000_000_000n;
 const US_A_DAY = 86_400_000_000;
+/** Of MySQL's time: 838:59:59 (manual, "The TIME Type"); a fraction may follow where it is less. */
+const US_SPAN_MAX = 3_020_399_000_000;
 /**
  * 1583-01-01: where a snapshot reads an earlier time stamp, Debezium takes Julian dates for Gregorian ones and is days
  * off (measured with 3.3.1: 0001-01-01 by two days, 1500-03-01 by one); where it reads the log, it is not.
  */
 const US_GREGORIAN = -13_159_238_400_000_000;
-/** Exponent of the smallest single that is not subnormal. */
-const FLOAT4_EXPONENT_MIN = -126;
+type Clock = Extract<Reading, { readonly as: 'clock' | 'span' | 'moment' }>;
 
 /** Bytes of placeholders, for comparing. */
 export interface Placeholder {
@@ -100,7 +104,8 @@ function writeContent(json: JsonReader, reading: Reading, form: string, out: Row
     case 'days':
       return writeDays(json, out);
     case 'clock':
-      return writeClock(json, reading.unit, out);
+    case 'span':
+      return writeClock(json, reading, out);
     case 'moment':
       return writeMoment(json, reading.unit, out);
     case 'zoned':
@@ -135,41 +140,6 @@ function wholeNumber(json: JsonReader): { readonly digits: string; readonly nega
   const digits = negative ? text.slice(1) : text;
   if (!/^(?:0|[1-9]\d{0,18})$/.test(digits)) throw unwanted('an integer of 64 bits', json);
   return { digits, negative };
-}
-
-/**
- * Java writes as many digits as tell a float from its neighbours, and reading decimal digits as a double is correctly
- * rounded (ECMA-262, StringToNumber); so the double is the source's. A single is rounded once more: where the double
- * lies in the middle between two singles, the digits might have meant either.
- */
-function writeFloat(json: JsonReader, as: 'float4' | 'float8', out: RowWriter): boolean {
-  const value = floatOf(json);
-  if (as === 'float8') {
-    out.float8(value);
-    return true;
-  }
-  const single = Math.fround(value);
-  const size = Math.abs(value);
-  if (Number.isFinite(value) && size !== 0) {
-    if (!Number.isFinite(single) || single === 0) return false;
-    const step = 2 ** (Math.max(Math.floor(Math.log2(size)), FLOAT4_EXPONENT_MIN) - 23);
-    if (Math.abs(value - single) >= step * 0.499) return false;
-  }
-  out.float4(single);
-  return true;
-}
-
-/** Every NaN is the one that the platform writes: 7ff8000000000000. */
-function floatOf(json: JsonReader): number {
-  const text = latin1(json);
-  if (json.kind === 'string') {
-    if (text === 'NaN') return NaN;
-    if (text === 'Infinity') return Infinity;
-    if (text === '-Infinity') return -Infinity;
-  }
-  if (json.kind !== 'number' || !/^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text))
-    throw unwanted('a float', json);
-  return Number(text);
 }
 
 function writeText(json: JsonReader, blanks: 'kept' | 'padding' | 'unknown', out: RowWriter): boolean {
@@ -245,11 +215,11 @@ function writeDays(json: JsonReader, out: RowWriter): boolean {
   return true;
 }
 
-function writeClock(json: JsonReader, unit: 'ms' | 'us', out: RowWriter): boolean {
+function writeClock(json: JsonReader, { as, unit }: Clock, out: RowWriter): boolean {
   const { digits, negative } = wholeNumber(json);
-  const value = digits.length > 15 ? Infinity : Number(digits) * (unit === 'ms' ? 1000 : 1);
-  if (negative || value > US_A_DAY) return false;
-  out.int64(value);
+  const size = digits.length > 15 ? Infinity : Number(digits) * (unit === 'ms' ? 1000 : 1);
+  if (as === 'clock' ? negative || size > US_A_DAY : size > US_SPAN_MAX) return false;
+  out.int64(negative ? -size || 0 : size);
   return true;
 }
 
@@ -289,12 +259,4 @@ function writeUuid(json: JsonReader, out: RowWriter): boolean {
 
 function demandString(json: JsonReader): void {
   if (json.kind !== 'string') throw unwanted('a string', json);
-}
-
-function latin1({ bytes, from, to }: JsonReader): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
-}
-
-function unwanted(wanted: string, json: JsonReader): JsonError {
-  return new JsonError(`${wanted} is wanted and not what stands`, json.from);
 }

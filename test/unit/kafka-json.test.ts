@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonError, JsonReader, unescaped } from '../../connectors/kafka/json-reader.ts';
+import { JsonError } from '../../connectors/kafka/json-error.ts';
+import { unescaped } from '../../connectors/kafka/json-escape.ts';
+import { JsonReader } from '../../connectors/kafka/json-reader.ts';
 import { times } from './property-runs.ts';
 
 /** The members of an object: names, kinds, and strings without their escapes or other values as they are written. */
