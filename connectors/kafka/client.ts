@@ -30,7 +30,7 @@ async function authorityIn(file: string): Promise<string> {
   } catch (error) {
     throw new TwinproofError('TP-TLS', {
       message: `the certificate authority of the brokers cannot be read: ${messageOf(error)}`,
-      hint: 'check `kafka.tls.ca` of the configuration',
+      hint: 'check `kafka.tls.ca` of the configuration, or `ca` in the address',
       cause: error,
     });
   }

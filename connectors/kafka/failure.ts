@@ -16,6 +16,8 @@ const PASSING = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
+/** A broker says nothing else to what it does not understand. */
+const HUNG_UP = '; they also hang up where they want TLS or a login and get none, or the other way round';
 const CAUSES_MAX = 5;
 
 /** An error of kafkajs, of the socket or of a broker as one of ours. What is one of ours already stays. */
@@ -28,10 +30,19 @@ export function kafkaFailure(error: unknown): Error {
   const names = new Set(chain.map((one) => one.name));
   const message = messageOf(chain.at(-1) ?? error);
   const detail = { message, cause: error };
-  if (types.some((type) => REFUSED.has(type))) {
+  if (isRefused(error)) {
     return new TwinproofError('TP-PERMISSION', {
       ...detail,
-      hint: 'an ACL is missing: READ and DESCRIBE on the topics, READ on the group, WRITE on a topic to publish to',
+      hint: 'an ACL is missing: READ and DESCRIBE on the topics, READ on the groups that begin with twinproof, WRITE on a topic to publish to',
+    });
+  }
+  // What the brokers answered is lost in the library; a group that may not be read is by far the most frequent cause.
+  if (names.has('KafkaJSGroupCoordinatorNotFound')) {
+    return new TwinproofError('TP-PERMISSION', {
+      message: 'no broker says who looks after our consumer group',
+      cause: error,
+      hint: 'an ACL is missing: READ on the groups that begin with twinproof; if it is there, see whether the brokers are well',
+      retryable: true,
     });
   }
   if (types.some((type) => LOGIN.has(type)) || names.has('KafkaJSSASLAuthenticationError')) {
@@ -46,13 +57,29 @@ export function kafkaFailure(error: unknown): Error {
       hint: 'records must be compressed with gzip or not at all',
     });
   }
-  if (codes.some((code) => code !== null && isTlsCode(code))) return new TwinproofError('TP-TLS', detail);
+  if (codes.some((code) => code !== null && isTlsCode(code))) {
+    return new TwinproofError('TP-TLS', {
+      ...detail,
+      hint: 'check the authority (`ca`), that the certificate names this host, and that this is a port with TLS',
+    });
+  }
   if (codes.some((code) => code !== null && isUnreachable(code)) || names.has('KafkaJSConnectionError')) {
-    return new TwinproofError('TP-UNREACHABLE', { ...detail, retryable: true });
+    return new TwinproofError('TP-UNREACHABLE', {
+      ...detail,
+      hint: `check host, port, firewall and that the brokers run${HUNG_UP}`,
+      retryable: true,
+    });
   }
   const bug = chain.find(isBug);
   if (bug !== undefined) return bug;
-  return new TwinproofError('TP-CONNECTION-LOST', { ...detail, retryable: true });
+  const closed = names.has('KafkaJSConnectionClosedError');
+  const hint = closed ? { hint: `the brokers hung up: see whether they run${HUNG_UP}` } : {};
+  return new TwinproofError('TP-CONNECTION-LOST', { ...detail, ...hint, retryable: true });
+}
+
+/** Whether an ACL is missing. */
+export function isRefused(error: unknown): boolean {
+  return causesOf(error).some((one) => REFUSED.has(textOf(one, 'type')));
 }
 
 /** Whether the brokers will answer in a moment. */

@@ -20,6 +20,11 @@ export class RowWriter {
     this.#length = length;
   }
 
+  /** Everything, until the next byte is written. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** A copy of everything from `start` on, which is taken away. */
   take(start: number): Uint8Array {
     const bytes = Uint8Array.prototype.slice.call(this.#bytes, start, this.#length);

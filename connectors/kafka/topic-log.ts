@@ -1,5 +1,6 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
+import { isRefused } from './failure.ts';
 import type { Place, Places } from './position.ts';
 
 /** Where the reading of a partition begins. */
@@ -76,15 +77,23 @@ function startOf(
   return { partition, place: known, readFrom: looksBack ? offset - 1n : offset, high };
 }
 
+/** Without the right to see it (DESCRIBE_CONFIGS on a topic) all count as compacted. */
 async function compactedTopics(admin: Admin, topics: readonly string[]): Promise<ReadonlySet<string>> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: topics.map((name) => ({
-      type: kafkajs.ConfigResourceTypes.TOPIC,
-      name,
-      configNames: ['cleanup.policy'],
-    })),
-  });
+  const answer = await admin
+    .describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name,
+        configNames: ['cleanup.policy'],
+      })),
+    })
+    .catch((error: unknown) => {
+      if (isRefused(error)) return null;
+      throw error;
+    });
+  if (answer === null) return new Set(topics);
+  const { resources } = answer;
   const isCompacted = (value: string): boolean => value.split(',').some((one) => one.trim() === 'compact');
   return new Set(
     resources

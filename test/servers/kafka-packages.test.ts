@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { classPath, DEBEZIUM, KAFKA, missingPackage } from './harness/kafka-packages.ts';
-import { formatted } from './harness/kafka-server.ts';
+import { formatted } from './harness/kafka-template.ts';
 
 const missing = await missingPackage(KAFKA);
 

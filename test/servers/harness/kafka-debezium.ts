@@ -7,7 +7,7 @@ import { tail, writeOwned } from '../../../src/demo/cluster-files.ts';
 import { waitUntil } from '../../../src/demo/cluster-wait.ts';
 import { serverUser } from '../../../src/demo/server-user.ts';
 import { JavaProcess, JVM } from './kafka-java.ts';
-import { classPath, DEBEZIUM } from './kafka-packages.ts';
+import { classPath, DEBEZIUM, type JavaPackage } from './kafka-packages.ts';
 
 /** A record as Debezium hands it to Kafka. */
 export interface CapturedRecord {
@@ -25,7 +25,7 @@ export interface CaptureSettings {
 const PROGRAM = join(import.meta.dirname, 'DebeziumRun.java');
 const WAIT_MS = 120_000;
 
-/** Debezium's PostgreSQL connector, running in a Java process of its own: what it sends is collected here. */
+/** Debezium's connectors, running in a Java process of their own: what they send is collected here. */
 export class Capture {
   readonly records: CapturedRecord[] = [];
   private readonly program: JavaProcess;
@@ -42,8 +42,17 @@ export class Capture {
     });
   }
 
-  /** One connector for each of `captures`, all in one process; each has a slot and a publication of its prefix. */
-  static async start(cluster: Cluster, captures: readonly CaptureSettings[]): Promise<Capture> {
+  /** One PostgreSQL connector for each of `captures`; each has a slot and a publication of its prefix. */
+  static start(cluster: Cluster, captures: readonly CaptureSettings[]): Promise<Capture> {
+    return Capture.launch(DEBEZIUM, captures, (prefix) => postgresSettings(cluster, prefix));
+  }
+
+  /** One connector for each of `captures`, all in one process; `settingsOf` gives what all of them have, by prefix. */
+  static async launch(
+    source: JavaPackage,
+    captures: readonly CaptureSettings[],
+    settingsOf: (prefix: string, home: string) => Readonly<Record<string, string>>,
+  ): Promise<Capture> {
     const home = await mkdtemp(join(tmpdir(), 'twinproof-debezium-'));
     const user = serverUser();
     await chmod(home, 0o700);
@@ -51,12 +60,12 @@ export class Capture {
     const files: string[] = [];
     for (const { prefix, settings = {} } of captures) {
       const file = join(home, `${prefix}.properties`);
-      const all = { ...commonSettings(cluster, prefix), ...settings };
+      const all = { ...commonSettings(prefix), ...settingsOf(prefix, home), ...settings };
       const text = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
       await writeOwned(file, text.join(''), user);
       files.push(file);
     }
-    const args = [...JVM, '-cp', await classPath(DEBEZIUM), PROGRAM, ...files];
+    const args = [...JVM, '-cp', await classPath(source), PROGRAM, ...files];
     const log = join(home, 'debezium.log');
     return new Capture(JavaProcess.launch(args, { home, log, user, piped: true }), home);
   }
@@ -85,24 +94,29 @@ export class Capture {
   }
 }
 
-function commonSettings(cluster: Cluster, prefix: string): Readonly<Record<string, string>> {
+function commonSettings(prefix: string): Readonly<Record<string, string>> {
   return {
     name: prefix,
-    'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'offset.storage': 'org.apache.kafka.connect.storage.MemoryOffsetBackingStore',
     'offset.flush.interval.ms': '1000',
     'database.hostname': '127.0.0.1',
+    'topic.prefix': prefix,
+    'poll.interval.ms': '20',
+    'skipped.operations': 'none',
+  };
+}
+
+function postgresSettings(cluster: Cluster, prefix: string): Readonly<Record<string, string>> {
+  return {
+    'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
     'database.port': String(cluster.port),
     'database.user': 'postgres',
     'database.password': 'none',
     'database.dbname': 'postgres',
-    'topic.prefix': prefix,
     'plugin.name': 'pgoutput',
     'slot.name': prefix,
     'publication.name': prefix,
     'publication.autocreate.mode': 'filtered',
-    'poll.interval.ms': '20',
-    'skipped.operations': 'none',
   };
 }
 

@@ -34,6 +34,17 @@ export const DEBEZIUM: JavaPackage = {
   ],
 };
 
+/** The same engine with the connectors of MySQL and MariaDB: for long tests only. */
+export const DEBEZIUM_MYSQL: JavaPackage = {
+  name: 'debezium-mysql-3.3.1',
+  coordinates: [
+    'io.debezium:debezium-embedded:3.3.1.Final',
+    'io.debezium:debezium-connector-mysql:3.3.1.Final',
+    'io.debezium:debezium-connector-mariadb:3.3.1.Final',
+    'org.slf4j:slf4j-simple:1.7.36',
+  ],
+};
+
 /**
  * The class path of a package: every jar of its folder in the cache of mysql-packages.ts, which Maven fills the first
  * time (half a minute), from the registry that this machine's Maven is set up with; it checks the sums.

@@ -1,7 +1,6 @@
-import type { PostgresConnector } from '../../../connectors/postgres/connector.ts';
 import type { TopicTable } from '../../../connectors/kafka/layout.ts';
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../../src/connector/changes.ts';
-import type { ColumnRead } from '../../../src/connector/contract.ts';
+import type { ColumnRead, Connector } from '../../../src/connector/contract.ts';
 import { CollectingSink } from '../../contract/collecting-sink.ts';
 import { forever } from './server-set.ts';
 
@@ -26,10 +25,17 @@ export function rowTexts(body: Uint8Array | null): string[] | null {
   return body === null ? null : fieldTexts(body.subarray(2));
 }
 
-/** The rows of a table as a range read gives them in the forms of a streamed table, columns without a form left out. */
-export async function rangeTexts(site: PostgresConnector, streamed: TopicTable): Promise<string[][]> {
-  const [table] = await site.describeTables({ include: [streamed.leaf], exclude: [] }, forever());
-  if (table === undefined) throw new Error(`no table ${streamed.leaf}`);
+/**
+ * The rows of a table as a range read gives them in the forms of a streamed table, columns without a form left out.
+ * `tableName`: as the site knows it.
+ */
+export async function rangeTexts(
+  site: Pick<Connector, 'describeTables' | 'planRanges' | 'readRange'>,
+  streamed: TopicTable,
+  tableName = streamed.leaf,
+): Promise<string[][]> {
+  const [table] = await site.describeTables({ include: [tableName], exclude: [] }, forever());
+  if (table === undefined) throw new Error(`no table ${tableName}`);
   const columns: ColumnRead[] = streamed.columns.flatMap(({ name, form }) =>
     form === null ? [] : [{ name, encoding: 'portable', form }],
   );

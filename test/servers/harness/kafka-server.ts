@@ -1,53 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, chown, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { chmod, chown, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import { freePort, tail, writeOwned } from '../../../src/demo/cluster-files.ts';
-import { waitUntil } from '../../../src/demo/cluster-wait.ts';
 import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
 import { serverUser } from '../../../src/demo/server-user.ts';
-import { JavaProcess, JVM, runJava } from './kafka-java.ts';
+import { JavaProcess, JVM } from './kafka-java.ts';
 import { classPath, KAFKA } from './kafka-packages.ts';
-import { cached } from './mysql-packages.ts';
+import { ARCHIVE, type BrokerSettings, DEFAULTS, formatted, propertiesOf } from './kafka-template.ts';
 import { run } from '../../../src/demo/mysql-run.ts';
 
-/** As in server.properties (Kafka documentation, "Broker Configs"). */
-export type BrokerSettings = Readonly<Record<string, string>>;
+/** What a broker may have besides its listener without any protection. */
+export interface BrokerExtras {
+  /** More listeners on 127.0.0.1: name, in capitals, to security protocol. */
+  readonly listeners?: Readonly<Record<string, 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>;
+  /** Makes files in the broker's folder, and gives the settings that name them. */
+  readonly prepare?: (home: string) => Promise<BrokerSettings>;
+}
 
-/** Raise it when what is in a formatted folder changes. */
-const FORMAT = 2;
-
-const ARCHIVE = 'classes.jsa';
 const START_TIMEOUT_MS = 90_000;
 const PORT_ATTEMPTS = 5;
 const POLL_MS = 50;
-
-/** One node that is broker and controller; small, and quick to take a group of one in. */
-const DEFAULTS: BrokerSettings = {
-  'process.roles': 'broker,controller',
-  'node.id': '1',
-  'controller.listener.names': 'CONTROLLER',
-  'inter.broker.listener.name': 'PLAINTEXT',
-  'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
-  'offsets.topic.replication.factor': '1',
-  'offsets.topic.num.partitions': '1',
-  'transaction.state.log.replication.factor': '1',
-  'transaction.state.log.min.isr': '1',
-  'transaction.state.log.num.partitions': '1',
-  'group.initial.rebalance.delay.ms': '0',
-  'auto.create.topics.enable': 'false',
-  'num.network.threads': '1',
-  'num.io.threads': '2',
-  'background.threads': '2',
-  // A buffer of 128 MiB by default, taken at the start.
-  'log.cleaner.dedupe.buffer.size': '4194304',
-  'log.retention.check.interval.ms': '500',
-  'controlled.shutdown.enable': 'false',
-};
 
 /**
  * A Kafka broker of our own: a folder in the temporary folder and, while started, a Java process that is a child of this
@@ -57,23 +33,36 @@ export class KafkaServer {
   readonly home: string;
   readonly clusterId: string;
   private readonly settings: BrokerSettings;
+  private readonly listeners: NonNullable<BrokerExtras['listeners']>;
   private server: JavaProcess | null = null;
   private listeningPort = 0;
+  private readonly otherPorts = new Map<string, number>();
   private readonly clients = new Set<Admin>();
   /** Files of a stopped broker must not outlive this process either. */
   private readonly files: Guarded;
 
   /** Use `createKafka`. */
-  constructor(home: string, clusterId: string, settings: BrokerSettings) {
+  constructor(
+    home: string,
+    clusterId: string,
+    settings: BrokerSettings,
+    listeners: BrokerExtras['listeners'] = {},
+  ) {
     this.home = home;
     this.clusterId = clusterId;
     this.settings = settings;
+    this.listeners = listeners;
     this.files = { endNow: () => rmSync(home, { recursive: true, force: true, maxRetries: 3 }) };
     guard(this.files);
   }
 
   get port(): number {
     return this.listeningPort;
+  }
+
+  /** Null: it does not run. */
+  get pid(): number | null {
+    return this.running ? (this.server?.pid ?? null) : null;
   }
 
   get running(): boolean {
@@ -83,6 +72,11 @@ export class KafkaServer {
   /** `127.0.0.1:9092` */
   get broker(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  /** Where one of its other listeners is: `127.0.0.1:9093`. */
+  brokerOf(listener: string): string {
+    return `127.0.0.1:${this.otherPorts.get(listener)}`;
   }
 
   /** A client of its own, which says nothing. */
@@ -111,7 +105,10 @@ export class KafkaServer {
     const first = this.listeningPort === 0;
     for (let attempt = 1; ; attempt += 1) {
       const controller = await freePort();
-      if (first) this.listeningPort = await freePort();
+      if (first) {
+        this.listeningPort = await freePort();
+        for (const name of Object.keys(this.listeners)) this.otherPorts.set(name, await freePort());
+      }
       await this.writeSettings(controller);
       const archive = `-XX:SharedArchiveFile=${join(await formatted(), ARCHIVE)}`;
       const settings = join(this.home, 'server.properties');
@@ -177,12 +174,15 @@ export class KafkaServer {
   }
 
   private async writeSettings(controller: number): Promise<void> {
-    const listener = `PLAINTEXT://127.0.0.1:${this.port}`;
+    const others = Object.keys(this.listeners).map((name) => `${name}://${this.brokerOf(name)}`);
+    const listeners = [`PLAINTEXT://${this.broker}`, ...others].join(',');
+    const protocols = Object.entries(this.listeners).map(([name, protocol]) => `,${name}:${protocol}`);
     const all: BrokerSettings = {
       ...DEFAULTS,
+      'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT${protocols.join('')}`,
       'controller.quorum.voters': `1@127.0.0.1:${controller}`,
-      listeners: `${listener},CONTROLLER://127.0.0.1:${controller}`,
-      'advertised.listeners': listener,
+      listeners: `${listeners},CONTROLLER://127.0.0.1:${controller}`,
+      'advertised.listeners': listeners,
       'log.dirs': join(this.home, 'data'),
       ...this.settings,
     };
@@ -191,13 +191,20 @@ export class KafkaServer {
 }
 
 /** Makes and starts a broker; a few seconds. @throws Error when it cannot run here. Nothing is left behind. */
-export async function createKafka(settings: BrokerSettings = {}): Promise<KafkaServer> {
+export async function createKafka(
+  settings: BrokerSettings = {},
+  extras: BrokerExtras = {},
+): Promise<KafkaServer> {
   const template = await formatted();
   const user = serverUser();
   const home = await mkdtemp(join(tmpdir(), 'twinproof-kafka-'));
   await chmod(home, 0o700);
   const clusterId = randomBytes(16).toString('base64url');
-  const server = new KafkaServer(home, clusterId, settings);
+  const prepared = await extras.prepare?.(home).catch((error: unknown) => {
+    rmSync(home, { recursive: true, force: true });
+    throw error;
+  });
+  const server = new KafkaServer(home, clusterId, { ...settings, ...prepared }, extras.listeners);
   try {
     const data = join(home, 'data');
     await run('cp', ['-r', join(template, 'data'), data], null);
@@ -214,52 +221,4 @@ export async function createKafka(settings: BrokerSettings = {}): Promise<KafkaS
     await server.destroy();
     throw error;
   }
-}
-
-/**
- * A folder as StorageTool formats it, and an archive of the classes that a broker loads, with which it starts in half of
- * the time: made once.
- */
-export function formatted(): Promise<string> {
-  return cached(`${KAFKA.name}-data-${FORMAT}`, async (draft) => {
-    const [controller, port] = [await freePort(), await freePort()];
-    const settings: BrokerSettings = {
-      ...DEFAULTS,
-      'controller.quorum.voters': `1@127.0.0.1:${controller}`,
-      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-      'log.dirs': join(draft, 'data'),
-    };
-    const file = join(draft, 'server.properties');
-    await writeFile(file, propertiesOf(settings));
-    const tool = ['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url')];
-    const classes = ['-cp', await classPath(KAFKA)];
-    await runJava('java', [...JVM, ...classes, ...tool, '-c', file]);
-    await run('cp', ['-r', join(draft, 'data'), join(draft, 'kept')], null);
-    const archive = `-XX:ArchiveClassesAtExit=${join(draft, ARCHIVE)}`;
-    const args = [...JVM, archive, ...classes, 'kafka.Kafka', file];
-    const server = JavaProcess.launch(args, { home: draft, log: join(draft, 'kafka.log'), user: null });
-    await waitUntil(
-      async () => server.ended || (await accepts(port)),
-      START_TIMEOUT_MS,
-      () => tail(join(draft, 'kafka.log'), 30),
-    );
-    await server.stop();
-    await run('rm', ['-rf', join(draft, 'data')], null);
-    await rename(join(draft, 'kept'), join(draft, 'data'));
-  });
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('close', () => resolve(false)).setTimeout(1000, () => socket.destroy());
-    socket.once('connect', () => socket.destroy());
-  });
-}
-
-function propertiesOf(settings: BrokerSettings): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
 }
