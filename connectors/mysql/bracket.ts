@@ -1,9 +1,10 @@
-import type { Bracket } from '../../src/connector/ledger-sites.ts';
+import type { Bracket, Contains, Scattered } from '../../src/connector/ledger-sites.ts';
 import { readOwned } from './commits.ts';
 import type { GtidList } from './gtid-list.ts';
 import { unite } from './gtid-set.ts';
-import { boundsOf, type Followed, placeOfList } from './ledger-candidate.ts';
+import type { Followed } from './ledger-candidate.ts';
 import { readExecuted } from './positions.ts';
+import { placeOfList, placeOfSet, type SetPlace } from './scattered.ts';
 import type { Session } from './session.ts';
 
 /** Asked before a read; what it returns is to be called once the snapshot of the read stands. */
@@ -19,12 +20,21 @@ export async function openBracket(
   followed: Followed,
   signal: AbortSignal,
 ): Promise<BracketEnd> {
-  const { atLeast } = boundsOf(await readExecuted(session, signal), followed);
+  const before = placeOfSet(await readExecuted(session, signal), followed);
   return async () => {
     const owned = await readOwned(session, signal);
-    const { atMost } = boundsOf(unite(owned, await readExecuted(session, signal)), followed);
-    return { atLeast, atMost };
+    const after = placeOfSet(unite(owned, await readExecuted(session, signal)), followed);
+    const ends = { atLeast: before.atLeast, atMost: after.atMost };
+    return before.scattered === null ? ends : { ...ends, contains: during(before.scattered, after) };
   };
+}
+
+/** What was executed before the read is in it; what was then executed or owned may be. */
+function during({ contains }: Scattered, { scattered }: SetPlace): Contains {
+  // Without a hole everything up to its end may be there.
+  const later = scattered === null ? () => true : scattered.contains;
+  return (transaction) =>
+    contains(transaction) === true ? true : later(transaction) === true ? null : false;
 }
 
 interface SlaveRow {
@@ -50,8 +60,9 @@ export async function readPlaceInSnapshot(
     [],
     signal,
   );
-  const place = placeOfList(newest(rows), followed);
-  return { atLeast: place, atMost: place };
+  const { position, scattered } = placeOfList(newest(rows), followed);
+  const place = { atLeast: position, atMost: position };
+  return scattered === null ? place : { ...place, contains: scattered.contains };
 }
 
 /** Of each domain the row that comes last. */

@@ -4,31 +4,17 @@ import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { parsePosition, positionOfList, positionOfSet } from './gtid.ts';
 import { joinLists, type GtidList } from './gtid-list.ts';
-import { type GtidSet } from './gtid-set.ts';
-import {
-  domainsOfPrimary,
-  historyOf,
-  ofPrimary,
-  type PrimaryHistory,
-  placeBehind,
-  sharesState,
-  upToFirstHole,
-  withHolesFilled,
-} from './gtid-history.ts';
+import { historyOf, type PrimaryHistory, placeBehind, sharesState } from './gtid-history.ts';
 import { type MysqlIdentity, readIdentity, readInstance } from './identity.ts';
 import { type Lineage, readExecuted, readLag, readList } from './positions.ts';
 import { type Channel, nameOfChannel, readChannels } from './relation-channels.ts';
 import { ownPastOf, readState } from './relation-mariadb.ts';
+import { translated, type Translation } from './scattered.ts';
 import type { Session } from './session.ts';
 
 /** Whose log a candidate applies, as far as it can be told without asking the primary. */
-export interface Followed {
+export interface Followed extends Translation {
   readonly lineage: Lineage;
-  readonly history: PrimaryHistory;
-  /** The candidate's own server_uuid (MySQL) or server_id. */
-  readonly own: string;
-  /** It replicates from nobody else. */
-  readonly single: boolean;
   /** MariaDB: mysql.gtid_slave_pos says of every snapshot what it has. */
   readonly exact: boolean;
 }
@@ -146,26 +132,9 @@ export function readIncarnation(session: Session, signal: AbortSignal): Promise<
   return readInstance(session, signal);
 }
 
-/** Both ends of what a set of MySQL says, in the primary's order; equal where nothing is applied out of order. */
-export function boundsOf(
-  set: GtidSet,
-  { history, own, single }: Followed,
-): { readonly atLeast: Position; readonly atMost: Position } {
-  const theirs = ofPrimary(set, history, { own, single });
-  return {
-    atLeast: positionOfSet(upToFirstHole(theirs, history)),
-    atMost: positionOfSet(withHolesFilled(theirs, history)),
-  };
-}
-
-/** A list of MariaDB's in the primary's terms: with what the candidate wrote when it was the primary itself. */
-export function placeOfList(list: GtidList, { lineage, history, single }: Followed): Position {
-  return positionOfList(domainsOfPrimary(joinLists(list, lineage.ownPast), history, single));
-}
-
 /**
  * What was received and not applied is in the relay log: recoverable. On MySQL `applied` ends at the first hole; what was
- * applied behind it is none of it, and counts as received.
+ * applied behind it is in `scattered`.
  */
 export async function readPendingLog(
   session: Session,
@@ -177,19 +146,14 @@ export async function readPendingLog(
     followed?.lineage ?? null,
     signal,
   );
+  const place = applied === null ? null : translated(applied, followed);
   return {
-    received: received === null ? null : placed(received, followed, 'atMost'),
-    applied: applied === null ? null : placed(applied, followed, 'atLeast'),
+    received: received === null ? null : translated(received, followed).atMost,
+    applied: place?.atLeast ?? null,
+    scattered: place?.scattered ?? null,
     bytes: receivedNotAppliedBytes,
     appliedCommitUs: await readAppliedCommit(session, followed, signal),
   };
-}
-
-function placed(position: Position, followed: Followed | null, end: 'atLeast' | 'atMost'): Position {
-  if (followed === null) return position;
-  const parsed = parsePosition(position);
-  if (parsed.kind === 'set') return boundsOf(parsed.set, followed)[end];
-  return parsed.kind === 'list' ? placeOfList(parsed.list, followed) : position;
 }
 
 /**

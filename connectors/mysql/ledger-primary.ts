@@ -11,8 +11,13 @@ import { readExecuted, readList, readLogEnd } from './positions.ts';
 import { readLogPlace } from './positions-log.ts';
 import type { ProbeSessions } from './probe.ts';
 import type { Session } from './session.ts';
+import { readSynchrony } from './synchrony.ts';
 
-/** The clock before the head: what had returned to its client by then is in the log before the head is asked for. */
+/**
+ * The clock before the head: what had returned to its client by then is in the log before the head is asked for. What is
+ * only owned had not returned; on a replica a worker may own a transaction for as long as it waits for a row, and its log
+ * does not bring it until then.
+ */
 export async function readWitness(session: Session, signal: AbortSignal): Promise<WitnessReading> {
   // NOW() is the moment at which the statement began; the session's time zone is UTC.
   const [clock] = await session.rows<{ us: string }>(
@@ -20,7 +25,7 @@ export async function readWitness(session: Session, signal: AbortSignal): Promis
     [],
     signal,
   );
-  return { position: await readLogEnd(session, signal), timeUs: BigInt(clock?.us ?? 0) };
+  return { position: await readLogEnd(session, signal, 'returned'), timeUs: BigInt(clock?.us ?? 0) };
 }
 
 /** Whether a transaction (BeginEvent.id) is certainly visible to every read that begins from now on. */
@@ -95,11 +100,13 @@ export async function planLeaf(
 export async function readFollowedSource(session: Session, signal: AbortSignal): Promise<FollowedSource> {
   const { engine, systemId, serverId, database, address } = await readIdentity(session, signal);
   const gtids = await readHistory(session, signal);
+  const synchrony = await readSynchrony(session, signal);
   return {
     engine,
     systemId,
     timeline: null,
     details: { database, serverId, address: address ?? '', gtids, heldBackBy: '' },
+    synchrony,
   };
 }
 

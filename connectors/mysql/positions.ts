@@ -76,8 +76,15 @@ export async function readHead(
   return { head, quiet };
 }
 
-/** The head of the server's own log, also of a replica's, without asking whether it is quiet. Throws as readHead. */
-export async function readLogEnd(session: Session, signal: AbortSignal): Promise<Position> {
+/**
+ * The head of the server's own log, also of a replica's, without asking whether it is quiet; `returned`: without what is
+ * still being committed, where that can be told. Throws as readHead.
+ */
+export async function readLogEnd(
+  session: Session,
+  signal: AbortSignal,
+  what: 'visible' | 'returned' = 'visible',
+): Promise<Position> {
   if (session.flavor === 'mariadb') {
     const [row] = await session.rows<{ log: string; gtids: string }>(
       'SELECT @@global.log_bin AS log, @@global.gtid_binlog_pos AS gtids',
@@ -95,7 +102,8 @@ export async function readLogEnd(session: Session, signal: AbortSignal): Promise
   );
   if (row?.log !== '1') throw withoutLog(session);
   if (row.mode === 'ON') {
-    return positionOfSet(unite(parseOwned(row.owned), await readExecuted(session, signal)));
+    const owned = what === 'visible' ? parseOwned(row.owned) : new Map();
+    return positionOfSet(unite(owned, await readExecuted(session, signal)));
   }
   const place = await readLogPlace(session, signal);
   if (place === null) throw withoutLog(session);

@@ -1,5 +1,6 @@
 import type { RowShape } from '../connector/contract.ts';
 import type { Core } from '../ledger/core.ts';
+import type { Contains } from '../connector/ledger-sites.ts';
 import { changesBetween, type LostChange } from '../ledger/loss.ts';
 import { rootOf } from '../ledger/candidate-check.ts';
 import type { Boundary } from '../ledger/state.ts';
@@ -9,14 +10,21 @@ import type { LedgerConnector } from './certify-primary.ts';
 /** Changes whose keys are asked for at once. */
 const CHANGES_PER_BATCH = 1000;
 
+/** What lies between two boundaries of the journal, but for transactions that the candidate has all the same. */
+export interface LostRange {
+  readonly from: Boundary;
+  readonly to: Boundary;
+  readonly contains: Contains | undefined;
+}
+
 /**
- * Writes every change between two boundaries of the journal, in commit order, with its key as the candidate writes it.
+ * Writes every change of a part of the journal that the candidate lacks, in commit order, with its key as the candidate writes it.
  * Returns how many. Throws TP-OUTPUT, and what asking the candidate throws.
  */
 export async function writeLosses(
   file: string,
   core: Core,
-  range: { readonly from: Boundary; readonly to: Boundary },
+  { from, to, contains }: LostRange,
   site: LedgerConnector,
   shapes: ReadonlyMap<string, RowShape>,
   signal: AbortSignal,
@@ -24,7 +32,7 @@ export async function writeLosses(
   const writer = await LossWriter.create(file);
   try {
     let batch: LostChange[] = [];
-    for (const change of changesBetween(core, range.from, range.to)) {
+    for (const change of changesBetween(core, from, to, contains)) {
       batch.push(change);
       if (batch.length < CHANGES_PER_BATCH) continue;
       await writeBatch(writer, core, batch, site, shapes, signal);

@@ -93,7 +93,7 @@ async function losses(
       hint: 'see the reasons of the verdict',
     });
   }
-  const range = { from: place.view.low, to: ledger.head() };
+  const range = { from: place.view.low, to: ledger.head(), contains: place.view.contains };
   const lines = await writeLosses(file, ledger.core, range, site, shapes, io.signal);
   io.stderr(`${lines} lost changes written to ${file}\n`);
 }

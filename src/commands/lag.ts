@@ -1,9 +1,11 @@
 import type { SystemConfig, SiteConfig } from '../config/schema.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
-import type { Position } from '../connector/position.ts';
+import type { PendingLog, Scattered } from '../connector/ledger-sites.ts';
+import type { Position, PositionOrder } from '../connector/position.ts';
 import type { PairKind } from '../connector/table.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
+import { havingAll } from '../ledger/candidate-check-places.ts';
 import { Known } from '../ledger/known.ts';
 import { Ledger, type LedgerOptions } from '../ledger/ledger.ts';
 import { lossBetween } from '../ledger/loss.ts';
@@ -14,9 +16,10 @@ import { Witness } from '../ledger/witness.ts';
 import { type Behind, judgeLag, lagOf } from '../lag/candidate-lag.ts';
 import { lagJson, type LagSample, lagText } from '../report/lag-text.ts';
 import { terminalJson } from '../report/terminal-text.ts';
+import { synchronyWords } from '../verdict/replication.ts';
 import { lagMessage } from '../service/published-messages.ts';
 import { openCandidate } from './certify-candidate.ts';
-import { dateOf } from './certify-evidence.ts';
+import { dateOf, synchronyOf } from './certify-evidence.ts';
 import { candidatesOf } from './certify-ledger.ts';
 import type { LedgerConnector } from './certify-primary.ts';
 import type { SiteIo } from './io.ts';
@@ -99,8 +102,7 @@ async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
 
 /** What a candidate told; null with a note: it did not. */
 interface Told {
-  readonly received: Position | null;
-  readonly applied: Position | null;
+  readonly pending: PendingLog;
   readonly fed: boolean | null;
 }
 
@@ -129,11 +131,13 @@ export async function sampleLag(
   const now = new Date(at.getTime() + (known.primary()?.skewMs ?? 0));
   const measured = async (open: LedgerConnector | null): Promise<LagSample> => {
     const told = open === null ? null : await ask(open, known, notes, io);
-    const behind = (position: Position | null): Behind | null =>
-      open === null || position === null ? null : behindOf(ledger, open, position);
+    const pending = told?.pending ?? null;
+    const behind = (position: Position | null, scattered?: Scattered | null): Behind | null =>
+      open === null || position === null ? null : behindOf(ledger, open, position, scattered ?? null);
     const lag = lagOf({
-      received: behind(told?.received ?? null),
-      applied: behind(told?.applied ?? null),
+      received: behind(pending?.received ?? null),
+      applied: behind(pending?.applied ?? null, pending?.scattered),
+      pendingBytes: pending?.bytes ?? null,
       witnessedUntil,
       now,
       fed: told?.fed ?? null,
@@ -146,6 +150,8 @@ export async function sampleLag(
       );
     }
     if (told?.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
+    const synchrony = synchronyOf(known.primary());
+    if (synchrony !== null) notes.push(`the primary: ${synchronyWords(synchrony)}`);
     const { rpo } = system.policy;
     const state = judgeLag(lag, rpo);
     return { candidate: candidate.name, at, lag, state, notes, witnessedUntil, objectiveMs: rpo };
@@ -171,8 +177,8 @@ async function ask(site: LedgerConnector, known: Known, notes: string[], io: Sit
     await site.follow(followed, io.signal);
     const pair = known.stream()?.pair ?? 'physical';
     const facts = await site.readiness(io.signal, { pair });
-    const { received, applied } = await site.pendingLog(io.signal);
-    return { received, applied, fed: isFed(facts, pair) };
+    notes.push(...channelNotes(facts));
+    return { pending: await site.pendingLog(io.signal), fed: isFed(facts, pair) };
   } catch (error) {
     if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
     notes.push(error.message);
@@ -181,26 +187,62 @@ async function ask(site: LedgerConnector, known: Known, notes: string[], io: Sit
 }
 
 /** Whether a receiver or every apply worker is at work. */
-function isFed({ postgres, subscriptions }: ReadinessFacts, pair: PairKind): boolean | null {
+function isFed({ postgres, mysql, subscriptions }: ReadinessFacts, pair: PairKind): boolean | null {
   if (pair === 'physical') {
     const receiver = postgres?.receiver;
     return receiver?.known === true ? receiver.value?.status === 'streaming' : null;
+  }
+  if (mysql !== undefined) {
+    const { channels } = mysql;
+    if (!channels.known || channels.value.length === 0) return null;
+    return channels.value.every(({ receiving, applying }) => receiving === 'yes' && applying);
   }
   const running = (subscriptions ?? []).map(({ workerRunning }) => workerRunning);
   if (running.length === 0 || running.includes(null)) return null;
   return !running.includes(false);
 }
 
+/** What stands in the way of a channel by which changes come, in words. */
+function channelNotes({ mysql }: ReadinessFacts): readonly string[] {
+  if (mysql?.channels.known !== true) return [];
+  return mysql.channels.value.flatMap(
+    ({ name, receiving, applying, receiveErrno, applyErrno, delaySeconds, workers }) => {
+      const error = (errno: number): string => (errno === 0 ? '' : ` (error ${errno})`);
+      return [
+        ...(receiving === 'no' ? [`channel ${name} does not receive${error(receiveErrno)}`] : []),
+        ...(receiving === 'connecting'
+          ? [`channel ${name} looks for its source in vain${error(receiveErrno)}`]
+          : []),
+        ...(applying ? [] : [`channel ${name} does not apply${error(applyErrno)}`]),
+        ...workers.map((worker) => `channel ${name}: ${worker}`),
+        ...(delaySeconds > 0 ? [`channel ${name} applies ${delaySeconds} s late, as it was told to`] : []),
+      ];
+    },
+  );
+}
+
 /** What the journal holds behind a position. */
-function behindOf(ledger: Ledger, site: LedgerConnector, position: Position): Behind {
+function behindOf(
+  ledger: Ledger,
+  site: LedgerConnector,
+  position: Position,
+  scattered: Scattered | null,
+): Behind {
   const { core } = ledger;
   const end = ledger.position;
   const bytes = end === null ? null : site.bytesBetween(position, end);
-  const answer = boundaryOf(core, position, (a, b) => site.comparePositions(a, b));
+  const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
+  const answer = boundaryOf(core, position, scattered === null ? compare : havingAll(compare));
   // It has all that the ledger has seen.
   if (answer.kind === 'ahead' && end !== null) return { bytes, transactions: 0n, oldestCommitAt: null };
   if (answer.kind !== 'found') return { bytes, transactions: null, oldestCommitAt: null };
-  const { transactions, firstCommitUs, gaps } = lossBetween(core, answer.boundary, ledger.head());
+  const { boundary } = answer;
+  const { transactions, firstCommitUs, gaps } = lossBetween(
+    core,
+    boundary,
+    ledger.head(),
+    scattered?.contains,
+  );
   return {
     bytes,
     transactions: gaps.length > 0 ? null : BigInt(transactions),

@@ -30,6 +30,8 @@ export interface LagFacts {
   /** Behind what the candidate has received, and behind what it has applied; null: it does not say where that is. */
   readonly received: Behind | null;
   readonly applied: Behind | null;
+  /** What it has received and not applied, by its own word; null or absent: it does not say. */
+  readonly pendingBytes?: bigint | null;
   /**
    * Up to when everything that the primary committed is in the journal, on its clock: what is not counted by then is not
    * known to be absent later. Null: never.
@@ -79,7 +81,7 @@ function difference(
   received: Behind | null,
   facts: LagFacts,
 ): LagFigure {
-  const bytes = minus(total.bytes, transport.bytes);
+  const bytes = minus(total.bytes, transport.bytes) ?? facts.pendingBytes ?? null;
   const transactions = minus(applied?.transactions ?? null, received?.transactions ?? null);
   if (transactions === null) return { ...UNKNOWN, bytes };
   return { bytes, transactions, ms: ageOf(transactions, applied?.oldestCommitAt ?? null, facts) };

@@ -1,9 +1,44 @@
+import type { Bracket } from '../connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import type { Core } from './core.ts';
 import { readIdle, readTransaction, RECORD, type RawRecord } from './record.ts';
 import { boundaryAt, boundaryOf, type Boundary, type BoundaryAnswer } from './state.ts';
 
 type Compare = (a: Position, b: Position) => PositionOrder;
+
+/**
+ * For boundaryOf, of a candidate that may have transactions and lack earlier ones: the last place of the journal before
+ * which it has everything.
+ */
+export function havingAll(compare: Compare): Compare {
+  return (place, candidate) => {
+    const order = compare(place, candidate);
+    return order === 'incomparable' ? 'after' : order;
+  };
+}
+
+/** Likewise: the last place that lies before something that it has. */
+function missingSome(compare: Compare): Compare {
+  return (place, candidate) => {
+    const order = compare(place, candidate);
+    return order === 'incomparable' ? 'before' : order;
+  };
+}
+
+/** Both ends of a bracket in the journal. */
+export function endsOf(
+  core: Core,
+  { atLeast, atMost, contains }: Bracket,
+  compare: Compare,
+): { readonly from: BoundaryAnswer; readonly to: BoundaryAnswer } {
+  const from = boundaryNear(core, atLeast, compare);
+  const to = atMost === atLeast ? from : boundaryNear(core, atMost, compare);
+  if (contains === undefined) return { from, to };
+  return {
+    from: from.kind === 'incomparable' ? boundaryOf(core, atLeast, havingAll(compare)) : from,
+    to: to.kind === 'incomparable' ? boundaryOf(core, atMost, missingSome(compare)) : to,
+  };
+}
 
 interface Found {
   readonly position: Position;
@@ -14,7 +49,7 @@ interface Found {
 const LAST = new WeakMap<Core, Found>();
 
 /** As boundaryOf, but looks on from where it found the position before, where that lies at or before this one. */
-export function boundaryNear(core: Core, position: Position, compare: Compare): BoundaryAnswer {
+function boundaryNear(core: Core, position: Position, compare: Compare): BoundaryAnswer {
   const last = LAST.get(core);
   const answer =
     last === undefined || last.boundary < core.journal.start.at

@@ -1,4 +1,4 @@
-import type { Bracket } from '../connector/ledger-sites.ts';
+import type { Bracket, Contains } from '../connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import { KIND } from './change-record.ts';
 import type { Core } from './core.ts';
@@ -6,7 +6,7 @@ import { ABSENT, entryChangedAt, STATE, UNKNOWN, type RowState } from './entry.t
 import { storedKey } from './key.ts';
 import { readTransaction, RECORD } from './record.ts';
 import type { Relation } from './relation.ts';
-import { boundaryNear } from './candidate-check-places.ts';
+import { endsOf } from './candidate-check-places.ts';
 import { boundaryAt, StateAt, type Boundary, type StatedRow } from './state.ts';
 
 type Compare = (a: Position, b: Position) => PositionOrder;
@@ -43,6 +43,8 @@ export interface View {
   readonly high: Boundary;
   /** Commits that the ledger has not seen may be in the read as well. */
   readonly beyond: boolean;
+  /** Which transactions behind `low` the read has. Absent: all up to some boundary, and none behind it. */
+  readonly contains?: Contains | undefined;
 }
 
 /**
@@ -57,16 +59,16 @@ export function viewOf(
   rested = false,
 ): View | UnknownWhy {
   if (bracket === null) return 'no position';
-  const from = boundaryNear(core, bracket.atLeast, compare);
-  const to = bracket.atMost === bracket.atLeast ? from : boundaryNear(core, bracket.atMost, compare);
+  const { from, to } = endsOf(core, bracket, compare);
   if (from.kind === 'incomparable' || to.kind === 'incomparable') return 'another history';
   if (from.kind === 'pruned') return 'before the window';
   const head = boundaryAt(core.committed.mark.at);
+  const { contains } = bracket;
   const low = from.kind === 'found' ? from.boundary : head;
-  if (to.kind === 'ahead') return { low, high: head, beyond: true };
+  if (to.kind === 'ahead') return { low, high: head, beyond: true, contains };
   const next = nextCommit(core, to.kind === 'found' ? to.boundary : core.journal.start.at);
-  if (next !== null) return { low, high: next > low ? next : low, beyond: false };
-  return { low, high: head, beyond: !rested };
+  if (next !== null) return { low, high: next > low ? next : low, beyond: false, contains };
+  return { low, high: head, beyond: !rested, contains };
 }
 
 /**
@@ -75,8 +77,8 @@ export function viewOf(
  */
 export function atLeast(view: View, floor: Boundary | null): View {
   if (floor === null) return view;
-  const { low, high, beyond } = view;
-  return { low: low > floor ? low : floor, high: high > floor ? high : floor, beyond };
+  const { low, high } = view;
+  return { ...view, low: low > floor ? low : floor, high: high > floor ? high : floor };
 }
 
 /** Behind the first commit from a boundary on; null: the ledger has none. */
@@ -97,6 +99,8 @@ export class TableCheck {
   readonly #view: View;
   readonly #states = new Map<Boundary, readonly StateAt[]>();
   readonly #ends = new Map<number, Boundary>();
+  /** A record of the transaction that ends there. */
+  readonly #records = new Map<Boundary, number>();
   readonly #relations: readonly Relation[];
   /** Where generations begin within the view. */
   #beginnings: readonly Boundary[] | null = null;
@@ -109,17 +113,15 @@ export class TableCheck {
 
   /** `read` null: the candidate has no such row. */
   judge(identity: Uint8Array, read: ReadRow | null): Judgement {
-    const { low, beyond } = this.#view;
-    let last = this.stateAt(identity, low);
-    if (matches(last, read)) return { kind: 'clean', boundary: low };
-    let known = last.state !== STATE.unknown;
-    for (const boundary of this.#boundaries(identity)) {
+    let last: RowState = UNKNOWN;
+    let known = true;
+    for (const boundary of this.#candidates(identity)) {
       last = this.stateAt(identity, boundary);
       if (matches(last, read)) return { kind: 'clean', boundary };
       if (last.state === STATE.unknown) known = false;
     }
     if (!known) return { kind: 'unknown', why: 'not known' };
-    if (beyond) {
+    if (this.#view.beyond) {
       const written = this.#writtenWhen(identity, read);
       if (written !== 'before the end') return { kind: 'unknown', why: written };
     }
@@ -165,6 +167,30 @@ export class TableCheck {
       .map((relation) => new StateAt(this.#core, relation, boundary));
     this.#states.set(boundary, leaves);
     return leaves;
+  }
+
+  /**
+   * The boundaries as of which the row may have been read; there is at least one. Where the read is known to have some
+   * transactions and not others, the newest of the former that changed the row: what it wrote must be there.
+   */
+  #candidates(identity: Uint8Array): readonly Boundary[] {
+    const { low, contains } = this.#view;
+    const boundaries = this.#boundaries(identity);
+    if (contains === undefined || this.#generationBoundaries().length > 0) return [low, ...boundaries];
+    const found: Boundary[] = [];
+    for (const boundary of boundaries.toReversed()) {
+      const there = contains(this.#transactionBefore(boundary));
+      if (there !== false) found.unshift(boundary);
+      if (there === true) return found;
+    }
+    return [low, ...found];
+  }
+
+  /** The transaction that changed the row and ends at a boundary. */
+  #transactionBefore(boundary: Boundary): string {
+    const recordAt = this.#records.get(boundary);
+    if (recordAt === undefined) throw new RangeError('a boundary behind no change');
+    return readTransaction(this.#core.journal.recordAt(recordAt)).head.id;
   }
 
   /** Every boundary behind `low` at which the row, or all that is known of the table, may have changed; in order. */
@@ -213,6 +239,7 @@ export class TableCheck {
     if (known !== undefined) return known;
     const end = nextCommit(this.#core, recordAt) ?? boundaryAt(this.#core.committed.mark.at);
     this.#ends.set(recordAt, end);
+    this.#records.set(end, recordAt);
     return end;
   }
 

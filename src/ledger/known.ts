@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
-import type { FollowedSource } from '../connector/ledger-sites.ts';
+import type { FollowedSource, Synchrony } from '../connector/ledger-sites.ts';
 import type { PairKind } from '../connector/table.ts';
 import type { Store } from './store.ts';
 import { positionSchema } from './stored.ts';
@@ -28,11 +28,20 @@ const identitySchema: z.ZodType<Identity> = z.object({
   serverTime: z.string(),
 });
 
+const synchronySchema: z.ZodType<Synchrony> = z.object({
+  state: z.enum(['waiting', 'fallen back', 'off']),
+  awaited: z.number(),
+  receivers: z.number(),
+  hidden: z.boolean(),
+  unconfirmed: z.string(),
+});
+
 const followedSchema: z.ZodType<FollowedSource> = z.object({
   engine: z.string(),
   systemId: z.string(),
   timeline: z.string().nullable(),
   details: z.record(z.string(), z.string()),
+  synchrony: synchronySchema.nullable().optional(),
 });
 
 /** What rules of one engine look at is plain data, and kept as it is (src/connector/facts.ts). */

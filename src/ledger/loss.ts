@@ -1,8 +1,9 @@
 import { KIND, vacatesKey, type ChangeRecord, type RowRecord } from './change-record.ts';
 import type { Core } from './core.ts';
+import type { Contains } from '../connector/ledger-sites.ts';
 import { entryChangedAt } from './entry.ts';
 import { identityOf, storedFromFields } from './key.ts';
-import { changesOf, readGap, readTransaction, RECORD, type Gap } from './record.ts';
+import { changesOf, readGap, readTransaction, RECORD, type Gap, type RawRecord } from './record.ts';
 import type { Boundary } from './state.ts';
 
 /** What was lost of one table. */
@@ -30,14 +31,16 @@ export interface Loss {
   lastCommitUs: bigint | null;
   /** What the log lacks in between: then the figures are a lower bound. */
   readonly gaps: Gap[];
+  /** Transactions in between that changed something and that the candidate has all the same: none of them is counted. */
+  there: number;
 }
 
 /**
  * What happened between two boundaries: `from` is the candidate's, `to` the ledger's. One pass over that part of the
  * journal, in memory that does not grow with it: a row is counted at its first change behind `from`, which is the one
- * whose key changed last before `from`.
+ * whose key changed last before `from`. `contains`: which transactions in between the candidate has.
  */
-export function lossBetween(core: Core, from: Boundary, to: Boundary): Loss {
+export function lossBetween(core: Core, from: Boundary, to: Boundary, contains?: Contains): Loss {
   const loss: Loss = {
     transactions: 0,
     changes: 0,
@@ -46,20 +49,28 @@ export function lossBetween(core: Core, from: Boundary, to: Boundary): Loss {
     firstCommitUs: null,
     lastCommitUs: null,
     gaps: [],
+    there: 0,
   };
   let inTransaction = 0;
   for (const record of core.journal.scan(from, to)) {
     if (record.kind === RECORD.gap) loss.gaps.push(readGap(record));
     if (record.kind !== RECORD.part && record.kind !== RECORD.commit) continue;
+    const isThere = isContained(record, contains);
     for (const change of changesOf(record)) {
       inTransaction++;
-      addChange(core, loss, change, from);
+      if (!isThere) addChange(core, loss, change, from, contains);
     }
     if (record.kind !== RECORD.commit) continue;
-    if (inTransaction > 0) addTransaction(loss, readTransaction(record).head.committedAtUs);
+    if (inTransaction > 0 && isThere) loss.there++;
+    else if (inTransaction > 0) addTransaction(loss, readTransaction(record).head.committedAtUs);
     inTransaction = 0;
   }
   return loss;
+}
+
+/** Whether the candidate certainly has the transaction of a part or commit record. */
+function isContained(record: RawRecord, contains: Contains | undefined): boolean {
+  return contains !== undefined && contains(readTransaction(record).head.id) === true;
 }
 
 function addTransaction(loss: Loss, committedAtUs: bigint): void {
@@ -68,11 +79,17 @@ function addTransaction(loss: Loss, committedAtUs: bigint): void {
   if (loss.lastCommitUs === null || committedAtUs > loss.lastCommitUs) loss.lastCommitUs = committedAtUs;
 }
 
-function addChange(core: Core, loss: Loss, change: ChangeRecord, from: Boundary): void {
+function addChange(
+  core: Core,
+  loss: Loss,
+  change: ChangeRecord,
+  from: Boundary,
+  contains: Contains | undefined,
+): void {
   const table = tableOf(core, loss, change.relation);
   if (change.kind === KIND.truncate) table.truncates++;
   else if (change.kind === KIND.keyless) table.keyless++;
-  else if (isFirst(core, change, from)) {
+  else if (isFirst(core, change, from, contains)) {
     table.keys++;
     loss.keys++;
   }
@@ -83,9 +100,15 @@ function addChange(core: Core, loss: Loss, change: ChangeRecord, from: Boundary)
   if (change.kind === KIND.delete) table.deletes++;
 }
 
-/** Whether this is the row's first change behind `from`, in this generation of its table and in those before. */
-function isFirst(core: Core, change: RowRecord, from: Boundary): boolean {
-  if (change.previous >= from) return false;
+/** Whether this is the row's first lost change behind `from`, in this generation of its table and in those before. */
+function isFirst(core: Core, change: RowRecord, from: Boundary, contains: Contains | undefined): boolean {
+  for (let at = change.previous; at >= from;) {
+    if (contains === undefined) return false;
+    const earlier = core.journal.changeAt(at);
+    if (earlier.kind === KIND.truncate || earlier.kind === KIND.keyless) return false;
+    if (!isContained(core.journal.recordAt(earlier.recordAt), contains)) return false;
+    at = earlier.previous;
+  }
   const own = core.catalog.byNumber(change.relation);
   if (own === null || own.beganAt < from) return true;
   for (const other of core.catalog.all()) {
@@ -119,10 +142,16 @@ export interface LostChange {
 
 const KIND_NAMES = ['insert', 'update', 'delete', 'truncate', 'unknown row'] as const;
 
-/** Every change between two boundaries, in commit order. An update that gave a row another key is two, one a key. */
-export function* changesBetween(core: Core, from: Boundary, to: Boundary): Generator<LostChange> {
+/** Every change that lossBetween counts, in commit order. An update that gave a row another key is two, one a key. */
+export function* changesBetween(
+  core: Core,
+  from: Boundary,
+  to: Boundary,
+  contains?: Contains,
+): Generator<LostChange> {
   for (const record of core.journal.scan(from, to)) {
     if (record.kind !== RECORD.part && record.kind !== RECORD.commit) continue;
+    if (isContained(record, contains)) continue;
     const { id, committedAtUs } = readTransaction(record).head;
     for (const change of changesOf(record)) {
       const relation = core.catalog.byNumber(change.relation);

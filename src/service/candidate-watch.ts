@@ -3,6 +3,7 @@ import type { ScrubConfig } from '../config/scrub.ts';
 import { publicIdentity } from '../connector/identity.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
+import { havingAll } from '../ledger/candidate-check-places.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import type { KnownPrimary } from '../ledger/known.ts';
 import { type Boundary, boundaryOf } from '../ledger/state.ts';
@@ -165,8 +166,9 @@ export class CandidateWatch {
   /** Null: nowhere before the journal's end that is known. */
   async #standsAt(site: WatchSite, signal: AbortSignal): Promise<Boundary | null> {
     const { watched } = this.#parts;
-    const { applied } = await site.pendingLog(signal);
-    const answer = applied === null ? null : boundaryOf(watched.ledger.core, applied, watched.compare);
+    const { applied, scattered } = await site.pendingLog(signal);
+    const compare = scattered == null ? watched.compare : havingAll(watched.compare);
+    const answer = applied === null ? null : boundaryOf(watched.ledger.core, applied, compare);
     return answer?.kind === 'found' ? answer.boundary : null;
   }
 

@@ -1,5 +1,6 @@
 import type { Outcome, Reason } from '../compare/result.ts';
 import type { Identity } from '../connector/identity.ts';
+import type { Synchrony } from '../connector/ledger-sites.ts';
 import type { PairKind } from '../connector/table.ts';
 import type { ReadinessResult } from '../readiness/judge.ts';
 import type { NotChecked } from '../readiness/not-checked.ts';
@@ -110,9 +111,19 @@ export interface Doubt {
   readonly hint: string;
 }
 
+/** Whether the primary's commits waited for another server, when it was asked last. */
+export interface KnownSynchrony extends Synchrony {
+  /** On the watcher's clock. */
+  readonly askedAt: Date;
+}
+
 /** What the off-site ledger knows. */
 export interface LedgerEvidence {
   readonly loss: Loss;
+  /** Null or absent: not known, or the engine has nothing of the kind. */
+  readonly synchrony?: KnownSynchrony | null;
+  /** Transactions that the candidate has although it lacks an earlier one; absent: none. */
+  readonly there?: bigint;
   /** Commit time of the newest transaction that the candidate has applied, on the primary's clock; null: not known. */
   readonly appliedCommitAt: Date | null;
   /** Stretches of the primary's log that the ledger never saw, in words. */

@@ -1,4 +1,5 @@
 import type { Evidence, HeadEvidence, LedgerEvidence, Loss } from './evidence.ts';
+import { replicationNotes } from './replication.ts';
 import { acceptedLoss, notSafe, note, unproven, type VerdictReason } from './reason.ts';
 
 export interface JudgedLoss {
@@ -44,7 +45,8 @@ export function judgeLoss(evidence: Evidence): JudgedLoss {
     // The ledger says what was committed; that nothing more comes, only the primary can say.
     const atHead = mode === 'switchover' ? headReasons(head) : [];
     const reasons = [...judged.reasons, ...shutDownReasons(evidence, judged.loss), ...atHead];
-    return { loss: judged.loss, reasons: [...reasons, ...ledgerReasons(evidence, ledger)] };
+    const notes = replicationNotes(mode, ledger);
+    return { loss: judged.loss, reasons: [...reasons, ...ledgerReasons(evidence, ledger), ...notes] };
   }
   if (mode === 'failover') {
     const reason = unproven({
