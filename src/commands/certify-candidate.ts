@@ -129,7 +129,7 @@ async function identify(
   const identity = await site.identify(io.signal);
   const skewMs = Math.round(Date.parse(identity.serverTime) - (asked + io.now().getTime()) / 2);
   const pair = known.stream()?.pair ?? 'physical';
-  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair }) };
+  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair, as: 'candidate' }) };
 }
 
 /** Why it does not follow the ledger's primary; null: it does. */

@@ -99,8 +99,8 @@ function primarySite({ primary, known }: SystemFacts): ReadinessSite {
   if (primary !== null) return { identity: primary.identity, facts: primary.readiness };
   const remembered = known.primary();
   if (remembered === null) return { identity: null, facts: null };
-  const { identity, readiness, atUs } = remembered;
-  return { identity, facts: readiness, rememberedAt: dateOf(atUs) ?? new Date(Number.NaN) };
+  const { identity, readiness, readinessAtUs, atUs } = remembered;
+  return { identity, facts: readiness, rememberedAt: dateOf(readinessAtUs ?? atUs) ?? new Date(Number.NaN) };
 }
 
 function ledgerEvidence(

@@ -205,7 +205,7 @@ class LedgerRun {
 
   #readiness(site: LedgerConnector): ReturnType<LedgerConnector['readiness']> {
     const pair = new Known(this.ledger.core.store).stream()?.pair ?? 'physical';
-    return site.readiness(this.#io.signal, { pair });
+    return site.readiness(this.#io.signal, { pair, as: 'primary' });
   }
 
   #askPrimary(): Promise<PrimaryState> {

@@ -84,8 +84,9 @@ export async function rememberedPrimary(
     try {
       const known = new Known(ledger.core.store).primary();
       if (known === null) return null;
-      const rememberedAt = new Date(Number(known.atUs / 1000n));
-      return { identity: known.identity, facts: known.readiness, rememberedAt };
+      const { identity, readiness, readinessAtUs, atUs } = known;
+      const rememberedAt = new Date(Number((readinessAtUs ?? atUs) / 1000n));
+      return { identity, facts: readiness, rememberedAt };
     } finally {
       await ledger.close();
     }

@@ -90,6 +90,8 @@ const primarySchema = z.object({
   identity: identitySchema,
   followed: followedSchema,
   readiness: readinessSchema.nullable(),
+  /** When those facts were read, which is less often than the rest. Null: an older version wrote it, with the rest. */
+  readinessAtUs: count.default(null),
   /** The primary's clock minus the watcher's, milliseconds, give or take the time of a query. */
   skewMs: z.number(),
   atUs: microseconds,
