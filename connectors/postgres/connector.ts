@@ -31,6 +31,7 @@ import { readIdentity } from './identity.ts';
 import { readIncarnation } from './incarnation.ts';
 import { originPosition, readFollowed, readForks, readPendingLog, writtenWhen } from './ledger-candidate.ts';
 import {
+  openSnapshotReading,
   planLeaf,
   readFollowedSource,
   readWitness,
@@ -40,10 +41,8 @@ import {
 import { readLedgerSetup } from './ledger-setup.ts';
 import { bytesBetween } from './lsn.ts';
 import { foundRow, pointQueries } from './points.ts';
-import { readHead } from './positions.ts';
 import { rangeQuery } from './ranges.ts';
 import { openSession } from './session.ts';
-import { visibleIn } from './snapshot.ts';
 import { readSourceTables, type SourceTableMemory } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
@@ -166,7 +165,8 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   incarnation(signal: AbortSignal): Promise<string> {
-    return this.control.use(signal, (session) => readIncarnation(session, this.lineage, signal));
+    const { publication } = this.#stream;
+    return this.control.use(signal, (session) => readIncarnation(session, this.lineage, publication, signal));
   }
 
   keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null {
@@ -246,9 +246,9 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
     signal: AbortSignal,
     read: (onSnapshot: (snapshot: string) => void) => Promise<T>,
   ): Promise<readonly [SnapshotReading, T]> {
-    const head = (): Promise<Position> =>
-      this.control.use(signal, async (session) => (await readHead(session, signal, this.headMemory)).head);
-    return during(read, async (snapshot) => ({ visible: visibleIn(snapshot), until: await head() }));
+    return this.control.use(signal, async (session) =>
+      during(read, await openSnapshotReading(session, this.headMemory, signal)),
+    );
   }
 
   async #withBracket<T>(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RelationMessage, ReplicaIdentity } from './pgoutput-messages.ts';
-import { isPublished, isSchemaPublished, LINE, narrows } from './publication-sql.ts';
+import { isPublished, isSchemaPublished, LINE, membership, narrows, unlisted } from './publication-sql.ts';
 import type { Session } from './session.ts';
 
 /** A relation that holds rows, as the catalog has it now, and what the publication makes of it. */
@@ -55,8 +55,8 @@ const FINGERPRINT_DIGITS = 32;
  * One row a relation that holds rows. `storage` changes with everything that changes rows, or leaves changes out, without
  * a word in the log: every ALTER of a column writes its pg_attribute row anew, also one whose type stays (USING); to
  * attach and detach changes the line of ancestors; to drop from a publication and to add again makes a new
- * pg_publication_rel row. The file number is not in it, so that TRUNCATE, which is logged, and VACUUM FULL, which changes
- * no row, leave it as it is.
+ * pg_publication_rel row; a table that was unlogged for a while was written anew. Otherwise the file is not in it, so that
+ * TRUNCATE, which is logged, and VACUUM FULL, which changes no row, leave it as it is (unlisted says where they do not).
  *
  * A condition and a list of columns are those of the table itself, and count for nothing where its schema is published.
  * Which columns the log has: those of the list; without one all but the generated ones, from version 18 on the stored
@@ -64,10 +64,6 @@ const FINGERPRINT_DIGITS = 32;
  * (manual, "Replica Identity").
  */
 function definitionsQuery(versionNumber: number): string {
-  const schemas = narrows(versionNumber)
-    ? `select 'n' || s.oid || ':' || s.xmin from pg_publication_namespace s
-         where s.pnpubid = pub.oid and s.pnnspid in (select x.relnamespace from pg_class x where x.oid = any(l.line))`
-    : `select null where false`;
   const own = narrows(versionNumber)
     ? `select m.prattrs::int2[] as columns, m.prqual is not null as filtered from pg_publication_rel m
          where m.prpubid = pub.oid and m.prrelid = c.oid and not ${isSchemaPublished(versionNumber, 'c.relnamespace')}`
@@ -94,12 +90,9 @@ select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name, c.rel
     || array(select i.indrelid || ' ' || i.indkey::text || ' ' || i.indnkeyatts || i.indisprimary || i.indisreplident
         || i.indimmediate || i.indisvalid
       from pg_index i where i.indrelid in (c.oid, l.root) and i.indisunique and i.indpred is null order by 1)
-    || array(select 'r' || m.oid || ':' || m.xmin from pg_publication_rel m
-      where m.prpubid = pub.oid and m.prrelid = any(l.line) order by 1)
-    || array(${schemas} order by 1)
-    || array(select pub.oid || ':' || pub.version where pub.oid is not null) as storage
+    || ${membership(versionNumber, 'l.line')} || ${unlisted('c')} as storage
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-left join (select u.*, u.xmin::text as version from pg_publication u where u.pubname = $1) pub on true
+left join pg_publication pub on pub.pubname = $1
 cross join lateral (select coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid) as root, ${LINE} as line) l
 left join lateral (${own}) own on true
 join pg_class r on r.oid = l.root join pg_namespace rn on rn.oid = r.relnamespace

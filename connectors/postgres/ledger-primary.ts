@@ -1,28 +1,78 @@
 import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.ts';
-import type { FollowedSource, SourceTable, WitnessReading } from '../../src/connector/ledger-sites.ts';
+import type {
+  FollowedSource,
+  SnapshotReading,
+  SourceTable,
+  WitnessReading,
+} from '../../src/connector/ledger-sites.ts';
 import { throwIfInterrupted } from '../../src/connector/interruption.ts';
+import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
-import { type HeadMemory, readHead } from './positions.ts';
+import { type HeadMemory, readHead, readLag } from './positions.ts';
 import { blockRanges } from './ranges.ts';
 import type { Session } from './session.ts';
+import { endedBefore, visibleIn } from './snapshot.ts';
 import { handleOf } from './table.ts';
 
-/** The clock before the head: what had returned to its client by then is in the log before the head is asked for. */
+/**
+ * The clock before the head: what had returned to its client by then is in the log before the head is asked for.
+ *
+ * A standby's clock says nothing of its primary. It has the time at which the newest transaction that it has replayed was
+ * about to write its commit into the primary's log: whatever had returned by then lies before that commit. The same holds
+ * for the time of the last checkpoint that it has replayed, which is there when no transaction is.
+ */
+const CLOCK = `
+select (extract(epoch from case when pg_catalog.pg_is_in_recovery()
+      then greatest(pg_catalog.pg_last_xact_replay_timestamp(), c.checkpoint_time)
+      else pg_catalog.clock_timestamp() end) * 1000000)::int8::text as us,
+  pg_catalog.pg_is_in_recovery() as "inRecovery",
+  pg_catalog.pg_snapshot_xmin(s.now) || ':' || pg_catalog.pg_snapshot_xmax(s.now) as ended
+from (select pg_catalog.pg_current_snapshot() as now) s, pg_catalog.pg_control_checkpoint() c`;
+
 export async function readWitness(
   session: Session,
   memory: HeadMemory,
   signal: AbortSignal,
 ): Promise<WitnessReading> {
-  const [clock] = await session.rows<{ us: string; ended: string }>(
-    `select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::int8::text as us,
-       pg_catalog.pg_snapshot_xmin(s.now) || ':' || pg_catalog.pg_snapshot_xmax(s.now) as ended
-     from (select pg_catalog.pg_current_snapshot() as now) s`,
-    [],
-    signal,
-  );
-  const { head } = await readHead(session, signal, memory);
-  return { position: head, timeUs: BigInt(clock?.us ?? 0), transactions: clock?.ended ?? '' };
+  const [clock] = await session.rows<{ us: string; ended: string; inRecovery: boolean }>(CLOCK, [], signal);
+  const reading = { timeUs: BigInt(clock?.us ?? 0), transactions: clock?.ended ?? '' };
+  if (clock?.inRecovery === true)
+    return { ...reading, position: (await readReplayed(session, signal)).applied, past: true };
+  return { ...reading, position: (await readHead(session, signal, memory)).head };
+}
+
+/** Where a standby stands, behind whatever a read of before shows. Throws TP-ROLES for one that was promoted meanwhile. */
+export async function readReplayed(
+  session: Session,
+  signal: AbortSignal,
+): Promise<{ readonly applied: Position; readonly received: Position }> {
+  const { applied, received } = await readLag(session, null, signal);
+  if (applied !== null && received !== null) return { applied, received };
+  throw new TwinproofError('TP-ROLES', {
+    message: `${session.target.label} was a standby, and was promoted`,
+    retryable: true,
+  });
+}
+
+/**
+ * What reads of this server will hold, and how to say afterwards up to where. Of a primary exactly what its snapshots
+ * say. On a standby pg_current_snapshot() lists no running transaction (measured), yet all below its xmin have ended, so
+ * only these count as seen. What is visible there was received before; a commit can be visible before the position of
+ * replay passes it (measured).
+ */
+export async function openSnapshotReading(
+  session: Session,
+  memory: HeadMemory,
+  signal: AbortSignal,
+): Promise<(snapshot: string) => Promise<SnapshotReading>> {
+  const { inRecovery } = await readIdentity(session, signal);
+  return async (snapshot) => ({
+    visible: inRecovery ? endedBefore(snapshot) : visibleIn(snapshot),
+    until: inRecovery
+      ? (await readReplayed(session, signal)).received
+      : (await readHead(session, signal, memory)).head,
+  });
 }
 
 /** Block ranges of one leaf: the last is open, so rows that come behind it are in it. */

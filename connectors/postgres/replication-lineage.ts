@@ -19,15 +19,22 @@ interface SystemRow {
 
 /** Asks a walsender. Its replication commands take no parameters (manual, "Streaming Replication Protocol"). */
 export async function readLineage(session: Session, signal: AbortSignal): Promise<Lineage> {
+  const { systemId, timeline } = await readTimeline(session, signal);
+  // The first timeline of a server has no history file.
+  if (timeline === '1') return { systemId, timeline, ancestors: [] };
+  const [history] = await session.rows<{ content: unknown }>(`TIMELINE_HISTORY ${timeline}`, [], signal);
+  return { systemId, timeline, ancestors: parseHistory(String(history?.content)) };
+}
+
+/** The server, and the timeline that it writes or replays now. Asks a walsender. */
+export async function readTimeline(
+  session: Session,
+  signal: AbortSignal,
+): Promise<Pick<Lineage, 'systemId' | 'timeline'>> {
   const [system] = await session.rows<SystemRow>('IDENTIFY_SYSTEM', [], signal);
   if (system === undefined)
     throw new TwinproofError('TP-BUG', { message: 'the server told nothing of itself' });
-  const timeline = Number(system.timeline);
-  const { systemid: systemId } = system;
-  // The first timeline of a server has no history file.
-  if (timeline === 1) return { systemId, timeline: '1', ancestors: [] };
-  const [history] = await session.rows<{ content: unknown }>(`TIMELINE_HISTORY ${timeline}`, [], signal);
-  return { systemId, timeline: String(timeline), ancestors: parseHistory(String(history?.content)) };
+  return { systemId: system.systemid, timeline: String(system.timeline) };
 }
 
 /** Lines of timeline, place where it was left, and reason; comments start with #. */

@@ -8,6 +8,8 @@ export interface StreamNames {
   readonly publication: string;
 }
 
+const DECODING_STANDBY = 160_000;
+
 /** What the server says of itself, of the slot and of the publication, before anything is streamed. */
 export interface StreamFacts {
   readonly database: string;
@@ -167,6 +169,15 @@ export function startPoint(
   return after;
 }
 
+/** Standbys decode their log from version 16 on (release notes). Throws TP-STREAM-SETUP. */
+export function demandDecoding({ inRecovery }: StreamFacts, versionNumber: number): void {
+  if (!inRecovery || versionNumber >= DECODING_STANDBY) return;
+  throw setup(
+    `a standby of version ${Math.trunc(versionNumber / 10_000)} cannot stream changes`,
+    'let primary.url name the primary itself; standbys can from version 16 on',
+  );
+}
+
 function demandServer(facts: StreamFacts, allowUnboundedWal: boolean): void {
   if (facts.walLevel !== 'logical') {
     throw setup(
@@ -207,7 +218,8 @@ function demandPublication({ publication }: StreamFacts, names: StreamNames): vo
 function demandSlot(facts: StreamFacts, names: StreamNames, after: Lsn | null): SlotFacts {
   const { slot } = facts;
   if (slot === null) {
-    if (after === null) throw setup(`replication slot ${names.slot} does not exist`, null);
+    const hint = facts.inRecovery ? standbySlotHint(names) : null;
+    if (after === null) throw setup(`replication slot ${names.slot} does not exist`, hint);
     throw new TwinproofError('TP-GAP', {
       message: `replication slot ${names.slot} has gone, and with it the log after ${formatLsn(after)}`,
     });
@@ -237,6 +249,14 @@ function demandSlot(facts: StreamFacts, names: StreamNames, after: Lsn | null): 
     );
   }
   return slot;
+}
+
+/** A standby makes a slot when its primary logs which transactions run (manual, pg_log_standby_snapshot). */
+function standbySlotHint({ slot }: StreamNames): string {
+  return (
+    `run SELECT pg_create_logical_replication_slot('${slot.replaceAll("'", "''")}', 'pgoutput') on the standby, and meanwhile ` +
+    'SELECT pg_log_standby_snapshot() on its primary; hot_standby_feedback = on keeps the slot from being lost'
+  );
 }
 
 function foreignSlot(slot: SlotFacts, database: string): string | null {

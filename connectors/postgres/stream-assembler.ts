@@ -8,6 +8,7 @@ import { decodeMessage } from './pgoutput-decode.ts';
 import type { PgOutputMessage, RelationMessage, StreamCommitMessage } from './pgoutput-messages.ts';
 import type { Resolved } from './stream-catalog.ts';
 import { changeEvents } from './stream-changes.ts';
+import type { RetoldHistory } from './stream-history.ts';
 import type { Spool, SpooledTransaction } from './stream-spool.ts';
 import type { TableEntry } from './stream-table.ts';
 
@@ -25,6 +26,8 @@ export interface AssemblerParts {
   readonly spool: Spool;
   readonly resolve: (relation: RelationMessage) => Promise<Resolved>;
   readonly positionOf: (lsn: Lsn) => Position;
+  /** What was handed out by an earlier stream, and is not to be handed out again; null: nothing comes again. */
+  readonly history: RetoldHistory | null;
 }
 
 /** The transaction whose changes are being handed out. */
@@ -33,6 +36,10 @@ interface Open {
   readonly committedAtUs: bigint;
   origin: BeginEvent['origin'];
   begun: boolean;
+  /** An earlier stream handed it out. */
+  readonly isRetold: boolean;
+  /** Of a transaction that is retold: it changed something. */
+  changed: boolean;
 }
 
 interface Streamed {
@@ -70,7 +77,7 @@ export class TransactionAssembler {
     }
     switch (message.kind) {
       case 'begin':
-        this.#begin(String(message.xid), message.committedAtUs);
+        this.#begin(message, message.finalLsn);
         return null;
       case 'commit':
         this.#commit(message.endLsn);
@@ -96,15 +103,23 @@ export class TransactionAssembler {
     this.#streamed.clear();
   }
 
-  #begin(id: string, committedAtUs: bigint): void {
+  /** Everything before this position has come. */
+  passed(lsn: Lsn): void {
+    const { history } = this.#parts;
+    if (history?.isRetold(lsn) === false) history.over();
+  }
+
+  #begin({ xid, committedAtUs }: { xid: number; committedAtUs: bigint }, commit: Lsn): void {
     if (this.#open !== null) throw protocolError('a transaction begins within another');
-    this.#open = { id, committedAtUs, origin: null, begun: false };
+    this.passed(commit);
+    const isRetold = this.#parts.history?.isRetold(commit) === true;
+    this.#open = { id: String(xid), committedAtUs, origin: null, begun: false, isRetold, changed: false };
   }
 
   /** The first thing that follows `begin`, its origin apart, makes the event. */
   #announce(): void {
     const open = this.#open;
-    if (open === null || open.begun) return;
+    if (open === null || open.begun || open.isRetold) return;
     open.begun = true;
     const { id, committedAtUs, origin } = open;
     this.#parts.batch.push({ type: 'begin', id, committedAtUs, origin });
@@ -113,12 +128,16 @@ export class TransactionAssembler {
   #commit(endLsn: Lsn): void {
     const open = this.#open;
     if (open === null) throw protocolError('a transaction ends that never began');
-    const position = this.#parts.positionOf(endLsn);
+    this.#open = null;
     const { id, committedAtUs } = open;
+    if (open.isRetold) {
+      if (open.changed) this.#parts.history?.told(id, endLsn);
+      return;
+    }
+    const position = this.#parts.positionOf(endLsn);
     // Version 14 sends transactions of which nothing is published, empty.
     if (open.begun) this.#parts.batch.push({ type: 'commit', position, id, committedAtUs });
     else this.#parts.batch.push({ type: 'idle', position });
-    this.#open = null;
   }
 
   #startPiece(xid: number, first: boolean): void {
@@ -169,7 +188,7 @@ export class TransactionAssembler {
   #replay(commit: StreamCommitMessage): Replay {
     const streamed = this.#streamed.get(commit.xid);
     if (streamed === undefined) throw protocolError(`transaction ${commit.xid} ends that never began`);
-    this.#begin(String(commit.xid), commit.committedAtUs);
+    this.#begin(commit, commit.commitLsn);
     return {
       pieces: streamed.store.read(),
       take: (payload) => {
@@ -198,6 +217,10 @@ export class TransactionAssembler {
       case 'delete':
       case 'truncate':
         if (this.#open === null) throw protocolError('a change outside of a transaction');
+        if (this.#open.isRetold) {
+          this.#open.changed = true;
+          return null;
+        }
         this.#announce();
         for (const event of changeEvents(message, this.#entries, this.#parts.batch.arena)) {
           this.#parts.batch.push(event);
@@ -205,6 +228,7 @@ export class TransactionAssembler {
         return null;
       case 'message': {
         const { transactional, prefix, lsn } = message;
+        if (transactional && this.#open?.isRetold === true) return null;
         if (transactional) this.#announce();
         const content = new Uint8Array(message.content);
         const position = this.#parts.positionOf(lsn);

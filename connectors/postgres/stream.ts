@@ -5,12 +5,13 @@ import { EventBatch } from '../../src/row/event-batch.ts';
 import type { ConnectTarget } from './address.ts';
 import { formatLsn, type Lsn, parsePosition, positionOf, positionsIn } from './lsn.ts';
 import { ReplicationConnection } from './replication-connection.ts';
-import { type Lineage, placeIn, readLineage } from './replication-lineage.ts';
-import { readStreamFacts, startPoint, type StreamNames } from './replication-slot.ts';
+import { type Lineage, placeIn, readLineage, readTimeline } from './replication-lineage.ts';
+import { demandDecoding, readStreamFacts, startPoint, type StreamNames } from './replication-slot.ts';
 import { parseCopyData } from './replication-wire.ts';
 import { openSession, type Session } from './session.ts';
 import { type Replay, TransactionAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
+import { RetoldHistory } from './stream-history.ts';
 import { Spool } from './stream-spool.ts';
 
 /** How changes of a PostgreSQL server are streamed. */
@@ -54,22 +55,37 @@ export async function openChangeStream(
     lockTimeoutMs: LOCK_TIMEOUT_MS,
   });
   let sender: Session | null = null;
+  let guide: Session | null = null;
   try {
     const facts = await readStreamFacts(catalog, options, signal);
+    demandDecoding(facts, catalog.versionNumber);
     // Without the right to replicate a walsender would refuse the login: say what is missing first.
     if (!facts.mayReplicate) startPoint(facts, options, null, options.allowUnboundedWal);
     sender = await openSession(target, signal, { purpose: 'watch', replication: true });
+    // A standby goes over to another timeline, or is promoted, under a stream that goes on.
+    if (facts.inRecovery) guide = await openSession(target, signal, { purpose: 'watch', replication: true });
     const lineage = await readLineage(sender, signal);
     const after = request.after === null ? null : placeIn(lineage, request.after);
     const start = startPoint(facts, options, after, options.allowUnboundedWal);
     const tables = new StreamCatalog(catalog, options.publication, request.pair, signal);
     await tables.load();
-    const command = startCommand(options, start, catalog.versionNumber);
+    const confirmed = facts.slot?.confirmed ?? null;
+    const { systemId, timeline } = lineage;
+    // From where the server believes us to be, if that is before the end of our store: it tells once more what we have.
+    const held =
+      after === null || confirmed === null || confirmed >= after
+        ? null
+        : (request.held?.(positionOf(systemId, timeline, confirmed)) ?? null);
+    const history = held === null || after === null ? null : new RetoldHistory(held, after);
+    const from = history === null || confirmed === null ? start : confirmed;
+    const command = startCommand(options, from, catalog.versionNumber);
     const timing = { now: options.now, paceMs: options.paceMs };
-    const connection = await ReplicationConnection.start(sender, command, start, timing, signal);
-    return new PostgresChangeStream({ connection, catalog, tables, lineage, options, request, start });
+    const connection = await ReplicationConnection.start(sender, command, from, timing, signal);
+    const sessions = { connection, catalog, guide, history };
+    return new PostgresChangeStream({ ...sessions, tables, lineage, options, request, start, signal });
   } catch (error) {
     await sender?.close();
+    await guide?.close();
     await catalog.close();
     throw error;
   }
@@ -95,11 +111,16 @@ function quoted(text: string, quote: string): string {
 interface StreamParts {
   readonly connection: ReplicationConnection;
   readonly catalog: Session;
+  /** Another walsender of a standby, to be asked for its timeline; null: the server is no standby. */
+  readonly guide: Session | null;
+  /** Null: nothing is told once more. */
+  readonly history: RetoldHistory | null;
   readonly tables: StreamCatalog;
   readonly lineage: Lineage;
   readonly options: StreamOptions;
   readonly request: ChangeRequest;
   readonly start: Lsn;
+  readonly signal: AbortSignal;
 }
 
 class PostgresChangeStream implements ChangeStream {
@@ -113,7 +134,7 @@ class PostgresChangeStream implements ChangeStream {
   #gathered: Lsn;
 
   constructor(parts: StreamParts) {
-    const { options, lineage, tables, start } = parts;
+    const { options, lineage, tables, start, history } = parts;
     this.#parts = parts;
     this.#handedOut = start;
     this.#gathered = start;
@@ -123,6 +144,7 @@ class PostgresChangeStream implements ChangeStream {
       spool: this.#spool,
       resolve: (relation) => tables.resolve(relation),
       positionOf: positionsIn(lineage.systemId, lineage.timeline),
+      history,
     });
     this.batches = this.#run();
   }
@@ -143,6 +165,7 @@ class PostgresChangeStream implements ChangeStream {
     await this.#parts.connection.close();
     await this.#assembler.close();
     await this.#spool.close();
+    await this.#parts.guide?.close();
     await this.#parts.catalog.close();
   }
 
@@ -161,7 +184,9 @@ class PostgresChangeStream implements ChangeStream {
       yield this.#take();
     }
     for (;;) {
-      for (const copyData of await this.#parts.connection.read()) {
+      const received = await this.#parts.connection.read();
+      await this.#demandTimeline();
+      for (const copyData of received) {
         const message = parseCopyData(copyData);
         if (message.kind === 'keepalive') {
           this.#keepalive(message.end, message.replyWanted);
@@ -174,6 +199,20 @@ class PostgresChangeStream implements ChangeStream {
       }
       if (!this.#batch.empty) yield this.#take();
     }
+  }
+
+  /**
+   * Whatever was received before is of the timeline that the standby is on now, or of an earlier one (manual, "Streaming
+   * Replication Protocol", IDENTIFY_SYSTEM). Throws when that is not the one that positions are given on.
+   */
+  async #demandTimeline(): Promise<void> {
+    const { guide, lineage, signal } = this.#parts;
+    if (guide === null) return;
+    const { timeline } = await readTimeline(guide, signal);
+    if (timeline === lineage.timeline) return;
+    throw new TwinproofError('TP-CONNECTION-LOST', {
+      message: `the standby went over from timeline ${lineage.timeline} to ${timeline}: its log is followed anew from there`,
+    });
   }
 
   async *#replay(replay: Replay): AsyncGenerator<readonly ChangeEvent[]> {
@@ -192,7 +231,10 @@ class PostgresChangeStream implements ChangeStream {
    * as sent already, it says nothing.
    */
   #keepalive(end: Lsn, replyWanted: boolean): void {
-    if (this.#assembler.idle && end > this.#gathered) this.#idle(end);
+    if (this.#assembler.idle && end > this.#gathered) {
+      this.#assembler.passed(end);
+      this.#idle(end);
+    }
     if (replyWanted) this.#parts.connection.sendStatus();
   }
 

@@ -2,7 +2,7 @@ import type { SiteConfig, SystemConfig } from '../config/schema.ts';
 import type { RowShape } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
-import { type Bracket, ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
+import { ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { reachedBy, takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
@@ -129,7 +129,7 @@ async function identify(
   const identity = await site.identify(io.signal);
   const skewMs = Math.round(Date.parse(identity.serverTime) - (asked + io.now().getTime()) / 2);
   const pair = known.stream()?.pair ?? 'physical';
-  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair, as: 'candidate' }) };
+  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair }) };
 }
 
 /** Why it does not follow the ledger's primary; null: it does. */
@@ -208,7 +208,8 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
 
 /**
  * Up to when the writes of others to this candidate are on its dirty list, on the watcher's clock. A running `watch` moves
- * that on every second or so: within bounds it is waited for until it has passed the moment of asking.
+ * that on every second or so: within bounds it is waited for until it has passed the moment of asking. What was there
+ * before does not count, nor what is of a time to come: clocks are set back.
  */
 async function guarded(
   { known, candidate, sleep }: CandidateQuestion,
@@ -216,13 +217,19 @@ async function guarded(
   io: SiteIo,
 ): Promise<Date | null> {
   const asked = io.now().getTime();
-  for (;;) {
+  const guard = (): Date | null => {
     const own = known.ownLog(candidate.name);
-    const until = own?.incarnation === incarnation ? new Date(Number(own.atUs / 1000n)) : null;
-    const isPast = until !== null && until.getTime() >= asked;
-    if (until === null || isPast || io.now().getTime() - asked > GUARD_MS_MAX) return until;
+    return own?.incarnation === incarnation ? new Date(Number(own.atUs / 1000n)) : null;
+  };
+  const before = guard();
+  if (before === null) return null;
+  for (let waitedMs = 0; waitedMs <= GUARD_MS_MAX; waitedMs += GUARD_POLL_MS) {
+    const until = guard();
+    const isNew = until !== null && until.getTime() !== before.getTime();
+    if (isNew && until.getTime() >= asked && until.getTime() <= io.now().getTime()) return until;
     await sleep(GUARD_POLL_MS, io.signal);
   }
+  return before.getTime() >= asked ? null : before;
 }
 
 function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFindings['incarnation'] {
@@ -230,30 +237,21 @@ function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFin
   return proofs.candidate.incarnation === incarnation ? 'same' : 'other';
 }
 
-/** Null: it does not say where it stands. */
-function bracketOf({ applied, scattered }: PendingLog): Bracket | null {
-  if (applied === null) return null;
-  if (scattered == null) return { atLeast: applied, atMost: applied };
-  return { atLeast: applied, atMost: scattered.atMost, contains: scattered.contains };
-}
-
 /** Where it stands, and where that is in the journal. */
 export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo): Promise<CandidatePlace> {
   const pending = await site.pendingLog(io.signal);
-  const { applied, scattered } = pending;
+  const position = pending.applied;
   const compare = (a: Position, b: Position): ReturnType<LedgerConnector['comparePositions']> =>
     site.comparePositions(a, b);
-  const view = viewOf(ledger.core, bracketOf(pending), compare);
+  const bracket = position === null ? null : { atLeast: position, atMost: position };
+  const view = viewOf(ledger.core, bracket, compare);
   const end = ledger.position;
-  const position = scattered?.position ?? applied;
-  const order = position === null || end === null ? null : compare(position, end);
-  // One that lacks something may have something that the ledger lacks, all the same.
-  const isAhead = order === 'after' || (order === 'incomparable' && scattered != null);
+  const isAhead = position !== null && end !== null && compare(position, end) === 'after';
   return {
     position,
     view: typeof view === 'string' ? null : view,
     unplaced: typeof view === 'string' ? view : null,
     pending,
-    ahead: isAhead && end !== null && position !== null ? { bytes: site.bytesBetween(end, position) } : null,
+    ahead: isAhead ? { bytes: site.bytesBetween(end, position) } : null,
   };
 }

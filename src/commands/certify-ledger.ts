@@ -18,6 +18,7 @@ import {
   type LedgerConnector,
   NO_HEAD,
   type PrimaryState,
+  redefinedTables,
 } from './certify-primary.ts';
 import { certificateTarget, EXIT_OF } from './certificate-target.ts';
 import { type CertifiedCandidate, writeAnswer } from './certify-output.ts';
@@ -142,6 +143,8 @@ class LedgerRun {
   readonly #sites = new Map<string, LedgerConnector | string>();
   #ledger: Ledger | null = null;
   #primary: PrimaryState = { kind: 'gone' };
+  /** Of a living primary: tables that it has otherwise than the ledger. */
+  #redefined: readonly string[] = [];
 
   constructor(options: LedgerCertifyOptions, chosen: ChosenLedger, io: SiteIo) {
     this.#options = options;
@@ -172,6 +175,7 @@ class LedgerRun {
       primary:
         living === null ? null : { identity: living.identity, readiness: await this.#readiness(living.site) },
       primaryAnswers: answers(primary),
+      redefined: this.#redefined,
       now: this.#io.now(),
     };
     return await Promise.all(findings.map((one) => this.#judge(facts, one, living, before)));
@@ -247,17 +251,24 @@ class LedgerRun {
     return { ledger, known, system: this.#chosen.system, candidate, jobs, statementTimeoutMs, sleep };
   }
 
-  /** Reads the head, and waits, within bounds, until the ledger and the candidates have all before it. Null: no head. */
-  async #reachHead(primary: LedgerConnector): Promise<HeadBefore | null> {
+  /** Reads the head, and waits, within bounds, until the ledger has its definitions and, as the candidates, all before it. */
+  async #reachHead(primary: LedgerConnector): Promise<HeadBefore> {
     const before = await primary.head(this.#io.signal);
     const reached = (position: Position | null): boolean => {
       const order = position === null ? 'incomparable' : primary.comparePositions(position, before.head);
       return order === 'equal' || order === 'after';
     };
-    for (const end = REAL_TIMING.now() + REACH_MS_MAX; REAL_TIMING.now() < end;) {
-      if (reached(this.ledger.position) && (await this.#candidatesReached(reached))) break;
-      await sleep(REACH_POLL_MS, this.#io.signal);
-      if (!reached(this.ledger.position)) await this.#openLedger();
+    let isDefined = false;
+    for (const end = REAL_TIMING.now() + REACH_MS_MAX; ; await sleep(REACH_POLL_MS, this.#io.signal)) {
+      const isLast = REAL_TIMING.now() >= end;
+      const isThere = reached(this.ledger.position);
+      if (!isDefined && (isThere || isLast)) {
+        // Read behind the head: what is redefined later than this moves it.
+        this.#redefined = await redefinedTables(primary, this.ledger, this.#chosen.system, this.#io.signal);
+        isDefined = this.#redefined.length === 0;
+      }
+      if (isLast || (isThere && isDefined && (await this.#candidatesReached(reached)))) break;
+      if (!isThere || !isDefined) await this.#openLedger();
     }
     return before;
   }

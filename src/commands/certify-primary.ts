@@ -4,6 +4,7 @@ import type { Identity } from '../connector/identity.ts';
 import { type LedgerSite, ledgerSite } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
+import { Known } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { HeadEvidence } from '../verdict/evidence.ts';
 import type { SiteIo } from './io.ts';
@@ -81,7 +82,9 @@ async function identified(
       return { kind: 'answers', message };
     }
     if (identity.role === 'standby') {
-      return { kind: 'answers', message: 'the server at the primary’s address is a standby' };
+      const message =
+        'the server at the primary’s address is a standby: whether its primary lives was not asked';
+      return { kind: 'answers', message };
     }
     kept = true;
     return { kind: 'alive', site, identity };
@@ -131,4 +134,32 @@ export async function headAfter(
     if (signal.aborted || !(error instanceof TwinproofError)) throw error;
     return { evidence: { ...NO_HEAD, quiesced }, ledgerReached };
   }
+}
+
+/**
+ * The tables in scope that are defined otherwise on the primary than the ledger knows them, by name: much of that is not
+ * in the log. Throws what reading the catalog throws.
+ */
+export async function redefinedTables(
+  primary: LedgerConnector,
+  ledger: Ledger,
+  { tables: selection }: SystemConfig,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { store, catalog } = ledger.core;
+  const known = new Known(store);
+  const sources = await primary.sourceTables(selection, known.stream()?.pair ?? 'physical', signal);
+  const before = new Map(known.definitions()?.tables.map((table) => [table.id, table]));
+  const names: string[] = [];
+  for (const { id, leaf, unfollowed, fingerprint } of sources) {
+    const listed = before.get(id);
+    before.delete(id);
+    const same =
+      listed !== undefined &&
+      listed.leaf === leaf &&
+      (listed.unfollowed === null) === (unfollowed === null) &&
+      (unfollowed !== null || catalog.ofTable(id)?.fingerprint === fingerprint);
+    if (!same) names.push(leaf);
+  }
+  return [...names, ...[...before.values()].map(({ leaf }) => leaf)];
 }

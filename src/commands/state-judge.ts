@@ -27,6 +27,7 @@ import {
   type LedgerConnector,
   NO_HEAD,
   type PrimaryState,
+  redefinedTables,
 } from './certify-primary.ts';
 import type { SiteIo } from './io.ts';
 import { sampleLag } from './lag.ts';
@@ -176,13 +177,23 @@ interface Found {
 async function judged(found: Found, io: SiteIo): Promise<JudgedSystem> {
   const { system, ledger, known, primary, findings } = found;
   const now = io.now();
-  const common = { system, ledger, known, now, fence: null, primary: null, primaryAnswers: null };
+  const common = {
+    system,
+    ledger,
+    known,
+    now,
+    fence: null,
+    primary: null,
+    primaryAnswers: null,
+    redefined: [],
+  };
   const facts: SystemFacts =
     primary.kind === 'alive'
       ? {
           ...common,
           mode: 'switchover',
           primary: { identity: primary.identity, readiness: await readinessOf(primary.site, known, io) },
+          redefined: await redefinedTables(primary.site, ledger, system, io.signal),
         }
       : {
           ...common,
@@ -255,8 +266,7 @@ async function readinessOf(
   io: SiteIo,
 ): Promise<NonNullable<SystemFacts['primary']>['readiness']> {
   try {
-    const pair = known.stream()?.pair ?? 'physical';
-    return await site.readiness(io.signal, { pair, as: 'primary' });
+    return await site.readiness(io.signal, { pair: known.stream()?.pair ?? 'physical' });
   } catch (error) {
     if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
     return null;

@@ -130,9 +130,17 @@ export interface ChangeRequest {
    * begin where the server has kept its log for us.
    */
   readonly after: Position | null;
+  /**
+   * What is durable here behind an earlier position, up to `after`: a source that can tell that part of its log once more
+   * holds it against this, and a difference is a gap. Null: it is not to be had. Absent: it is taken for the same.
+   */
+  readonly held?: ((behind: Position) => Iterable<HeldTransaction> | null) | undefined;
   /** Whose canonical form the values have, as in RowShape.pair. */
   readonly pair: PairKind;
 }
+
+/** A transaction that changed something, as its commit event gave it. */
+export type HeldTransaction = Pick<CommitEvent, 'id' | 'position'>;
 
 /**
  * A running stream: iterate `batches`, store, acknowledge. One transaction may span batches, one batch hold many. Bytes

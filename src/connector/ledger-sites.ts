@@ -21,18 +21,21 @@ export interface SourceTable {
 
 /**
  * The head of the primary's log, and the server's clock just before it was read, microseconds since 1970 UTC: every
- * commit that had returned to its client by then lies at or before the head.
+ * commit that had returned to its client by then lies at or before the head. Of a standby that is followed in place of
+ * its primary: where it stands, and such a time of its primary's clock, which may be long ago.
  */
 export interface WitnessReading {
   readonly position: Position;
   readonly timeUs: bigint;
   /** Which transactions had ended before the position was read, for LedgerCandidate.writtenWhen. Opaque. */
   readonly transactions?: string;
+  /** The time is one of the past, so it says nothing of the clock: 0 where none is known yet. Absent: it is of now. */
+  readonly past?: true;
 }
 
 /** What a read of the primary contains. */
 export interface SnapshotReading {
-  /** Whether the transaction with this id (BeginEvent.id) was visible in the snapshot of the read. */
+  /** Whether the transaction with this id (BeginEvent.id) was certainly visible in the snapshot of the read. */
   readonly visible: (transaction: string) => boolean;
   /** The head, read after the snapshot: every transaction that was visible lies at or before it. */
   readonly until: Position;
@@ -77,7 +80,7 @@ export interface LedgerPrimary extends ChangeSource {
     options: PlanOptions,
     signal: AbortSignal,
   ): Promise<readonly Range[]>;
-  /** Like readRange, of a range of planLeaf. Throws TP-ROLES on a server in recovery. */
+  /** Like readRange, of a range of planLeaf. */
   readSnapshot(read: RangeRead, sink: RowSink, signal: AbortSignal): Promise<SnapshotReading>;
   /** Like readRows, with what the read contains. */
   readRowsSnapshot(
@@ -95,23 +98,6 @@ export interface LedgerPrimary extends ChangeSource {
 export interface Bracket {
   readonly atLeast: Position;
   readonly atMost: Position;
-  /** Of a candidate that may have transactions and lack earlier ones. Absent: it has all up to where it stands. */
-  readonly contains?: Contains | undefined;
-}
-
-/** Whether one of the primary's transactions (BeginEvent.id) is there; null: it may be. */
-export type Contains = (transaction: string) => boolean | null;
-
-/**
- * Where a candidate stands that may have transactions and lack earlier ones: several workers that commit out of the
- * primary's order, several streams each with an order of its own. No place of the primary's log need be where it stands.
- */
-export interface Scattered {
-  /** All that it has of the primary's log; may be incomparable with places of that log. */
-  readonly position: Position;
-  /** A place of the primary's log, or `position` itself, before which everything lies that it has. */
-  readonly atMost: Position;
-  readonly contains: Contains;
 }
 
 /** What a candidate has of the primary's log without having applied it yet: recoverable, not lost. */
@@ -121,8 +107,6 @@ export interface PendingLog {
   readonly bytes: bigint | null;
   /** Commit time of the newest transaction applied, microseconds since 1970 UTC on the primary's clock. */
   readonly appliedCommitUs: bigint | null;
-  /** Null or absent: it has everything up to `applied`, and nothing behind it. */
-  readonly scattered?: Scattered | null;
   /** What was applied last is the record of the primary's shutdown; null or absent: it is not, or that does not show. */
   readonly shutDown?: ShutDown | null;
 }
@@ -189,24 +173,6 @@ export interface FollowedSource {
    * names those without whose word the primary hands nothing on to the stream: such a stream never has what they lack.
    */
   readonly details: Readonly<Record<string, string>>;
-  /** Null or absent: the engine does not tell. */
-  readonly synchrony?: Synchrony | null | undefined;
-}
-
-/**
- * Whether commits of the primary wait until another server has received them. It bounds no loss: a server that waits
- * stops doing so by itself when nobody answers in time, and whoever has received a commit need not be the candidate.
- */
-export interface Synchrony {
-  /** `fallen back`: it is set up to wait, and did not when it was asked. */
-  readonly state: 'waiting' | 'fallen back' | 'off';
-  /** How many servers a commit waits for, and how many are there to answer. */
-  readonly awaited: number;
-  readonly receivers: number;
-  /** Nobody sees a commit before it was received; false: others do, and only its client waits. */
-  readonly hidden: boolean;
-  /** Commits, since the server was started, that nobody said to have received. Decimal text, for it has 64 bits. */
-  readonly unconfirmed: string;
 }
 
 /** What a DBA has to run so that the log can be streamed from a site. */

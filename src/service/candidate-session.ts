@@ -4,7 +4,6 @@ import type { Position } from '../connector/position.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import type { Timing } from '../compare/timing.ts';
 import type { TwinproofError } from '../errors.ts';
-import { havingAll } from '../ledger/candidate-check-places.ts';
 import { checkKeys, type CheckedKey, type CheckedSite } from '../ledger/candidate-check-keys.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import { RELATION_BYTES, storedKey } from '../ledger/key.ts';
@@ -81,11 +80,16 @@ export class CandidateSession {
     this.#reached = reachedBefore(watched, bound);
   }
 
+  /** Which tables are watched. */
+  get selection(): TableSelection {
+    return this.#parts.selection;
+  }
+
   /** Where the candidate stands. Throws AnotherIncarnation for one that has gone back behind what was proven of it. */
   async place(signal: AbortSignal): Promise<void> {
     const { log, name } = this.#parts;
     this.pending = await this.site.pendingLog(signal);
-    const { applied, scattered } = this.pending;
+    const { applied } = this.pending;
     this.applied = null;
     if (applied === null) {
       log.state({
@@ -97,8 +101,7 @@ export class CandidateSession {
       return;
     }
     const { core } = this.watched.ledger;
-    const { compare } = this.watched;
-    const answer = boundaryOf(core, applied, scattered == null ? compare : havingAll(compare));
+    const answer = boundaryOf(core, applied, this.watched.compare);
     const boundary = answer.kind === 'ahead' ? boundaryAt(core.committed.mark.at) : null;
     const placed = answer.kind === 'found' ? answer.boundary : boundary;
     if (placed === null || this.watched.ledger.position === null) {

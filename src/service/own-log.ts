@@ -1,4 +1,5 @@
 import type { BeginEvent, ChangeEvent, ChangeStream, StreamedTable } from '../connector/changes.ts';
+import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { entryChangedAt } from '../ledger/entry.ts';
@@ -14,6 +15,7 @@ const WAITING_MAX = 50_000;
 const POLL_MS = 25;
 const RETRY_MS = 5_000;
 const ASK_EVERY_MS = 1_000;
+const NAMED_MAX = 5;
 /** How long the ledger may take to bring what the candidate has applied already; then its keys are just looked at. */
 const PASS_MS = 5_000;
 
@@ -43,6 +45,8 @@ export class OwnLog {
   #guardedUs = 0n;
   #asked: { readonly position: Position; readonly atMs: number } | null = null;
   #acknowledge: ((position: Position) => void) | null = null;
+  /** Its tables as its own catalog had them when its log began to be followed. */
+  #sources: readonly SourceTable[] = [];
   /** Tables that lost all their rows, by root. */
   #emptied: string[] = [];
   #isFirst = false;
@@ -124,8 +128,28 @@ export class OwnLog {
     const order = watched.compare(reached, asked.position);
     if (order !== 'equal' && order !== 'after') return;
     this.#asked = null;
+    if (this.#tellBlind()) return;
     this.#guardedUs = BigInt(Math.round(asked.atMs * 1000));
     this.#store(bound.incarnation, reached);
+  }
+
+  /** True: of some table that the primary's log is followed of its own log does not tell, or not which row was written. */
+  #tellBlind(): boolean {
+    const about = { site: this.#name, event: 'own log tables' } as const;
+    const blind = this.#sources.flatMap((source) => {
+      const relation = this.#session.roots.get(source.root)?.relations[0];
+      const why = relation === undefined ? null : blindness(source, relation);
+      return why === null ? [] : [`${source.leaf} (${why})`];
+    });
+    if (blind.length === 0) {
+      this.#log.over({ ...about, level: 'info', message: 'its own log tells of every table' });
+      return false;
+    }
+    const more = blind.length > NAMED_MAX ? ` and ${blind.length - NAMED_MAX} more` : '';
+    const message = `what others write to ${blind.slice(0, NAMED_MAX).join(', ')}${more} is not seen, so the candidate is not proven`;
+    const hint = 'its own publication must have them: `twinproof preflight --sql` prints how';
+    this.#log.state({ ...about, level: 'warn', message, hint });
+    return true;
   }
 
   /** What was proven is void before the position is stored: whatever happens between, nothing is forgotten. */
@@ -162,6 +186,8 @@ export class OwnLog {
         message: 'its own log is followed',
       });
       this.#isFirst = after === null;
+      // What changes later makes another incarnation.
+      this.#sources = await site.sourceTables(this.#session.selection, 'logical', signal);
       await untilFirstEnds(signal, [(one) => this.#read(stream, one), (one) => this.#ask(one)]);
     } finally {
       this.#acknowledge = null;
@@ -235,15 +261,18 @@ export class OwnLog {
     const root = this.#session.roots.get(table.root ?? table.leaf);
     const relation = root?.relations[0];
     if (root === undefined || relation === undefined) return null;
-    if (!isSameKey(table, relation)) {
-      const message = `${root.root}: its key is another than the primary’s, so what others write to it is not seen`;
-      this.#log.state({ level: 'warn', site: this.#name, event: `own log ${root.root}`, message });
-      return null;
-    }
+    // Told as a table that its own log does not tell of.
+    if (!isSameKey(table, relation)) return null;
     const { stored } = this.#session.placeOf(root, identity);
     const entry = this.#session.watched.ledger.core.entry(stored);
     return entry !== undefined && entryChangedAt(entry) >= since ? null : stored;
   }
+}
+
+/** Why rows of a table that others write are not known by its own log; null: they are. */
+function blindness({ unfollowed, table }: SourceTable, relation: Relation): string | null {
+  if (unfollowed !== null) return unfollowed;
+  return table !== null && isSameKey(table, relation) ? null : 'its key is another than the primary’s';
 }
 
 /** Whether identities of both mean the same rows. */

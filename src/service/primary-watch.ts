@@ -136,23 +136,24 @@ export class PrimaryWatch {
   /** Writes down who the primary is. Throws TP-LEDGER-SYSTEM for another one than the ledger's. */
   async #remember(primary: WatchSite, signal: AbortSignal, facts = false): Promise<void> {
     const { watched, timing } = this.#parts;
+    const identifiedAt = timing.now();
     const identity = publicIdentity(await primary.identify(signal));
+    const askedAt = timing.now();
     const source = `${identity.systemId}/${identity.database}`;
     if (source !== watched.ledger.identity.source) {
       throw new TwinproofError('TP-LEDGER-SYSTEM', {
         message: `the primary is ${source}, and this ledger is of ${watched.ledger.identity.source}`,
       });
     }
-    const askedAt = timing.now();
-    const { timeUs } = await primary.witness(signal);
-    const skewMs = Number(timeUs / 1000n) - (askedAt + timing.now()) / 2;
+    const { timeUs, past = false } = await primary.witness(signal);
+    // A standby in the primary's place witnesses what is long ago: the clock is asked by itself.
+    const skewMs = past
+      ? Date.parse(identity.serverTime) - (identifiedAt + askedAt) / 2
+      : Number(timeUs / 1000n) - (askedAt + timing.now()) / 2;
     const followed = await primary.followedSource(signal);
-    const readiness = facts
-      ? await primary.readiness(signal, { as: 'primary' })
-      : (watched.known.primary()?.readiness ?? null);
-    const atUs = this.#nowUs();
-    const readinessAtUs = facts ? atUs : (watched.known.primary()?.readinessAtUs ?? null);
-    watched.known.writePrimary({ identity, followed, readiness, readinessAtUs, skewMs, atUs });
+    const earlier = watched.known.primary()?.readiness ?? null;
+    const readiness = facts ? await primary.readiness(signal) : earlier;
+    watched.known.writePrimary({ identity, followed, readiness, skewMs, atUs: this.#nowUs() });
   }
 
   #nowUs(): bigint {

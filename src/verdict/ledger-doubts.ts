@@ -4,6 +4,8 @@ import type { Doubt, VerdictMode } from './evidence.ts';
 /** How long the definitions on the primary may have gone unseen before its last sign of life. */
 const DEFINITIONS_UNSEEN_MS_MAX = 60_000;
 
+const NAMED_MAX = 5;
+
 /** What must be so for a ledger to speak of a candidate. Times are on the primary's clock. */
 export interface LedgerStanding {
   readonly mode: VerdictMode;
@@ -29,6 +31,8 @@ export interface LedgerStanding {
   readonly definitionsKnownUntil: Date | null;
   /** The primary's last sign of life. */
   readonly seenUntil: Date | null;
+  /** While the primary lives: tables that it has otherwise than the ledger knows them. */
+  readonly redefined: readonly string[];
   /** After its loss: it was said or shown to be gone, or it still answers in some way, in words. */
   readonly primaryAnswers: string | null;
   /** The primary lives, and the ledger has not seen all of its log yet. */
@@ -150,7 +154,8 @@ function feedDoubts({ feed }: LedgerStanding): readonly Doubt[] {
   ];
 }
 
-function definitionDoubts({ definitionsKnownUntil, seenUntil }: LedgerStanding): readonly Doubt[] {
+function definitionDoubts({ definitionsKnownUntil, seenUntil, redefined }: LedgerStanding): readonly Doubt[] {
+  if (redefined.length > 0) return [redefinedDoubt(redefined)];
   const unseenMs =
     definitionsKnownUntil === null || seenUntil === null
       ? Number.NaN
@@ -167,6 +172,16 @@ function definitionDoubts({ definitionsKnownUntil, seenUntil }: LedgerStanding):
       hint: 'some redefinitions leave no trace in the log: see why `twinproof watch` could not read the catalog',
     },
   ];
+}
+
+function redefinedDoubt(redefined: readonly string[]): Doubt {
+  const more = redefined.length > NAMED_MAX ? ` and ${redefined.length - NAMED_MAX} more` : '';
+  return {
+    code: 'TP-V-DEFINITIONS',
+    subject: 'ledger',
+    message: `tables of the primary are not what the ledger knows them as: ${redefined.slice(0, NAMED_MAX).join(', ')}${more}`,
+    hint: 'they were made, redefined or dropped just now: see that `twinproof watch` runs, and run again',
+  };
 }
 
 function lossOfPrimaryDoubts({ mode, primaryAnswers }: LedgerStanding): readonly Doubt[] {

@@ -184,6 +184,19 @@ describe('a subscriber', () => {
 
   test.each([
     ['a column of another type', 'ALTER TABLE t ALTER COLUMN v TYPE int USING v + 1'],
+    [
+      'a table that its own publication lacked for a while',
+      'ALTER PUBLICATION twinproof DROP TABLE t; ALTER PUBLICATION twinproof ADD TABLE t',
+    ],
+    [
+      'a partition that was unlogged for a while',
+      'ALTER TABLE parts_b SET UNLOGGED; UPDATE parts_b SET v = 0; ALTER TABLE parts_b SET LOGGED',
+    ],
+    [
+      'a partition taken away and put back',
+      `ALTER TABLE parts DETACH PARTITION parts_b;
+       ALTER TABLE parts ATTACH PARTITION parts_b FOR VALUES FROM (100) TO (200)`,
+    ],
     ['a partition taken away', 'ALTER TABLE parts DETACH PARTITION parts_b'],
   ])('is another after %s', async (_, sql) => {
     const before = await incarnationOf(subscriber);

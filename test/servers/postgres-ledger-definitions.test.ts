@@ -200,6 +200,11 @@ describe.each([14, 18] as const)('PostgreSQL %i: what the catalog says of a tabl
       ['parts_b'],
     ],
     [
+      'a partition unlogged for a while',
+      'ALTER TABLE parts_a SET UNLOGGED; ALTER TABLE parts_a SET LOGGED',
+      ['parts_a'],
+    ],
+    [
       'dropping from the publication and adding again',
       'ALTER PUBLICATION twinproof DROP TABLE plain; ALTER PUBLICATION twinproof ADD TABLE plain',
       ['plain'],
@@ -225,6 +230,10 @@ describe.each([14, 18] as const)('PostgreSQL %i: what the catalog says of a tabl
     expect(changed.map(({ leaf }) => leaf).toSorted()).toEqual(
       names.map((name) => `public.${name}`).toSorted(),
     );
+  });
+
+  test('is not unlogged while the publication has it by its own name: the server refuses', async () => {
+    await expect(cluster.sql('ALTER TABLE plain SET UNLOGGED')).rejects.toThrow(/publication/);
   });
 
   const conditional = version >= 16 ? ['a condition'] : [];
