@@ -30,6 +30,8 @@ const count = Number(options.systems);
 const names = Array.from({ length: count }, (_, index) => `system-${String(index).padStart(4, '0')}`);
 const folder = mkdtempSync(path.join(tmpdir(), 'twinproof-bench-board-'));
 const states = path.join(folder, 'state');
+/** What was published last of each system. */
+const published = new Map<string, VerdictWord>();
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -54,6 +56,7 @@ function writeFleet(): void {
 /** As `watch` does, but for the flush to disk. The answer: when the new file was in its place, in epoch milliseconds. */
 function publish(name: string, verdict: VerdictWord): number {
   const now = new Date();
+  published.set(name, verdict);
   const state = stateOf(name, [candidateOf('gasan', verdict, {}, now)], { staleAfterMs: 3_600_000 }, now);
   const temporary = path.join(states, `.${name}.tmp`);
   writeFileSync(temporary, JSON.stringify(state));
@@ -136,8 +139,7 @@ async function measureUpdates(page: Page, title: string): Promise<void> {
   const latencies: number[] = [];
   for (let update = 0; update < Number(options.updates); update += 1) {
     const name = names[(update * 7919) % count] ?? '';
-    const shown = await page.getAttribute(`.row[data-system="${name}"]`, 'data-verdict');
-    const verdict = VERDICTS.find((one) => one !== shown) ?? 'SAFE';
+    const verdict = VERDICTS.find((one) => one !== published.get(name)) ?? 'SAFE';
     const seen = page.evaluate<number>(`new Promise((resolve) => {
       const look = () => {
         if (!document.querySelector('.row[data-system="${name}"][data-verdict=${verdict}]')) return;
@@ -160,8 +162,8 @@ async function measureUpdates(page: Page, title: string): Promise<void> {
 async function churn(ms: number, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
   for (let done = 0; !signal.aborted; done += 1) {
-    const index = (done * 31) % count;
-    publish(names[index] ?? '', VERDICTS[index % 4] ?? 'SAFE');
+    const name = names[(done * 31) % count] ?? '';
+    publish(name, published.get(name) ?? 'SAFE');
     const due = startedAt + ((done + 1) * ms) / count;
     if (due > performance.now()) await sleep(due - performance.now());
   }

@@ -5,6 +5,7 @@ import { messageOf, TwinproofError } from '../errors.ts';
 import { Schedule } from '../service/schedule.ts';
 import type { WriteLine } from '../service/watch-log.ts';
 import { StateFolder, writeState } from '../state/file.ts';
+import { isPromotable, lapsing } from '../state/lapse.ts';
 import {
   SAMPLES_MAX,
   STATE_SCHEMA,
@@ -25,8 +26,13 @@ import {
 import { REAL_TIMING } from './timing.ts';
 import { toolVersion } from './version.ts';
 
-/** The rows and the readiness of the candidates are judged at every third writing: lag is looked at for each. */
+/**
+ * The rows and the readiness of the candidates are judged at every third writing, lag is looked at for each. While
+ * somebody may promote by the verdict it is judged for each, too: what was true before a standby was paused is not then.
+ */
 const WRITINGS_PER_VERDICT = 3;
+/** Writings in which a verdict by which somebody may promote must be confirmed, or it lapses. */
+const WRITINGS_TO_CONFIRM = 2;
 /** Writings that may be missed before the system counts as not watched. */
 const MISSED_MAX = 3;
 /** A look at a site that is slow takes longer than the shortest interval. */
@@ -60,6 +66,7 @@ export class StatePublisher {
   readonly #samples = new Map<string, LagPoint[]>();
   readonly #certificates: CertificateFolder;
   #judged: JudgedSystem | null = null;
+  #judging: Promise<void> | null = null;
   #schedule: Schedule | null = null;
   #problem: SystemState['problem'] = null;
   #told: string | null = null;
@@ -74,12 +81,8 @@ export class StatePublisher {
   /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
   async run(signal: AbortSignal): Promise<void> {
     this.#schedule = await this.#scheduled();
-    // A verdict may take its time, and nobody is to look unwatched meanwhile.
-    await Promise.all([
-      this.#every(this.#parts.state.every, signal, () => this.#publish(signal)),
-      this.#every(this.#parts.state.every * WRITINGS_PER_VERDICT, signal, () => this.#judge(signal)),
-      this.#schedule?.run(signal),
-    ]);
+    await Promise.all([this.#turns(signal), this.#schedule?.run(signal)]);
+    await this.#judging;
   }
 
   /** Null: nothing is to be done at certain times. What was done before this process began is in the state file. */
@@ -101,16 +104,35 @@ export class StatePublisher {
     });
   }
 
-  async #every(ms: number, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
+  async #turns(signal: AbortSignal): Promise<void> {
+    const { every } = this.#parts.state;
+    for (let turn = 0; !signal.aborted; turn += 1) {
       const startedAt = REAL_TIMING.now();
-      await action();
-      const rest = Math.max(REST_MS_MIN, ms - (REAL_TIMING.now() - startedAt));
+      if (turn % WRITINGS_PER_VERDICT === 0 || this.#mayPromote()) {
+        this.#judging ??= this.#judge(signal).finally(() => (this.#judging = null));
+      }
+      await this.#publish(startedAt + every, signal);
+      const rest = Math.max(REST_MS_MIN, every - (REAL_TIMING.now() - startedAt));
       await REAL_TIMING.sleep(rest, signal).catch(() => undefined);
     }
   }
 
-  async #publish(signal: AbortSignal): Promise<void> {
+  #mayPromote(): boolean {
+    const verdicts = [...(this.#judged?.candidates.values() ?? [])].map(({ verdict }) => verdict);
+    return verdicts.some((verdict) => verdict !== null && isPromotable(verdict.verdict));
+  }
+
+  /** A verdict may take its time, and nobody is to look unwatched meanwhile. */
+  async #judgedBy(time: number): Promise<void> {
+    if (this.#judging === null) return;
+    const enough = new AbortController();
+    const rest = Math.max(0, time - REAL_TIMING.now());
+    await Promise.race([this.#judging, REAL_TIMING.sleep(rest, enough.signal).catch(() => undefined)]);
+    enough.abort();
+  }
+
+  /** Waits until `time` for a verdict that is under way. */
+  async #publish(time: number, signal: AbortSignal): Promise<void> {
     const { state, io } = this.#parts;
     try {
       let lag: ReadonlyMap<string, SampledLag> = new Map();
@@ -121,6 +143,7 @@ export class StatePublisher {
         if (signal.aborted || !(error instanceof TwinproofError)) throw error;
       }
       for (const [name, { sample }] of lag) this.#keep(name, sample);
+      await this.#judgedBy(time);
       const now = await this.#stateOf(lag);
       await writeState(state.path, now);
       this.#parts.told?.(now, this.#last);
@@ -133,8 +156,12 @@ export class StatePublisher {
 
   /** A failure takes the last verdict away with it: nothing that was is carried on. */
   async #judge(signal: AbortSignal): Promise<void> {
+    const startedAt = REAL_TIMING.now();
+    const { every } = this.#parts.state;
     try {
-      this.#judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
+      const judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
+      const confirmMs = Math.max(STALE_AFTER_MS_MIN, every * WRITINGS_TO_CONFIRM);
+      this.#judged = confirmedFor(judged, confirmMs + REAL_TIMING.now() - startedAt);
       this.#problem = null;
     } catch (error) {
       if (signal.aborted) return;
@@ -222,6 +249,14 @@ export class StatePublisher {
 function known(error: unknown): TwinproofError {
   if (error instanceof TwinproofError) return error;
   return new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
+}
+
+function confirmedFor(judged: JudgedSystem, ms: number): JudgedSystem {
+  const candidates = [...judged.candidates].map(([name, one]) => {
+    const verdict = one.verdict === null ? null : lapsing(one.verdict, ms);
+    return [name, { ...one, verdict }] as const;
+  });
+  return { ...judged, candidates: new Map(candidates) };
 }
 
 const UNKNOWN_PRIMARY = {

@@ -63,6 +63,12 @@ function verdict(): string | null {
   return published()?.candidates[0]?.verdict?.verdict ?? null;
 }
 
+/** How long the verdict of the candidate holds; NaN: there is none. */
+function validSeconds(): number {
+  const { expiresAt, decidedAt } = published()?.candidates[0]?.verdict ?? {};
+  return (Date.parse(expiresAt ?? '') - Date.parse(decidedAt ?? '')) / 1000;
+}
+
 function started(command: Command): Command {
   commands.push(command);
   return command;
@@ -137,6 +143,8 @@ describe('watch and board', () => {
         await expectShown(page, '.row[data-system="bank"][data-verdict=SAFE]', 'Safe');
       }
       await until(() => verdict() === 'SAFE', 'it is safe', WAIT_MS);
+      // Of ten minutes that the policy gives a certificate: on the board it lapses unless it is confirmed again.
+      expect(validSeconds()).toBeLessThan(120);
       const handed = await fetch(`${url}/systems/bank/certificates/${certificate?.file ?? ''}`);
       expect(parseEnvelope(await handed.text()).signatures).toHaveLength(1);
       await standby.sql('SELECT pg_wal_replay_pause()');
