@@ -2,7 +2,7 @@ import type { SiteConfig, SystemConfig } from '../config/schema.ts';
 import type { RowShape } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
-import { ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
+import { type Bracket, ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { reachedBy, takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
@@ -129,7 +129,7 @@ async function identify(
   const identity = await site.identify(io.signal);
   const skewMs = Math.round(Date.parse(identity.serverTime) - (asked + io.now().getTime()) / 2);
   const pair = known.stream()?.pair ?? 'physical';
-  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair }) };
+  return { identity, skewMs, readiness: await site.readiness(io.signal, { pair, as: 'candidate' }) };
 }
 
 /** Why it does not follow the ledger's primary; null: it does. */
@@ -237,21 +237,30 @@ function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFin
   return proofs.candidate.incarnation === incarnation ? 'same' : 'other';
 }
 
+/** Null: it does not say where it stands. */
+function bracketOf({ applied, scattered }: PendingLog): Bracket | null {
+  if (applied === null) return null;
+  if (scattered == null) return { atLeast: applied, atMost: applied };
+  return { atLeast: applied, atMost: scattered.atMost, contains: scattered.contains };
+}
+
 /** Where it stands, and where that is in the journal. */
 export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo): Promise<CandidatePlace> {
   const pending = await site.pendingLog(io.signal);
-  const position = pending.applied;
+  const { applied, scattered } = pending;
   const compare = (a: Position, b: Position): ReturnType<LedgerConnector['comparePositions']> =>
     site.comparePositions(a, b);
-  const bracket = position === null ? null : { atLeast: position, atMost: position };
-  const view = viewOf(ledger.core, bracket, compare);
+  const view = viewOf(ledger.core, bracketOf(pending), compare);
   const end = ledger.position;
-  const isAhead = position !== null && end !== null && compare(position, end) === 'after';
+  const position = scattered?.position ?? applied;
+  const order = position === null || end === null ? null : compare(position, end);
+  // One that lacks something may have something that the ledger lacks, all the same.
+  const isAhead = order === 'after' || (order === 'incomparable' && scattered != null);
   return {
     position,
     view: typeof view === 'string' ? null : view,
     unplaced: typeof view === 'string' ? view : null,
     pending,
-    ahead: isAhead ? { bytes: site.bytesBetween(end, position) } : null,
+    ahead: isAhead && end !== null && position !== null ? { bytes: site.bytesBetween(end, position) } : null,
   };
 }

@@ -1,7 +1,7 @@
 import type { SystemConfig } from '../config/schema.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
-import type { Known } from '../ledger/known.ts';
+import type { Known, KnownPrimary } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { lossBetween, type Loss as JournalLoss } from '../ledger/loss.ts';
 import { Witness } from '../ledger/witness.ts';
@@ -12,6 +12,7 @@ import type {
   Evidence,
   Fence,
   HeadEvidence,
+  KnownSynchrony,
   LedgerEvidence,
   Policy,
   VerdictMode,
@@ -100,8 +101,8 @@ function primarySite({ primary, known }: SystemFacts): ReadinessSite {
   if (primary !== null) return { identity: primary.identity, facts: primary.readiness };
   const remembered = known.primary();
   if (remembered === null) return { identity: null, facts: null };
-  const { identity, readiness, atUs } = remembered;
-  return { identity, facts: readiness, rememberedAt: dateOf(atUs) ?? new Date(Number.NaN) };
+  const { identity, readiness, readinessAtUs, atUs } = remembered;
+  return { identity, facts: readiness, rememberedAt: dateOf(readinessAtUs ?? atUs) ?? new Date(Number.NaN) };
 }
 
 function ledgerEvidence(
@@ -119,7 +120,7 @@ function ledgerEvidence(
   const counted =
     place?.view === null || place === null || feed?.role !== 'primary' || feed.heldBackBy !== ''
       ? null
-      : lossBetween(ledger.core, place.view.low, ledger.head());
+      : lossBetween(ledger.core, place.view.low, ledger.head(), place.view.contains);
   const atHead =
     mode === 'switchover' &&
     ledgerReached &&
@@ -145,6 +146,8 @@ function ledgerEvidence(
   });
   return {
     loss,
+    synchrony: synchronyOf(remembered),
+    there: BigInt(counted?.there ?? 0),
     appliedCommitAt,
     gaps: (counted?.gaps ?? []).map(({ reason }) => reason),
     doubts: ledgerDoubts({
@@ -163,6 +166,13 @@ function ledgerEvidence(
       behindHead: mode === 'switchover' && !ledgerReached,
     }),
   };
+}
+
+/** Null: the primary has never told. */
+export function synchronyOf(remembered: KnownPrimary | null): KnownSynchrony | null {
+  const synchrony = remembered?.followed.synchrony ?? null;
+  const askedAt = dateOf(remembered?.atUs ?? null);
+  return synchrony === null || askedAt === null ? null : { ...synchrony, askedAt };
 }
 
 /** As downSince says, by what the candidate shows and the ledger remembers of the primary. */

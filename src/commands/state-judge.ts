@@ -266,7 +266,8 @@ async function readinessOf(
   io: SiteIo,
 ): Promise<NonNullable<SystemFacts['primary']>['readiness']> {
   try {
-    return await site.readiness(io.signal, { pair: known.stream()?.pair ?? 'physical' });
+    const pair = known.stream()?.pair ?? 'physical';
+    return await site.readiness(io.signal, { pair, as: 'primary' });
   } catch (error) {
     if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
     return null;

@@ -98,6 +98,23 @@ export interface LedgerPrimary extends ChangeSource {
 export interface Bracket {
   readonly atLeast: Position;
   readonly atMost: Position;
+  /** Of a candidate that may have transactions and lack earlier ones. Absent: it has all up to where it stands. */
+  readonly contains?: Contains | undefined;
+}
+
+/** Whether one of the primary's transactions (BeginEvent.id) is there; null: it may be. */
+export type Contains = (transaction: string) => boolean | null;
+
+/**
+ * Where a candidate stands that may have transactions and lack earlier ones: several workers that commit out of the
+ * primary's order, several streams each with an order of its own. No place of the primary's log need be where it stands.
+ */
+export interface Scattered {
+  /** All that it has of the primary's log; may be incomparable with places of that log. */
+  readonly position: Position;
+  /** A place of the primary's log, or `position` itself, before which everything lies that it has. */
+  readonly atMost: Position;
+  readonly contains: Contains;
 }
 
 /** What a candidate has of the primary's log without having applied it yet: recoverable, not lost. */
@@ -107,6 +124,8 @@ export interface PendingLog {
   readonly bytes: bigint | null;
   /** Commit time of the newest transaction applied, microseconds since 1970 UTC on the primary's clock. */
   readonly appliedCommitUs: bigint | null;
+  /** Null or absent: it has everything up to `applied`, and nothing behind it. */
+  readonly scattered?: Scattered | null;
   /** What was applied last is the record of the primary's shutdown; null or absent: it is not, or that does not show. */
   readonly shutDown?: ShutDown | null;
 }
@@ -173,6 +192,24 @@ export interface FollowedSource {
    * names those without whose word the primary hands nothing on to the stream: such a stream never has what they lack.
    */
   readonly details: Readonly<Record<string, string>>;
+  /** Null or absent: the engine does not tell. */
+  readonly synchrony?: Synchrony | null | undefined;
+}
+
+/**
+ * Whether commits of the primary wait until another server has received them. It bounds no loss: a server that waits
+ * stops doing so by itself when nobody answers in time, and whoever has received a commit need not be the candidate.
+ */
+export interface Synchrony {
+  /** `fallen back`: it is set up to wait, and did not when it was asked. */
+  readonly state: 'waiting' | 'fallen back' | 'off';
+  /** How many servers a commit waits for, and how many are there to answer. */
+  readonly awaited: number;
+  readonly receivers: number;
+  /** Nobody sees a commit before it was received; false: others do, and only its client waits. */
+  readonly hidden: boolean;
+  /** Commits, since the server was started, that nobody said to have received. Decimal text, for it has 64 bits. */
+  readonly unconfirmed: string;
 }
 
 /** What a DBA has to run so that the log can be streamed from a site. */

@@ -4,6 +4,7 @@ import type { Position } from '../connector/position.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import type { Timing } from '../compare/timing.ts';
 import type { TwinproofError } from '../errors.ts';
+import { havingAll } from '../ledger/candidate-check-places.ts';
 import { checkKeys, type CheckedKey, type CheckedSite } from '../ledger/candidate-check-keys.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import { RELATION_BYTES, storedKey } from '../ledger/key.ts';
@@ -89,7 +90,7 @@ export class CandidateSession {
   async place(signal: AbortSignal): Promise<void> {
     const { log, name } = this.#parts;
     this.pending = await this.site.pendingLog(signal);
-    const { applied } = this.pending;
+    const { applied, scattered } = this.pending;
     this.applied = null;
     if (applied === null) {
       log.state({
@@ -101,7 +102,8 @@ export class CandidateSession {
       return;
     }
     const { core } = this.watched.ledger;
-    const answer = boundaryOf(core, applied, this.watched.compare);
+    const { compare } = this.watched;
+    const answer = boundaryOf(core, applied, scattered == null ? compare : havingAll(compare));
     const boundary = answer.kind === 'ahead' ? boundaryAt(core.committed.mark.at) : null;
     const placed = answer.kind === 'found' ? answer.boundary : boundary;
     if (placed === null || this.watched.ledger.position === null) {

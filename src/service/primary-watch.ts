@@ -151,9 +151,12 @@ export class PrimaryWatch {
       ? Date.parse(identity.serverTime) - (identifiedAt + askedAt) / 2
       : Number(timeUs / 1000n) - (askedAt + timing.now()) / 2;
     const followed = await primary.followedSource(signal);
-    const earlier = watched.known.primary()?.readiness ?? null;
-    const readiness = facts ? await primary.readiness(signal) : earlier;
-    watched.known.writePrimary({ identity, followed, readiness, skewMs, atUs: this.#nowUs() });
+    const readiness = facts
+      ? await primary.readiness(signal, { as: 'primary' })
+      : (watched.known.primary()?.readiness ?? null);
+    const atUs = this.#nowUs();
+    const readinessAtUs = facts ? atUs : (watched.known.primary()?.readinessAtUs ?? null);
+    watched.known.writePrimary({ identity, followed, readiness, readinessAtUs, skewMs, atUs });
   }
 
   #nowUs(): bigint {
