@@ -4,6 +4,7 @@ import { openChangeStream, type StreamOptions } from '../../../connectors/postgr
 import { parseUrl } from '../../../src/config/url.ts';
 import {
   type ChangeEvent,
+  type ChangeRequest,
   type ChangeStream,
   type CommitEvent,
   type RowChange,
@@ -23,6 +24,7 @@ export interface StreamedTransaction {
 export interface FollowOptions extends Partial<StreamOptions> {
   readonly after?: Position | null;
   readonly pair?: PairKind;
+  readonly held?: ChangeRequest['held'];
   readonly user?: string;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +54,7 @@ export class Follower {
   }
 
   static async open(cluster: Cluster, options: FollowOptions = {}): Promise<Follower> {
-    const { after = null, pair = 'physical', user = 'postgres', signal, ...given } = options;
+    const { after = null, pair = 'physical', held, user = 'postgres', signal, ...given } = options;
     const target = connectTarget(parseUrl(cluster.url('postgres', user), 'secret').address, {});
     const stream = await openChangeStream(
       target,
@@ -67,7 +69,7 @@ export class Follower {
         paceMs: 0,
         ...given,
       },
-      { after, pair },
+      { after, pair, held },
       signal ?? new AbortController().signal,
     );
     return new Follower(stream);
