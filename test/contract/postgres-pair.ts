@@ -4,6 +4,7 @@ import { parseUrl } from '../../src/config/url.ts';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
+import { createWatcher, WATCHER } from '../servers/harness/watcher.ts';
 import {
   type ColumnValues,
   type ContractPair,
@@ -46,16 +47,20 @@ async function build(
     clusters.push(cluster);
     return cluster;
   };
-  const primary = await own(createCluster({ version: VERSION, settings: SETTINGS }));
-  const stranger = await own(createCluster({ version: VERSION, name: 'stranger' }));
-  const candidate = await own(
+  const server = async (name: string): Promise<Cluster> => {
+    const cluster = await own(createCluster({ version: VERSION, name, settings: SETTINGS }));
+    await createWatcher(cluster);
+    return cluster;
+  };
+  const primary = await server('primary');
+  const stranger = await server('stranger');
+  const candidate =
     kind === 'physical'
-      ? createStandby(primary, { settings: SETTINGS })
-      : createCluster({ version: VERSION, name: 'subscriber', settings: SETTINGS }),
-  );
+      ? await own(createStandby(primary, { settings: SETTINGS }))
+      : await server('subscriber');
   const caughtUp = kind === 'physical' ? () => waitForReplay(candidate) : await subscribe(primary, candidate);
   const connect = (cluster: Cluster): Promise<PostgresConnector> =>
-    connectPostgres(parseUrl(cluster.url(), 'argument').address, OPTIONS, signalFor());
+    connectPostgres(parseUrl(cluster.url('postgres', WATCHER), 'argument').address, OPTIONS, signalFor());
   const connectors = {
     primary: await connect(primary),
     candidate: await connect(candidate),

@@ -17,6 +17,7 @@ import {
   RunningWatch,
   WatchFolder,
 } from './harness/watch.ts';
+import { createWatcher } from './harness/watcher.ts';
 
 /** What is done to a table, statement by statement, while its primary is watched. */
 interface Change {
@@ -187,6 +188,7 @@ let watch: RunningWatch;
 
 beforeAll(async () => {
   primary = servers.add(await createCluster({ version: 18, settings: { max_prepared_transactions: '10' } }));
+  await createWatcher(primary);
   for (const { table, made = PLAIN(table) } of CHANGES) if (made !== null) await primary.sql(made);
   await primary.sql(`${PLAIN('dropped')}; ${PLAIN('mute')}; ALTER TABLE mute REPLICA IDENTITY NOTHING`);
   await prepare();

@@ -14,6 +14,7 @@ import {
 import type { Position } from '../../../src/connector/position.ts';
 import type { PairKind } from '../../../src/connector/table.ts';
 import type { Cluster } from '../../../src/demo/cluster.ts';
+import { WATCHER } from './watcher.ts';
 
 /** A transaction as it came out of the stream. */
 export interface StreamedTransaction {
@@ -54,7 +55,7 @@ export class Follower {
   }
 
   static async open(cluster: Cluster, options: FollowOptions = {}): Promise<Follower> {
-    const { after = null, pair = 'physical', held, user = 'postgres', signal, ...given } = options;
+    const { after = null, pair = 'physical', held, user = WATCHER, signal, ...given } = options;
     const target = connectTarget(parseUrl(cluster.url('postgres', user), 'secret').address, {});
     const stream = await openChangeStream(
       target,

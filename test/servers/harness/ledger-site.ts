@@ -8,15 +8,17 @@ import type { Cluster } from '../../../src/demo/cluster.ts';
 import { shapeOf } from '../../../src/ledger/shape.ts';
 import { fieldsOf } from '../../../src/row/stream.ts';
 import { forever } from './server-set.ts';
+import { WATCHER } from './watcher.ts';
 
 export interface SiteWish {
+  /** Default: WATCHER. */
   readonly user?: string;
   readonly stream?: Partial<StreamSettings>;
 }
 
 /** A site as `watch` opens it, from a server that may let its log grow. */
 export function openSite(cluster: Cluster, wish: SiteWish = {}): Promise<PostgresConnector> {
-  const { address } = parseUrl(cluster.url('postgres', wish.user), 'secret');
+  const { address } = parseUrl(cluster.url('postgres', wish.user ?? WATCHER), 'secret');
   const stream = { ...DEFAULT_STREAM, allowUnboundedWal: true, ...wish.stream };
   return connectPostgres(address, { jobs: 2, statementTimeoutMs: 60_000, stream }, forever());
 }

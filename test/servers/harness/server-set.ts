@@ -7,14 +7,18 @@ import { parseUrl } from '../../../src/config/url.ts';
 import type { TableDescription } from '../../../src/connector/table.ts';
 import { installedVersions, type PostgresVersion } from '../../../src/demo/binaries.ts';
 import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
+import { createWatcher } from './watcher.ts';
 
 /** Servers and sessions of one test file, ended together. */
 export class ServerSet {
   private readonly clusters: Cluster[] = [];
   private readonly sessions: Session[] = [];
 
+  /** With the role of watcher.ts. */
   async cluster(version: PostgresVersion = installedVersions().at(-1) ?? 18): Promise<Cluster> {
-    return this.add(await createCluster({ version }));
+    const cluster = this.add(await createCluster({ version }));
+    await createWatcher(cluster);
+    return cluster;
   }
 
   add(cluster: Cluster): Cluster {

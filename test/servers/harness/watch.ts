@@ -24,10 +24,11 @@ import { SystemWatch, type WatchResult } from '../../../src/service/system-watch
 import type { WatchSite } from '../../../src/service/watched-ledger.ts';
 import type { WatchLine } from '../../../src/service/watch-log.ts';
 import { until } from './cli.ts';
+import { WATCHER } from './watcher.ts';
 
 const LIMIT_MS = 50_000;
 
-/** Where a site is, by the name of its database. */
+/** Where a site is, by the name of its database; PostgreSQL's by that of the role too. */
 export type WatchedSite = Pick<Cluster, 'url'>;
 
 export interface WatchedSites {
@@ -66,11 +67,11 @@ export class WatchFolder {
     } = sites;
     const listed = Object.entries(candidates).map(
       ([name, cluster]) =>
-        `      - { name: ${name}, url: "${cluster.url(database)}", allowUnboundedWal: true }\n`,
+        `      - { name: ${name}, url: "${cluster.url(database, WATCHER)}", allowUnboundedWal: true }\n`,
     );
     writeFileSync(
       this.config,
-      `systems:\n  bank:\n    primary: { url: "${primary.url(database)}", slot: ${slot}, allowUnboundedWal: true }\n` +
+      `systems:\n  bank:\n    primary: { url: "${primary.url(database, WATCHER)}", slot: ${slot}, allowUnboundedWal: true }\n` +
         `    candidates:\n${listed.join('')}    policy: ${policy}\n    scrub: ${scrub}\n${sites.facts === undefined ? '' : `    ${sites.facts}\n`}` +
         `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'} }\n${sites.more ?? ''}`,
     );
