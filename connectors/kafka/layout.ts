@@ -65,7 +65,8 @@ export function layoutOf(parts: LayoutParts): Layout | null {
   const readings: (Reading | null)[] = [];
   for (const field of fields) {
     const place = places.get(field.name) ?? 0;
-    const type = declared?.find((column) => column.name === field.name)?.type ?? propagatedType(field);
+    const type =
+      declared?.find((column) => column.name === field.name)?.type ?? propagatedType(field, engine);
     const meaning = meaningOf(field, { engine, type }, settings);
     const [form = null] = meaning.forms?.natural ?? [];
     columns[place] = {
@@ -112,12 +113,12 @@ function jsonName(name: string): Uint8Array {
 }
 
 /** With `column.propagate.source.type` the schema says which type the source's column has. */
-function propagatedType({ parameters }: ConnectField): string | null {
+function propagatedType({ parameters }: ConnectField, engine: SourceEngine): string | null {
   const type = parameters['__debezium.source.column.type'];
   if (type === undefined) return null;
   const length = parameters['__debezium.source.column.length'];
   const scale = parameters['__debezium.source.column.scale'];
-  const name = PROPAGATED.get(type.toLowerCase()) ?? type;
+  const name = engine === 'postgres' ? (PROPAGATED.get(type.toLowerCase()) ?? type) : type;
   if (length === undefined) return name;
   return scale === undefined ? `${name}(${length})` : `${name}(${length},${scale})`;
 }

@@ -34,13 +34,13 @@ export const DEBEZIUM: JavaPackage = {
   ],
 };
 
-/** The same engine with the connectors of MySQL and MariaDB: for long tests only. */
+/** The engine with the connectors of MySQL and MariaDB: for long tests only. */
 export const DEBEZIUM_MYSQL: JavaPackage = {
-  name: 'debezium-mysql-3.3.1',
+  name: 'debezium-mysql-3.5.0',
   coordinates: [
-    'io.debezium:debezium-embedded:3.3.1.Final',
-    'io.debezium:debezium-connector-mysql:3.3.1.Final',
-    'io.debezium:debezium-connector-mariadb:3.3.1.Final',
+    'io.debezium:debezium-embedded:3.5.0.Final',
+    'io.debezium:debezium-connector-mysql:3.5.0.Final',
+    'io.debezium:debezium-connector-mariadb:3.5.0.Final',
     'org.slf4j:slf4j-simple:1.7.36',
   ],
 };
