@@ -1,4 +1,4 @@
-import { bytesText, durationText } from '../report/quantity.ts';
+import { bytesText } from '../report/quantity.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { LagState } from '../state/schema.ts';
@@ -90,7 +90,7 @@ function figure(lag: LagState | null, part: 'transport' | 'apply', words: Words)
   if (lag === null) return words.unknown;
   const { ms, bytes, transactions } = lag[part];
   return [
-    ms === null ? words.unknown : durationText(ms),
+    ms === null ? words.unknown : words.time(ms),
     transactions === null ? null : words.transactions(transactions),
     bytes === null ? null : bytesText(BigInt(bytes)),
   ]

@@ -1,4 +1,3 @@
-import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { GroupStanding } from '../state/groups.ts';
 import { Html, html } from '../report/html.ts';
@@ -47,7 +46,7 @@ function groupSteps(
     }
     ${group.ahead.map(
       ({ consumer, producer, ms }) =>
-        html`<p class="bad">${words.isAhead(consumer, producer, durationText(ms))}</p>`,
+        html`<p class="bad">${words.isAhead(consumer, producer, words.time(ms))}</p>`,
     )}
     <ol>
       ${members.map((system) => step(system, decided, words))}
@@ -57,8 +56,8 @@ function groupSteps(
 
 function skewText({ skewMs, maxSkewMs }: GroupStanding, words: Words): string {
   if (skewMs === null) return words.skewUnknown;
-  const objective = maxSkewMs === null ? '' : ` (${words.objective} ${durationText(maxSkewMs)})`;
-  return `${words.skew}: ${durationText(skewMs)}${objective}`;
+  const objective = maxSkewMs === null ? '' : ` (${words.objective} ${words.time(maxSkewMs)})`;
+  return `${words.skew}: ${words.time(skewMs)}${objective}`;
 }
 
 function step(

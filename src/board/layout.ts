@@ -33,7 +33,11 @@ export function layout(context: PageContext, title: string, main: Html, current:
         <link rel="stylesheet" href="/assets/board.css" />
         <script src="/assets/board.js" defer></script>
       </head>
-      <body data-ago="${words.ago('%')}" ${current === '/login' ? null : new Html('data-listen')}>
+      <body
+        data-ago="${words.ago('%')}"
+        data-units="${words.units.join(',')}"
+        ${current === '/login' ? null : new Html('data-listen')}
+      >
         <a class="skip" href="#main">${words.skip}</a>
         <header class="top">
           <div class="brand">

@@ -1,5 +1,4 @@
 import { tierRanks } from '../config/fleet-order.ts';
-import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import { Html, html } from '../report/html.ts';
@@ -137,7 +136,7 @@ export function systemRow(system: FleetSystem, now: Date, words: Words): Html {
       ${
         config.policy.rpo === null
           ? null
-          : html`<span class="sub">${words.objective} ${durationText(config.policy.rpo)}</span>`
+          : html`<span class="sub">${words.objective} ${words.time(config.policy.rpo)}</span>`
       }</span
     >
     <span class="cell"

@@ -1,4 +1,3 @@
-import { durationText } from '../report/quantity.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
 import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
@@ -44,7 +43,7 @@ export function timeAt(time: string, now: Date): Html {
 export function ageOf(time: string, now: Date, words: Words): Html {
   const ms = now.getTime() - Date.parse(time);
   return html`<time datetime="${new Date(time).toISOString()}" data-age
-    >${words.ago(durationText(Math.max(0, ms)))}</time
+    >${words.ago(words.time(Math.max(0, ms)))}</time
   >`;
 }
 
@@ -54,7 +53,7 @@ export function lossText({ loss, rpo }: Pick<VerdictJson, 'loss' | 'rpo'>, words
   if (loss.kind === 'unknown') return words.unknown;
   const lost = loss.transactions === null ? '' : ` · ${words.transactions(loss.transactions)}`;
   if (loss.kind === 'unbounded') return `${words.unbounded}${lost}${lost === '' ? '' : '+'}`;
-  return `${rpo.boundMs === null ? words.unknown : words.atMost(durationText(rpo.boundMs))}${lost}`;
+  return `${rpo.boundMs === null ? words.unknown : words.atMost(words.time(rpo.boundMs))}${lost}`;
 }
 
 /** The loss of a verdict that holds; otherwise it is unknown. */

@@ -16,14 +16,15 @@ export const SCRIPT = `'use strict';
   let offset = clock ? Date.parse(clock.dateTime) - Date.now() : 0;
   const now = () => Date.now() + offset;
 
+  const [SECONDS, MINUTES, HOURS, DAYS] = (document.body.dataset.units || ' s, min, h, d').split(',');
+  const both = (count, size, large, small) =>
+    Math.floor(count / size) + large + (count % size ? ' ' + (count % size) + small : '');
   const span = (ms) => {
     const s = Math.max(0, Math.round(ms / 1000));
-    if (s < 60) return s + ' s';
-    if (s < 3600) return Math.floor(s / 60) + ' min' + (s % 60 ? ' ' + (s % 60) + ' s' : '');
+    if (s < 60) return s + SECONDS;
+    if (s < 3600) return both(s, 60, MINUTES, SECONDS);
     const m = Math.round(s / 60);
-    if (m < 1440) return Math.floor(m / 60) + ' h' + (m % 60 ? ' ' + (m % 60) + ' min' : '');
-    const h = Math.round(m / 60);
-    return Math.floor(h / 24) + ' d' + (h % 24 ? ' ' + (h % 24) + ' h' : '');
+    return m < 1440 ? both(m, 60, HOURS, MINUTES) : both(Math.round(m / 60), 24, DAYS, HOURS);
   };
   const age = (root) => {
     for (const time of $$('time[data-age]', root)) {

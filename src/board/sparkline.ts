@@ -1,4 +1,3 @@
-import { durationText } from '../report/quantity.ts';
 import type { LagPoint } from '../state/schema.ts';
 import { Html, html } from '../report/html.ts';
 import type { Words } from './words.ts';
@@ -21,16 +20,16 @@ export function sparkline(samples: readonly LagPoint[], objectiveMs: number | nu
   const shown = samples.slice(-POINTS_MAX);
   const last = shown.at(-1);
   const now = last?.ms ?? null;
-  const said = `${words.lag}: ${now === null ? words.unknown : durationText(now)}`;
+  const said = `${words.lag}: ${now === null ? words.unknown : words.time(now)}`;
   if (shown.length < 2)
-    return html`<span class="nodata">${now === null ? words.unknown : durationText(now)}</span>`;
+    return html`<span class="nodata">${now === null ? words.unknown : words.time(now)}</span>`;
   const plot = plotOf(shown, objectiveMs, WIDTH, HEIGHT, 3);
   return html`<span class="spark"
     ><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${said}" preserveAspectRatio="none">
       ${objectiveLine(plot, objectiveMs)}
       <path class="line" d="${linePath(shown, plot)}" />
     </svg>
-    <span class="figure">${now === null ? words.unknown : durationText(now)}</span></span
+    <span class="figure">${now === null ? words.unknown : words.time(now)}</span></span
   >`;
 }
 
@@ -66,10 +65,10 @@ export function lagChart(samples: readonly LagPoint[], objectiveMs: number | nul
       <span>${timeOf(first.at)}</span>
       <span
         >max
-        ${durationText(most)}${
+        ${words.time(most)}${
           objectiveMs === null
             ? null
-            : html` · <span class="objective-key">${words.objective} ${durationText(objectiveMs)}</span>`
+            : html` · <span class="objective-key">${words.objective} ${words.time(objectiveMs)}</span>`
         }</span
       >
       <span>${timeOf(last.at)}</span>

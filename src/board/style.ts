@@ -67,7 +67,7 @@ input[type='radio'], input[type='checkbox'] { width: auto; }
 .liveness { display: inline-flex; gap: 6px; align-items: center; color: var(--dim); }
 .liveness .dot { width: 9px; height: 9px; border-radius: 50%; background: var(--not); }
 .liveness.on .dot { background: var(--safe); }
-.lost-banner { margin: 0; padding: 12px 24px; background: var(--not-bg); color: var(--not); font-weight: 600; }
+.lost-banner { position: sticky; top: 0; z-index: 5; margin: 0; padding: 12px 24px; background: var(--not-bg); color: var(--not); font-weight: 600; }
 .lost main { filter: grayscale(1); opacity: .72; }
 main { max-width: 1280px; margin: 0 auto; padding: 20px 24px 64px; }
 section { margin-top: 28px; }
@@ -160,6 +160,7 @@ th[scope='row'] { color: var(--dim); font-weight: 500; font-size: .9rem; }
 .chart { margin: 0; padding: 12px 16px; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; }
 .chart svg { width: 100%; height: 170px; display: block; }
 figcaption { display: flex; justify-content: space-between; gap: 12px; color: var(--dim); font-size: .85rem; padding-top: 6px; }
+figcaption > :not(:nth-child(2)) { white-space: nowrap; }
 .relations { display: flex; flex-wrap: wrap; gap: 28px; }
 .relations ul { list-style: none; padding: 0; margin: 8px 0 0; display: grid; gap: 6px; }
 
@@ -193,8 +194,15 @@ figcaption { display: flex; justify-content: space-between; gap: 12px; color: va
 }
 @media (max-width: 640px) {
   main { padding: 12px 12px 48px; }
-  .top { padding: 10px 12px; gap: 6px 14px; }
-  .tools { margin-left: 0; }
+  .top { padding: 8px 12px; gap: 4px 8px; }
+  .tools { display: contents; }
+  .liveness { margin-left: auto; font-size: .85rem; }
+  .clock { font-size: .85rem; }
+  .top nav { order: 1; margin-right: auto; }
+  .top nav a { padding: 6px 8px; }
+  .tools > :not(.liveness, .clock) { order: 2; font-size: .85rem; }
+  .tools .person { display: none; }
+  .tools button { padding: 4px 9px; }
   .counts { grid-template-columns: 1fr 1fr; gap: 8px; }
   .count { padding: 10px 12px; }
   .count .number { font-size: 1.5rem; }

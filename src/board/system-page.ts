@@ -1,4 +1,3 @@
-import { durationText } from '../report/quantity.ts';
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
@@ -97,7 +96,7 @@ function fact(name: string, value: Html | string): Html {
 }
 
 function objectives(rpo: number | null, rto: number | null, words: Words): string {
-  const said = (name: string, ms: number | null): string => `${name} ${ms === null ? '–' : durationText(ms)}`;
+  const said = (name: string, ms: number | null): string => `${name} ${ms === null ? '–' : words.time(ms)}`;
   return rpo === null && rto === null ? words.unknown : `${said('RPO', rpo)} · ${said('RTO', rto)}`;
 }
 

@@ -1,3 +1,4 @@
+import { durationText } from '../report/quantity.ts';
 import type { Doubt } from '../state/standing.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 
@@ -38,6 +39,10 @@ export interface Words {
   readonly transactions: (count: string) => string;
   readonly unbounded: string;
   readonly ago: (time: string) => string;
+  /** Milliseconds, as a length of time. */
+  readonly time: (ms: number) => string;
+  /** What stands behind seconds, minutes, hours and days. */
+  readonly units: readonly [string, string, string, string];
   readonly onceFenced: string;
   readonly onceFencedHint: string;
   readonly asOf: string;
@@ -167,6 +172,8 @@ export const EN: Words = {
   transactions: (count) => `${count} ${count === '1' ? 'transaction' : 'transactions'}`,
   unbounded: 'no bound known',
   ago: (time) => `${time} ago`,
+  time: durationText,
+  units: [' s', ' min', ' h', ' d'],
   onceFenced: 'If the primary were lost and fenced now',
   onceFencedHint: 'An assumption, for orientation: a promotion needs the fence itself.',
   asOf: 'As of',
@@ -266,6 +273,14 @@ export const EN: Words = {
   json: 'As JSON',
 };
 
+const KO_UNITS: Readonly<Record<string, string>> = {
+  ms: '밀리초',
+  s: '초',
+  min: '분',
+  h: '시간',
+  d: '일',
+};
+
 export const KO: Words = {
   language: '한국어',
   verdict: {
@@ -311,6 +326,8 @@ export const KO: Words = {
   transactions: (count) => `트랜잭션 ${count}건`,
   unbounded: '상한을 알 수 없음',
   ago: (time) => `${time} 전`,
+  time: (ms) => durationText(ms).replaceAll(/ (ms|s|min|h|d)\b/g, (_, unit: string) => KO_UNITS[unit] ?? ''),
+  units: ['초', '분', '시간', '일'],
   onceFenced: '지금 주 센터를 잃고 차단했다고 가정하면',
   onceFencedHint: '참고를 위한 가정입니다. 승격하려면 실제 차단이 필요합니다.',
   asOf: '기준 시각',
