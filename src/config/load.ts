@@ -9,6 +9,8 @@ import { failure, YamlSource } from './yaml-source.ts';
 const CONFIG_BYTES_MAX = 1024 * 1024;
 /** Files of one folder: more than one for each system of the largest fleet. */
 const CONFIG_FILES_MAX = 10_000;
+/** So many files of one form pay for compiling it. */
+const COMPILED_FROM = 10;
 
 export interface Config extends ConfigContent {
   /** The file or folder, as it was named. */
@@ -57,10 +59,14 @@ function parseFiles(
   environment: Environment,
   { sites = true }: LoadOptions,
 ): Config {
+  // Making a schema takes longer than reading a file by it, and compiling one for a single file longer still.
+  const schemas = new Map<string, ReturnType<typeof configSchema>>();
   const parts = texts.map(({ file, text }) => {
     const source = new YamlSource(text, file);
     const folder = path.dirname(path.resolve(file));
-    const outcome = configSchema({ folder, environment, part, sites }).safeParse(source.value);
+    const schema = schemas.get(folder) ?? configSchema({ folder, environment, part, sites });
+    schemas.set(folder, schema);
+    const outcome = schema.safeParse(source.value, { jitless: texts.length < COMPILED_FROM });
     if (outcome.success) return { source, content: outcome.data };
     throw failure(outcome.error.issues.flatMap((issue) => source.problemsOf(issue)));
   });
