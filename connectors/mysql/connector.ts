@@ -19,6 +19,7 @@ import type {
   PendingLog,
   SnapshotReading,
   SourceTable,
+  Succession,
   WitnessReading,
 } from '../../src/connector/ledger-sites.ts';
 import type { Position } from '../../src/connector/position.ts';
@@ -52,6 +53,7 @@ import type { Session } from './session.ts';
 import { readSourceTables } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
+import { readSuccession } from './succession.ts';
 import { type LogMemory, memoryOf } from './stream-memory.ts';
 
 /** Numbers by which readers of a log are known to the server: the upper half, which few give to servers. */
@@ -198,6 +200,10 @@ export class MysqlConnector extends BaseConnector implements LedgerSite {
   /** There are no timelines. */
   forks(): Promise<readonly Position[]> {
     return Promise.resolve([]);
+  }
+
+  succession(certified: Position, signal: AbortSignal): Promise<Succession> {
+    return this.control.use(signal, (session) => readSuccession(session, certified, signal));
   }
 
   originPosition(origin: BeginEvent['origin']): Position | null {

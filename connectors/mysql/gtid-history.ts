@@ -108,6 +108,19 @@ export function sharesState(list: GtidList, { state }: PrimaryHistory): boolean 
 }
 
 /**
+ * Whether a position of MariaDB is the primary's beyond doubt: of each domain that the primary has, the last transaction
+ * was written by a server of which the primary's log has some in that domain; `alone`: it has no other domain. Pure.
+ */
+export function stemsFrom(list: GtidList, { state }: PrimaryHistory, alone: boolean): boolean {
+  const entries = [...list];
+  const theirs = entries.filter(([domain]) => state.some((one) => one.domain === domain));
+  if (theirs.length === 0 || (alone && theirs.length < entries.length)) return false;
+  return theirs.every(([domain, { server }]) =>
+    state.some((one) => one.domain === domain && one.server === server),
+  );
+}
+
+/**
  * The place just behind one of the primary's transactions, if all before it is there and nothing behind it: `base` is
  * what the primary had when it was asked last. Pure.
  */

@@ -4,7 +4,7 @@ import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { parsePosition, positionOfList, positionOfSet } from './gtid.ts';
 import { joinLists, type GtidList } from './gtid-list.ts';
-import { historyOf, type PrimaryHistory, placeBehind, sharesState } from './gtid-history.ts';
+import { historyOf, type PrimaryHistory, placeBehind, sharesState, stemsFrom } from './gtid-history.ts';
 import { type MysqlIdentity, readIdentity, readInstance } from './identity.ts';
 import { type Lineage, readExecuted, readLag, readList } from './positions.ts';
 import { type Channel, nameOfChannel, readChannels } from './relation-channels.ts';
@@ -111,6 +111,9 @@ async function followedInMariadb(
   if (!sharesState(list, history)) return [];
   const direct = channels.filter(({ sourceServerId }) => sourceServerId === source.details['serverId']);
   if (direct.length > 0) return direct;
+  // Whoever was started when its source was gone does not know that server's number: then its position tells.
+  const unconnected = channels.filter(({ sourceServerId }) => sourceServerId === null);
+  if (unconnected.length > 0 && stemsFrom(list, history, channels.length === 1)) return unconnected;
   return list.size > 0 ? channels.filter(({ sourceServerId }) => sourceServerId !== null) : [];
 }
 

@@ -2,13 +2,15 @@ import { readCertificateFile } from '../certificate/chain.ts';
 import { parseEnvelope } from '../certificate/envelope-parse.ts';
 import { statementSchema } from '../certificate/statement-schema.ts';
 import type { Statement } from '../certificate/statement.ts';
-import type { Position } from '../connector/position.ts';
-import { ledgerSite } from '../connector/ledger-sites.ts';
+import type { Identity } from '../connector/identity.ts';
+import { ledgerSite, type Succession } from '../connector/ledger-sites.ts';
+import type { Position, PositionOrder } from '../connector/position.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { isPosition } from '../ledger/stored.ts';
 import { Page } from '../report/page.ts';
 import { terminalJson } from '../report/terminal-text.ts';
+import type { LedgerConnector } from './certify-primary.ts';
 import type { SiteIo } from './io.ts';
 import { readConfig, systemNamed } from './sites.ts';
 import { findSite, type FoundSite } from '../config/site.ts';
@@ -26,15 +28,17 @@ export interface PromotedOptions {
 
 /**
  * `certified`: it was promoted exactly where the certificate speaks of. `later`: it applied more before, of which the
- * certificate says nothing. `not promoted`: it has not left that timeline. `other`: it is not what was certified.
+ * certificate says nothing. `not promoted`: it has not left that timeline, or still applies its primary's log. `other`: it
+ * is not what was certified. `untold`: it shows nothing by which that could be told.
  */
-export type PromotedOutcome = 'certified' | 'later' | 'not promoted' | 'other';
+export type PromotedOutcome = 'certified' | 'later' | 'not promoted' | 'other' | 'untold';
 
 const EXIT_OF: Readonly<Record<PromotedOutcome, number>> = {
   certified: EXIT.ok,
   later: EXIT.unknown,
   'not promoted': EXIT.unknown,
   other: EXIT.critical,
+  untold: EXIT.unknown,
 };
 
 const WORDS: Readonly<Record<PromotedOutcome, string>> = {
@@ -42,6 +46,16 @@ const WORDS: Readonly<Record<PromotedOutcome, string>> = {
   later: 'it was promoted behind the position that was certified: what it applied in between is not covered',
   'not promoted': 'it was not promoted: it has not left the timeline that was certified',
   other: 'IT IS NOT WHAT WAS CERTIFIED: it left that history before the certified position, or never had it',
+  untold: 'whether it is what was certified cannot be told',
+};
+
+/** Of a site that applied rows. */
+const ROW_WORDS: Readonly<Record<PromotedOutcome, string>> = {
+  certified: 'it has of the primary’s log exactly what was certified',
+  later: 'it has more of the primary’s log than was certified: what it applied since is not covered',
+  'not promoted': 'it was not promoted: it still follows its primary, or tries to',
+  other: 'IT IS NOT WHAT WAS CERTIFIED: it lacks transactions that were certified, or is another server',
+  untold: 'whether it has what was certified cannot be told',
 };
 
 /**
@@ -57,12 +71,6 @@ export async function runAfterPromotion(options: PromotedOptions, io: SiteIo): P
       hint: 'it must be one of a candidate that could be placed in the primary’s log',
     });
   }
-  if (identity.role === 'subscriber') {
-    throw new TwinproofError('TP-USAGE', {
-      message: 'the certificate is of a subscriber: its promotion leaves no trace in the primary’s log',
-      hint: 'certify it again before it takes writes; --after-promotion is for standbys',
-    });
-  }
   const { address, stream } = await promotedSite(options, io);
   const connectOptions = { jobs: 1, statementTimeoutMs: options.statementTimeoutMs };
   const connector = await io.connect(
@@ -73,16 +81,71 @@ export async function runAfterPromotion(options: PromotedOptions, io: SiteIo): P
   try {
     const site = ledgerSite(connector);
     const now = await site.identify(io.signal);
-    const forks = now.systemId === identity.systemId ? await site.forks(io.signal) : [];
-    const compare = (a: Position, b: Position): ReturnType<typeof site.comparePositions> =>
-      site.comparePositions(a, b);
-    const outcome: PromotedOutcome =
-      now.systemId === identity.systemId ? judgeForks(position, forks, now.role, compare) : 'other';
-    io.stdout(answerText(options, outcome, position, forks, io));
-    return EXIT_OF[outcome];
+    const isSame = now.systemId === identity.systemId;
+    const answer =
+      identity.role === 'subscriber'
+        ? await askRows(site, position, isSame, io)
+        : await askTimelines(site, position, { isSame, role: now.role }, io);
+    io.stdout(answerText(options, answer, position, io));
+    return EXIT_OF[answer.outcome];
   } finally {
     await connector.close();
   }
+}
+
+/** The answer, its words, and what they rest on. */
+interface PromotedAnswer {
+  readonly outcome: PromotedOutcome;
+  readonly words: string;
+  /** For people, by name. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** For programs. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+async function askTimelines(
+  site: LedgerConnector,
+  certified: Position,
+  { isSame, role }: { readonly isSame: boolean; readonly role: Identity['role'] },
+  io: SiteIo,
+): Promise<PromotedAnswer> {
+  const forks = isSame ? await site.forks(io.signal) : [];
+  const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
+  const outcome = isSame ? judgeForks(certified, forks, role, compare) : 'other';
+  const leftAt = forks.length === 0 ? 'it has left no timeline' : forks.join(', ');
+  return { outcome, words: WORDS[outcome], facts: { 'left at': leftAt }, json: { forks } };
+}
+
+/** Throws TP-USAGE where the site leaves nothing to tell it by. */
+async function askRows(
+  site: LedgerConnector,
+  certified: Position,
+  isSame: boolean,
+  io: SiteIo,
+): Promise<PromotedAnswer> {
+  if (site.succession === undefined) {
+    throw new TwinproofError('TP-USAGE', {
+      message: 'the certificate is of a subscriber: its promotion leaves no trace in the primary’s log',
+      hint: 'certify it again before it takes writes; --after-promotion is for standbys, and for replicas of MySQL and MariaDB',
+    });
+  }
+  const succession = await site.succession(certified, io.signal);
+  const { position, own, why, following } = succession;
+  const outcome = isSame ? judgeSuccession(succession) : 'other';
+  return {
+    outcome,
+    words: why === null ? ROW_WORDS[outcome] : `${ROW_WORDS[outcome]}: ${why}`,
+    facts: { now: position ?? 'not known', 'its own': own ?? 'it has written nothing itself' },
+    json: { position, own, following },
+  };
+}
+
+/** Pure. */
+export function judgeSuccession({ following, order }: Succession): PromotedOutcome {
+  if (order === null) return 'untold';
+  if (order === 'after') return 'later';
+  if (order !== 'equal') return 'other';
+  return following ? 'not promoted' : 'certified';
 }
 
 /** Pure. `forks`: where the server left each timeline of its history. */
@@ -141,18 +204,17 @@ function typedSite({ candidate, system }: PromotedOptions, config: Config | null
 
 function answerText(
   { format }: PromotedOptions,
-  outcome: PromotedOutcome,
+  { outcome, words, facts, json }: PromotedAnswer,
   certified: Position,
-  forks: readonly Position[],
   io: SiteIo,
 ): string {
   if (format === 'json') {
-    return `${terminalJson({ schema: 'twinproof.after-promotion/v1', outcome, certified, forks }, 2)}\n`;
+    return `${terminalJson({ schema: 'twinproof.after-promotion/v1', outcome, certified, ...json }, 2)}\n`;
   }
   const page = new Page(io.screen);
   const icon = outcome === 'certified' ? 'same' : outcome === 'other' ? 'different' : 'unproven';
-  page.paragraph(WORDS[outcome], { first: `${page.icons[icon]} `, style: 'bold' });
+  page.paragraph(words, { first: `${page.icons[icon]} `, style: 'bold' });
   page.fact('certified', certified);
-  page.fact('left at', forks.length === 0 ? 'it has left no timeline' : forks.join(', '));
+  for (const [name, text] of Object.entries(facts)) page.fact(name, text);
   return page.toString();
 }

@@ -2,7 +2,7 @@ import { TwinproofError } from '../errors.ts';
 import type { BeginEvent, ChangeRequest, ChangeSource, ChangeStream, StreamedTable } from './changes.ts';
 import type { Connector, FoundRow, PlanOptions, Range, RangeRead, RowShape, RowSink } from './contract.ts';
 import type { Finding } from './identity.ts';
-import type { Position } from './position.ts';
+import type { Position, PositionOrder } from './position.ts';
 import type { PairKind, TableSelection } from './table.ts';
 
 /** A table of the primary as its catalog has it now: what the log does not show (DESIGN.md section 7) shows here. */
@@ -174,12 +174,29 @@ export interface LedgerCandidate {
   /** Where it left each timeline of its history, as a position on that timeline; on a promoted server too. */
   forks(signal: AbortSignal): Promise<readonly Position[]>;
   /**
+   * Where a site that applied rows, and may have been promoted since, stands beside what was certified of it. Absent: it
+   * leaves nothing by which that can be told.
+   */
+  succession?(certified: Position, signal: AbortSignal): Promise<Succession>;
+  /**
    * Its own log with the writes of every origin, where it can be written to; positions are its own. Null: it cannot be,
    * as on a standby. Throws as streamChanges.
    */
   ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream | null>;
   /** The followed primary's position that a transaction of `ownChanges` brings; null: it does not come from there. */
   originPosition(origin: BeginEvent['origin']): Position | null;
+}
+
+/** A site that applied rows, beside the position that was certified of it. */
+export interface Succession {
+  /** It still brings in the primary's log, or tries to. */
+  readonly following: boolean;
+  /** What it has of the primary's log, against the certified position; null: it cannot be told, and `why`. */
+  readonly order: PositionOrder | null;
+  readonly why: string | null;
+  readonly position: Position | null;
+  /** Transactions of its own that were not certified, in its own notation; null: there are none. */
+  readonly own: string | null;
 }
 
 /** What must be remembered of the primary so that candidates can be told apart and placed without it. Opaque values. */

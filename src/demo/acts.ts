@@ -4,6 +4,7 @@ import { countText } from '../report/quantity.ts';
 import { rotStandby } from './bit-rot.ts';
 import { DATABASE, ROWS, TABLES } from './bank-schema.ts';
 import { type BankSites, siteUrl } from './bank-sites.ts';
+import { bankSession } from './bank-session.ts';
 import { BankWriter } from './bank-writer.ts';
 import { type BrokenRow, matchRows } from './broken-row.ts';
 import type { Cluster } from './cluster.ts';
@@ -16,14 +17,18 @@ import { OPENSSL_LINE, opensslVerify, opensslVersion } from './openssl-check.ts'
 import { readFindings, writeComparison } from './row-comparison.ts';
 
 /** What an act works with. */
-export interface Stage {
+export interface Scene {
   readonly narrator: Narrator;
   readonly io: DemoIo;
-  readonly sites: BankSites;
   /** Folder of this run: the key, the certificates, the findings. */
   readonly folder: string;
   /** What did not come out as it must; the demo fails when it is not empty. */
   readonly problems: string[];
+}
+
+/** An act with servers of PostgreSQL. */
+export interface Stage extends Scene {
+  readonly sites: BankSites;
 }
 
 /** The servers of the bank, once they run. */
@@ -51,7 +56,7 @@ export async function openBank(stage: Stage): Promise<{ bank: Bank; writer: Bank
     () => sites.load(primary),
     () => `${countText(ROWS)} rows in ${TABLES.length} tables: customers, accounts, transfers, purchases`,
   );
-  const writer = await BankWriter.start(primary);
+  const writer = await BankWriter.start(() => bankSession(primary));
   const [standby, pair] = await narrator.step(
     'copying the primary while it is written to',
     () => Promise.all([sites.standby(primary), sites.subscribe(primary, replica)]),
@@ -99,7 +104,7 @@ export async function rot(stage: Stage, bank: Bank): Promise<void> {
     ({ amountBefore, amountAfter }) =>
       `while the standby was off, one bit of its files flipped (a transfer of ${amountBefore} reads ${amountAfter}), and one customer was lost; now it runs again`,
   );
-  const writer = await BankWriter.start(bank.primary);
+  const writer = await BankWriter.start(() => bankSession(bank.primary));
   try {
     const health = await replicationHealth(bank);
     narrator.check(true, `what monitoring sees: ${health}: all is well`);
@@ -116,7 +121,7 @@ export async function rot(stage: Stage, bank: Bank): Promise<void> {
 
 export async function writeBehind(stage: Stage, bank: Bank): Promise<void> {
   const { narrator, folder } = stage;
-  const writer = await BankWriter.start(bank.primary);
+  const writer = await BankWriter.start(() => bankSession(bank.primary));
   try {
     const broken = await narrator.step(
       'somebody writes to the replica',
@@ -231,6 +236,6 @@ function sitesOf(bank: Bank, candidate: Cluster): readonly string[] {
   return ['--primary', siteUrl(bank.primary), '--candidate', siteUrl(candidate)];
 }
 
-export function expectExit(stage: Stage, what: string, code: number, wanted: number): void {
+export function expectExit(stage: Scene, what: string, code: number, wanted: number): void {
   if (code !== wanted) stage.problems.push(`${what} ended with exit code ${code} instead of ${wanted}`);
 }

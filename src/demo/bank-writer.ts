@@ -1,14 +1,8 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from 'pg';
-import { z } from 'zod';
-import { BUSY_ACCOUNTS, DATABASE } from './bank-schema.ts';
-import type { Cluster } from './cluster.ts';
 
 const SESSIONS = 2;
 /** Wanted of each session. A slow machine gives less, and nothing is made up for. */
 const TRANSACTIONS_PER_SECOND = 150;
-const XID = 'SELECT pg_current_xact_id()::xid::text AS xid';
 
 /** What the writer did, in numbers. */
 export interface WriterReport {
@@ -18,30 +12,37 @@ export interface WriterReport {
 
 /** A transaction of which the server said that it is committed. */
 export interface Committed {
-  /** Its 32-bit transaction id, as the log has it. */
+  /** As the log has it: a 32-bit transaction id, or a GTID. */
   readonly id: string;
   /** `table key` of every row that it wrote, such as `public.account 17`. */
   readonly rows: readonly string[];
 }
 
+/** One connection of an application. */
+export interface BankSession {
+  /** Commits one transaction of the bank's business; throws what the server answers. */
+  commit(): Promise<Committed>;
+  end(): Promise<void>;
+}
+
 /** The bank's customers at work: transfers, purchases and corrections, committed all the time until `stop`. */
 export class BankWriter {
   readonly #stop = new AbortController();
-  readonly #sessions: Client[];
+  readonly #sessions: readonly BankSession[];
   readonly #work: Promise<unknown>;
   readonly #startedAt = performance.now();
   readonly #committed: Committed[] = [];
 
-  private constructor(sessions: Client[]) {
+  private constructor(sessions: readonly BankSession[]) {
     this.#sessions = sessions;
     this.#work = Promise.all(sessions.map((session) => this.#write(session)));
     // Whoever calls `stop` hears of it; until then a failed writer is no unhandled rejection.
     this.#work.catch(() => undefined);
   }
 
-  static async start(primary: Cluster): Promise<BankWriter> {
-    const sessions = await Promise.all(Array.from({ length: SESSIONS }, () => primary.connect(DATABASE)));
-    return new BankWriter(sessions);
+  /** `connect` opens one session. */
+  static async start(connect: () => Promise<BankSession>): Promise<BankWriter> {
+    return new BankWriter(await Promise.all(Array.from({ length: SESSIONS }, connect)));
   }
 
   get report(): WriterReport {
@@ -73,48 +74,14 @@ export class BankWriter {
     await this.#work.catch(() => undefined);
   }
 
-  async #write(session: Client): Promise<void> {
+  async #write(session: BankSession): Promise<void> {
     const { signal } = this.#stop;
     let due = performance.now();
     while (!signal.aborted) {
-      // Several statements at once have several results, which the type does not say.
-      const results: unknown = await session.query(transaction());
-      this.#committed.push(committedOf(resultsSchema.parse(results)));
+      this.#committed.push(await session.commit());
       due = Math.max(due + 1_000 / TRANSACTIONS_PER_SECOND, performance.now() - 100);
       const pause = due - performance.now();
       if (pause > 1) await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
-}
-
-const resultsSchema = z.array(z.object({ rows: z.array(z.record(z.string(), z.unknown())) }));
-
-/** The rows that statements returned: `xid`, or a table's name and the key of a row of it. */
-function committedOf(results: z.infer<typeof resultsSchema>): Committed {
-  const cells = results.flatMap(({ rows }) => rows.flatMap((row) => Object.entries(row)));
-  return {
-    id: String(cells.find(([name]) => name === 'xid')?.[1]),
-    rows: cells.filter(([name]) => name !== 'xid').map(([table, key]) => `public.${table} ${String(key)}`),
-  };
-}
-
-/** One transaction as text: numbers only, all of our own making. */
-function transaction(): string {
-  const [a, b] = [randomInt(1, BUSY_ACCOUNTS), randomInt(1, BUSY_ACCOUNTS)];
-  const amount = `${randomInt(1, 500)}.${randomInt(10, 100)}`;
-  if (randomInt(4) === 0) {
-    return `BEGIN;
-      INSERT INTO purchase (account_id, amount, merchant, details)
-        VALUES (${a}, ${amount}, 'Han River Market', '{"terminal": ${randomInt(300)}}') RETURNING id AS purchase;
-      UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${a} RETURNING id AS account;
-      ${XID}; COMMIT`;
-  }
-  // In one order always, so that two sessions never wait for one another.
-  const [first, second] = a < b ? [a, b] : [b, a];
-  return `BEGIN;
-    UPDATE account SET balance = balance - ${amount}, updated_at = now() WHERE id = ${first} RETURNING id AS account;
-    UPDATE account SET balance = balance + ${amount}, updated_at = now() WHERE id = ${second} RETURNING id AS account;
-    INSERT INTO transfer (from_account, to_account, amount) VALUES (${first}, ${second}, ${amount})
-      RETURNING id AS transfer;
-    ${XID}; COMMIT`;
 }

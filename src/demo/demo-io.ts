@@ -27,9 +27,15 @@ export interface DemoIo {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly run: CommandRunner;
+  /** Lines as they are typed, until there are no more or the signal comes. */
+  readonly typed: (signal: AbortSignal) => AsyncIterable<string>;
 }
 
 export interface DemoOptions {
+  /** Whose servers are shown; those of MariaDB are the ones that are installed here. */
+  readonly engine: 'postgres' | 'mariadb';
   /** Leave the servers running at the end, until the signal. */
   readonly keep: boolean;
+  /** End with the board on a pair that lives, until a line is typed, or the signal. */
+  readonly board: boolean;
 }

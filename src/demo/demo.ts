@@ -6,22 +6,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TwinproofError } from '../errors.ts';
 import { durationText } from '../report/quantity.ts';
-import {
-  type Bank,
-  checkEvidence,
-  openBank,
-  proveLive,
-  rot,
-  type Stage,
-  switchOver,
-  writeBehind,
-} from './acts.ts';
+import type { Page } from '../report/page.ts';
+import type { Scene } from './acts.ts';
 import { BankSites, demoVersion, siteUrl } from './bank-sites.ts';
-import { alter, beginWatch, burn } from './fire.ts';
 import { findBinaries } from './binaries.ts';
 import type { DemoIo, DemoOptions } from './demo-io.ts';
+import { MariadbSites } from './mariadb-sites.ts';
+import { tellMariadb, writeOwnMariadb } from './mariadb-story.ts';
+import { installedMariadb } from './mysql-installation.ts';
 import { Narrator } from './narrator.ts';
 import { writeOwnSites } from './own-sites.ts';
+import { showBoard, tellPostgres } from './postgres-story.ts';
 import { guard, release } from './server-guard.ts';
 
 const FOR_EVER_MS = 2 ** 31 - 1;
@@ -36,17 +31,17 @@ const END_MS = 5_000;
  * TP-INTERRUPTED. No server and no file is left.
  */
 export async function runDemo(options: DemoOptions, io: DemoIo): Promise<void> {
-  await findBinaries(demoVersion());
+  const begin = await storyOf(options.engine, io.signal);
   const folder = await mkdtemp(join(tmpdir(), 'twinproof-demo-'));
   const files = { endNow: () => rmSync(folder, { recursive: true, force: true }) };
   guard(files);
-  const sites = new BankSites(io.signal);
   // What runs beside the story ends with it, however it ends.
   const over = new AbortController();
   const signal = AbortSignal.any([io.signal, over.signal]);
-  const stage: Stage = { narrator: new Narrator(io), io: { ...io, signal }, sites, folder, problems: [] };
+  const scene: Scene = { narrator: new Narrator(io), io: { ...io, signal }, folder, problems: [] };
+  const { sites, ...own } = begin(scene);
   const told = { all: false };
-  const story = tell(stage, options, () => (told.all = true));
+  const story = tell(scene, own, options, () => (told.all = true));
   try {
     await Promise.race([story, aborted(io.signal)]);
   } catch (error) {
@@ -65,8 +60,51 @@ export async function runDemo(options: DemoOptions, io: DemoIo): Promise<void> {
   await story;
 }
 
-async function tell(stage: Stage, options: DemoOptions, told: () => void): Promise<void> {
-  const { narrator, problems } = stage;
+/** What is told, of servers of one engine. */
+interface Story {
+  readonly sites: { end(): Promise<void> };
+  /** The answer: what goes on running, each with its URL. */
+  tell(): Promise<Readonly<Record<string, string>>>;
+  /** Who may log in there. */
+  readonly users: string;
+  writeOwn(page: Page): void;
+  /** Null: the board is not shown. */
+  readonly board: (() => Promise<void>) | null;
+}
+
+/** @throws TwinproofError TP-DEMO where there are no servers of this engine. */
+async function storyOf(engine: DemoOptions['engine'], signal: AbortSignal): Promise<(scene: Scene) => Story> {
+  if (engine === 'mariadb') {
+    const sites = new MariadbSites(await installedMariadb(), signal);
+    return (scene) => ({
+      sites,
+      tell: async () => ({ replica: sites.url(await tellMariadb(scene, sites)) }),
+      users: 'User twinproof may read; user root, who has no password, may do everything.',
+      writeOwn: writeOwnMariadb,
+      board: null,
+    });
+  }
+  await findBinaries(demoVersion());
+  const sites = new BankSites(signal);
+  return (scene) => ({
+    sites,
+    tell: async () => {
+      const { standby, replica } = await tellPostgres({ ...scene, sites });
+      return { standby: siteUrl(standby), replica: siteUrl(replica) };
+    },
+    users: 'User twinproof may read; user postgres may do everything.',
+    writeOwn: writeOwnSites,
+    board: () => showBoard({ ...scene, sites }),
+  });
+}
+
+async function tell(
+  scene: Scene,
+  story: Omit<Story, 'sites'>,
+  options: DemoOptions,
+  told: () => void,
+): Promise<void> {
+  const { narrator, problems } = scene;
   const startedAt = performance.now();
   narrator.print((page) => {
     page.line(page.paint('bold', 'Twinproof: is this DR site safe to promote, and what would be lost?'));
@@ -75,7 +113,7 @@ async function tell(stage: Stage, options: DemoOptions, told: () => void): Promi
       { style: 'dim' },
     );
   });
-  const bank = await acts(stage);
+  const running = await story.tell();
   narrator.print((page) => {
     page.line();
     const took = durationText(performance.now() - startedAt);
@@ -89,10 +127,11 @@ async function tell(stage: Stage, options: DemoOptions, told: () => void): Promi
       style: 'bold',
     });
     for (const problem of problems) page.paragraph(problem, { first: '    ' });
-    if (problems.length === 0) writeOwnSites(page);
+    if (problems.length === 0) story.writeOwn(page);
   });
   told();
-  if (options.keep) await keepOpen(stage, bank);
+  if (options.board && problems.length === 0) await story.board?.();
+  if (options.keep && !scene.io.signal.aborted) await keepOpen(scene, running, story.users);
   if (problems.length > 0) {
     throw new TwinproofError('TP-DEMO', {
       message: `the demo failed: ${problems.join('; ')}`,
@@ -101,66 +140,16 @@ async function tell(stage: Stage, options: DemoOptions, told: () => void): Promi
   }
 }
 
-async function acts(stage: Stage): Promise<Bank> {
-  const { narrator } = stage;
-  const { bank, writer } = await narrator.act(
-    'A bank and its two copies',
-    'One copy replays the primary’s log block by block; the other applies rows. Both are what a DR site looks like.',
-    () => openBank(stage),
-  );
-  await narrator.act(
-    'Is every row the same, while the bank is open?',
-    'Lag says that something arrived, not that it is right. Every row of both sites is read and compared by its bytes.',
-    () => proveLive(stage, bank),
-  );
-  await narrator.act(
-    'A planned switchover: may the standby take over?',
-    'With the writers stopped, nothing is left to copy: the same comparison becomes a verdict, signed.',
-    () => switchOver(stage, bank, writer),
-  );
-  await narrator.act(
-    'A disk forgets',
-    'Damage below the database is replicated by nobody and seen by no lag check, until the day of the promotion.',
-    () => rot(stage, bank),
-  );
-  await narrator.act(
-    'Somebody writes to the copy',
-    'A copy that applies rows can be written to, by a script, a trigger, or a person who meant the other server.',
-    () => writeBehind(stage, bank),
-  );
-  await narrator.act(
-    'Evidence that others can check',
-    'An auditor needs neither our word nor our servers: the certificate, the public key and openssl are enough.',
-    () => checkEvidence(stage),
-  );
-  const watched = await narrator.act(
-    'A third site watches',
-    'Once a data centre is dark it is too late to ask it anything. Twinproof remembers its rows and commits elsewhere.',
-    () => beginWatch(stage, bank.primary),
-  );
-  const fencedAt = await narrator.act(
-    'The fire',
-    'The standby is behind and the primary is gone, with its disks. May the standby take over, and what is lost?',
-    () => burn(stage, watched),
-  );
-  await narrator.act(
-    'The standby decays, too',
-    'There is nothing left to compare it with, but the ledger.',
-    () => alter(stage, watched, fencedAt),
-  );
-  return { ...bank, standby: watched.standby };
-}
-
-async function keepOpen({ narrator, io, folder }: Stage, bank: Bank): Promise<void> {
+async function keepOpen(
+  { narrator, io, folder }: Scene,
+  running: Readonly<Record<string, string>>,
+  users: string,
+): Promise<void> {
   narrator.print((page) => {
     page.heading('The servers go on running until Ctrl-C');
-    page.line(`   standby  ${siteUrl(bank.standby)}`);
-    page.line(`   replica  ${siteUrl(bank.replica)}`);
+    for (const [name, url] of Object.entries(running)) page.line(`   ${name.padEnd(7)}  ${url}`);
     page.line(`   files    ${folder}`);
-    page.paragraph('User twinproof may read; user postgres may do everything.', {
-      first: '   ',
-      style: 'dim',
-    });
+    page.paragraph(users, { first: '   ', style: 'dim' });
   });
   // A timer, not only a listener: nothing else keeps this process alive.
   await sleep(FOR_EVER_MS, undefined, { signal: io.signal }).catch(() => undefined);

@@ -1,85 +1,59 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countText } from '../report/quantity.ts';
-import { expectExit, KEY, type Stage } from './acts.ts';
-import { DATABASE } from './bank-schema.ts';
-import { siteUrl } from './bank-sites.ts';
+import { expectExit, KEY, type Scene } from './acts.ts';
 import { BankWriter, type Committed } from './bank-writer.ts';
-import { rotStandby } from './bit-rot.ts';
-import type { Cluster } from './cluster.ts';
-import { waitUntil } from './cluster-wait.ts';
+import type { FirePair } from './fire-pair.ts';
 import { compareLoss, type LossComparison, readLosses } from './loss-comparison.ts';
 import { WatchRun } from './watch-run.ts';
+import { configFile, preflightArgs, setupSql } from './watched-pair.ts';
 
-const CONFIG = 'twinproof.yaml';
 const LOSSES = 'lost.jsonl';
-const SYSTEM = 'bank';
 /** How long the bank goes on after the standby was cut off. */
 const BEHIND_MS = 1_500;
 const FENCED_BY = 'the demo: process killed, disk erased';
 
 /** What is there when the fire breaks out. */
 export interface Watched {
-  readonly primary: Cluster;
-  readonly standby: Cluster;
+  readonly pair: FirePair;
   readonly writer: BankWriter;
   readonly watch: WatchRun;
 }
 
-/** A third site begins to watch: its ledger learns every row and every commit, and holds the standby against them. */
-export async function beginWatch(stage: Stage, primary: Cluster): Promise<Watched> {
-  const { narrator, sites, folder, io } = stage;
-  const config = join(folder, CONFIG);
-  const standby = await narrator.step(
-    'copying the primary to a fresh standby',
-    () => sites.standby(primary, 'gasan'),
-    ({ port }) => `a fresh standby (port ${port}), since both copies are spoilt`,
-  );
-  await writeFile(config, configText(primary, standby));
-  narrator.commandLine([
-    'twinproof',
-    'preflight',
-    SYSTEM + '/primary',
-    '--sql',
-    '--config',
-    config,
-    '|',
-    'psql',
-  ]);
-  const setup = await io.run(['preflight', `${SYSTEM}/primary`, '--sql', '--config', config], narrator.width);
-  // As psql does, one after the other: a slot is not made in a transaction that has written.
-  for (const statement of setup.stdout.split(/;\n/)) await primary.query(DATABASE, statement);
-  narrator.note('The SQL (role, publication, slot) is printed for the DBA, who reads it and runs it.');
-  const writer = await BankWriter.start(primary);
+/** A third site begins to watch: its ledger learns every row and every commit, and holds the copy against them. */
+export async function beginWatch(scene: Scene, pair: FirePair): Promise<Watched> {
+  const { narrator, io } = scene;
+  const { config } = pair;
+  narrator.commandLine(['twinproof', ...preflightArgs(config), '|', pair.client]);
+  await pair.setUp(await setupSql(scene, config));
+  narrator.note(`The SQL (${pair.setup}) is printed for the DBA, who reads it and runs it.`);
+  const writer = await BankWriter.start(() => pair.connect());
   narrator.gap();
   narrator.commandLine(['twinproof', 'watch', '--config', config]);
   const watch = new WatchRun(io, config);
   await narrator.step(
     'the ledger learns every row while the bank is open',
     () => watch.proven(),
-    (rows) => `the ledger knows all ${countText(rows)} rows, and the standby was held against every one`,
+    (rows) => `the ledger knows all ${countText(rows)} rows, and the ${pair.copy} was held against every one`,
   );
-  return { primary, standby, writer, watch };
+  return { pair, writer, watch };
 }
 
-/** The standby falls behind, then the primary's data centre burns; the answer is when. */
-export async function burn(stage: Stage, { primary, standby, writer }: Watched): Promise<Date> {
-  const { narrator, folder, io } = stage;
+/** The copy falls behind, then the primary's data centre burns; the answer is when. */
+export async function burn(scene: Scene, { pair, writer }: Watched): Promise<Date> {
+  const { narrator, folder, io } = scene;
   await narrator.step(
-    'cutting the link of the standby',
+    `cutting the link of the ${pair.copy}`,
     async () => {
-      await cutLink(standby);
+      await pair.cutLink();
       await sleep(BEHIND_MS, undefined, { signal: io.signal });
     },
-    () => 'the link of the standby is cut; the bank is open, and the standby falls behind',
+    () => `the link of the ${pair.copy} is cut; the bank is open, and the ${pair.copy} falls behind`,
   );
   const fencedAt = await narrator.step(
     'the primary burns',
     async () => {
-      await primary.kill();
-      const at = new Date();
-      await primary.destroy();
+      const at = await pair.burn();
       await writer.lost();
       return at;
     },
@@ -90,15 +64,17 @@ export async function burn(stage: Stage, { primary, standby, writer }: Watched):
   const files = ['--losses', join(folder, LOSSES), '--out', join(folder, 'gasan-after-loss.cert')];
   const args = [...certifyArgs(folder, fencedAt), ...files, '--key', join(folder, KEY)];
   const result = await narrator.command(args, ['integrity', 'loss', 'Lost']);
-  expectExit(stage, 'certify after the loss (SAFE_WITH_LOSS)', result.exitCode, 1);
-  await showLoss(stage, writer.committed, standby);
+  expectExit(scene, 'certify after the loss (SAFE_WITH_LOSS)', result.exitCode, 1);
+  await showLoss(scene, writer.committed, await pair.rowsThere());
   return fencedAt;
 }
 
 /** The loss that was reported beside what the writer knows it had committed. */
-async function showLoss(stage: Stage, committed: readonly Committed[], standby: Cluster): Promise<void> {
-  const { narrator, folder, problems } = stage;
-  const there = await rowsThere(standby);
+async function showLoss(
+  { narrator, folder, problems }: Scene,
+  committed: readonly Committed[],
+  there: ReadonlySet<string>,
+): Promise<void> {
   const found = compareLoss(committed, await readLosses(join(folder, LOSSES)), ({ rows }) =>
     rows.some((row) => there.has(row)),
   );
@@ -129,63 +105,31 @@ function lossWords({ agreed, rowsAgreed, unwitnessed, unconfirmed }: LossCompari
   return words;
 }
 
-/** What every transaction of the writer inserts: of those that the candidate has, the rows. */
-async function rowsThere(standby: Cluster): Promise<ReadonlySet<string>> {
-  const rows = await standby.query(
-    DATABASE,
-    `SELECT 'public.transfer ' || id AS row FROM transfer_now
-     UNION ALL SELECT 'public.purchase ' || id FROM purchase WHERE paid_at >= now() - interval '1 hour'`,
-  );
-  return new Set(rows.map(({ row }) => String(row)));
-}
-
-/** Then the standby's disk fails, too, and the ledger still knows what its rows should be. */
-export async function alter(stage: Stage, { standby, watch }: Watched, fencedAt: Date): Promise<void> {
-  const { narrator, folder } = stage;
-  const { rows, amountBefore, amountAfter } = await narrator.step(
-    'the disk of the standby decays',
-    () => rotStandby(null, standby),
-    (rot) =>
-      `then the standby’s disk decays: a transfer of ${rot.amountBefore} reads ${rot.amountAfter}, a customer is lost`,
+/** Then rows of the copy change behind everybody's back, and the ledger still knows what they should be. */
+export async function alter(scene: Scene, { pair, watch }: Watched, fencedAt: Date): Promise<void> {
+  const { narrator, folder, problems } = scene;
+  const { rows, moral } = await narrator.step(
+    `the ${pair.copy} is spoilt`,
+    () => pair.spoil(),
+    ({ done }) => done,
   );
   await narrator.step(
-    'watch holds the standby against the ledger again',
+    `watch holds the ${pair.copy} against the ledger again`,
     () => watch.different(rows.length),
     () => `watch notices another start of the server, and holds every row against the ledger again`,
   );
   narrator.gap();
   const result = await narrator.command(certifyArgs(folder, fencedAt), ['integrity', 'Against']);
-  expectExit(stage, 'certify of the decayed standby (NOT_SAFE)', result.exitCode, 2);
+  expectExit(scene, `certify of the spoilt ${pair.copy} (NOT_SAFE)`, result.exitCode, 2);
   for (const { key } of rows) {
     const id = Object.values(key)[0] ?? '';
-    if (!result.stdout.includes(id)) stage.problems.push(`the verdict does not name the row ${id}`);
+    if (!result.stdout.includes(id)) problems.push(`the verdict does not name the row ${id}`);
   }
-  narrator.check(true, `without the primary: ${amountBefore} was right, ${amountAfter} is not`);
-  expectExit(stage, 'watch', await watch.stop(), 0);
+  narrator.check(true, moral);
+  expectExit(scene, 'watch', await watch.stop(), 0);
 }
 
 function certifyArgs(folder: string, fencedAt: Date): readonly string[] {
   const fence = ['--fenced-at', fencedAt.toISOString(), '--fenced-by', FENCED_BY];
-  return ['certify', '--config', join(folder, CONFIG), '--primary-lost', ...fence];
-}
-
-async function cutLink(standby: Cluster): Promise<void> {
-  await standby.configure({ primary_conninfo: '' });
-  await standby.reload();
-  await waitUntil(
-    async () => (await standby.sql('SELECT FROM pg_stat_wal_receiver')).length === 0,
-    10_000,
-    () => 'the standby goes on receiving',
-  );
-}
-
-function configText(primary: Cluster, standby: Cluster): string {
-  return `systems:
-  ${SYSTEM}:
-    primary: { url: "${siteUrl(primary)}", site: pangyo }
-    candidates:
-      - { name: gasan, url: "${siteUrl(standby)}", site: gasan }
-    policy: { rpo: 60s, maxTail: 60s }
-ledger: { path: ./ledger }
-`;
+  return ['certify', '--config', configFile(folder), '--primary-lost', ...fence];
 }

@@ -41,13 +41,13 @@ export async function installedMariadb(): Promise<MysqlInstallation> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter((one) => one !== ''), ...FOLDERS];
   for (const program of PROGRAMS.flatMap((name) => folders.map((folder) => join(folder, name)))) {
     if (!(await isProgram(program))) continue;
-    const told = await run(program, ['--no-defaults', '--verbose', '--help'], serverUser());
-    if (!/\bmariadb\b/i.test(told)) continue;
+    const told = await run(program, ['--no-defaults', '--version'], serverUser());
+    if (!/mariadb/i.test(told)) continue;
     return {
       flavor: 'mariadb',
       version: versionIn(told),
       command: [program],
-      share: await shareIn(told),
+      share: await shareIn(await run(program, ['--no-defaults', '--verbose', '--help'], serverUser())),
       folders: {},
       user: serverUser(),
     };

@@ -14,6 +14,7 @@ const LIMIT_MS = 240_000;
 interface Demo {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
+  readonly type: (line: string) => void;
   readonly stdout: () => string;
   readonly stderr: () => string;
 }
@@ -27,7 +28,7 @@ afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 function startDemo(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Demo {
   const child = spawn(process.execPath, [builtProgram(), 'demo', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     // What a user's shell says of their own servers must not lead the demo astray.
     env: {
       PATH: process.env['PATH'],
@@ -45,7 +46,8 @@ function startDemo(args: readonly string[] = [], env: Readonly<Record<string, st
     clearTimeout(limit);
     return typeof code === 'number' ? code : null;
   });
-  return { child, ended, stdout: () => stdout, stderr: () => stderr };
+  const type = (line: string): void => void child.stdin.write(`${line}\n`);
+  return { child, ended, type, stdout: () => stdout, stderr: () => stderr };
 }
 
 /** Servers and folders; the copy of the programs for a user who cannot reach them is a cache and stays. */
@@ -55,6 +57,14 @@ function leftBehind(): readonly string[] {
 
 function portsOf(text: string): readonly string[] {
   return [...new Set([...text.matchAll(/@127\.0\.0\.1:(\d+)/g)].map(([, port]) => port ?? ''))];
+}
+
+/** The verdict that a board gives its first system; null: it gives none. */
+async function verdictAt(url: string): Promise<unknown> {
+  const fleet: { systems?: { verdict?: unknown }[] } = JSON.parse(
+    await (await fetch(`${url}/api/v1/fleet`)).text(),
+  );
+  return fleet.systems?.[0]?.verdict ?? null;
 }
 
 async function answers(port: string): Promise<boolean> {
@@ -73,11 +83,31 @@ describe.skipIf(installedVersions().length === 0 && process.env['CI'] === undefi
 
   beforeAll(async () => {
     // Once for all tests: it is kept open until the last of them.
-    demo = startDemo(['--keep']);
+    demo = startDemo(['--keep', '--board']);
     const ended = demo.ended.then(() => true);
-    const told = (): boolean => demo.stdout().includes('   files    ');
-    await Promise.race([ended, until(told, 'the end of the demo', LIMIT_MS)]);
+    const told = (): boolean => demo.stdout().includes('open it in a browser');
+    await Promise.race([ended, until(told, 'the board of the demo', LIMIT_MS)]);
   }, LIMIT_MS);
+
+  test(
+    'ends with the board of a pair that lives, until Enter',
+    async () => {
+      const url = /(http:\S+) {3}open it/.exec(demo.stdout())?.[1] ?? '';
+      const becomes = (verdict: string): Promise<void> =>
+        until(async () => (await verdictAt(url)) === verdict, `the board says ${verdict}`, 90_000);
+      await becomes('SAFE');
+      demo.type('p');
+      await becomes('NOT_SAFE');
+      demo.type('p');
+      await becomes('SAFE');
+      demo.type('w');
+      await becomes('UNKNOWN');
+      demo.type('');
+      await until(() => demo.stdout().includes('   files    '), 'the end of the board', 90_000);
+      await expect(fetch(url)).rejects.toThrow('fetch failed');
+    },
+    LIMIT_MS,
+  );
 
   test('shows what it claims', () => {
     expect(demo.stdout()).toContain('everything that was broken was found, nothing else was');
