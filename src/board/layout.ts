@@ -49,6 +49,7 @@ export function layout(context: PageContext, title: string, main: Html, current:
               ><span class="dot"></span><span class="text">…</span></span
             >
             <span class="clock"
+              ><span class="date">${context.now.toISOString().slice(0, 10)} </span
               ><time datetime="${context.now.toISOString()}" data-clock
                 >${context.now.toISOString().slice(11, 19)}</time
               >

@@ -8,6 +8,7 @@ export const SCRIPT = `'use strict';
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const main = $('#main');
   const clock = $('[data-clock]');
+  const date = $('.clock .date');
   const liveness = $('.liveness');
   const banner = $('.lost-banner');
   const ago = document.body.dataset.ago || '% ago';
@@ -51,7 +52,9 @@ export const SCRIPT = `'use strict';
   const ALL_EVERY = 30;
   let ticks = 0;
   const tick = () => {
-    if (clock) clock.textContent = new Date(now()).toISOString().slice(11, 19);
+    const time = new Date(now()).toISOString();
+    if (clock) clock.textContent = time.slice(11, 19);
+    if (date) date.textContent = time.slice(0, 10) + ' ';
     if (document.hidden) return;
     ticks += 1;
     if (rows.size === 0 || ticks % ALL_EVERY === 0) age(document);

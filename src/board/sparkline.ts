@@ -64,8 +64,7 @@ export function lagChart(samples: readonly LagPoint[], objectiveMs: number | nul
     <figcaption>
       <span>${timeOf(first.at)}</span>
       <span
-        >max
-        ${words.time(most)}${
+        >${words.atMost(words.time(most))}${
           objectiveMs === null
             ? null
             : html` · <span class="objective-key">${words.objective} ${words.time(objectiveMs)}</span>`

@@ -64,6 +64,7 @@ input[type='radio'], input[type='checkbox'] { width: auto; }
 .tools { display: flex; flex-wrap: wrap; gap: 14px; align-items: center; margin-left: auto; font-size: .9rem; }
 .tools form { display: flex; gap: 8px; align-items: center; }
 .theme { padding: 2px 9px; }
+.clock .date { display: none; }
 .liveness { display: inline-flex; gap: 6px; align-items: center; color: var(--dim); }
 .liveness .dot { width: 9px; height: 9px; border-radius: 50%; background: var(--not); }
 .liveness.on .dot { background: var(--safe); }
@@ -217,16 +218,19 @@ figcaption > :not(:nth-child(2)) { white-space: nowrap; }
 @media (prefers-reduced-motion: no-preference) { .chip, .row, .hero { transition: background-color .3s, border-color .3s; } }
 @media print {
   :root, :root[data-theme='dark'] { color-scheme: light; --bg: #fff; --panel: #fff; --ink: #000; --dim: #444; --line: #bbb; }
-  .tools > :not(.clock), .search input, nav, .decide, .skip, button { display: none; }
+  html { font-size: 12px; }
+  .tools > :not(.clock), .search input, .top nav, .decide, .skip, button { display: none; }
+  .clock .date { display: inline; }
   main { max-width: none; padding: 0; }
-  .row { content-visibility: visible; break-inside: avoid; grid-template-columns: 120px 2fr 1fr 1fr 1.1fr 120px; font-size: 9pt; padding: 6px 8px; gap: 0 10px; }
-  .columns { display: grid; grid-template-columns: 120px 2fr 1fr 1fr 1.1fr 120px; gap: 0 10px; }
+  .row { content-visibility: visible; break-inside: avoid; padding: 6px 8px; }
+  .row, .columns { display: grid; grid-template-columns: 136px 2fr 1fr 1fr 1.1fr 104px; gap: 0 10px; }
   .cell .label { display: none; }
   .row .verdict, .row .what { grid-column: auto; }
   .step, .hero, details, .group-head { break-inside: avoid; }
   details > ul { display: block; }
   .chip { border: 1px solid currentColor; }
-  .spark svg { width: 60px; }
+  .spark svg { width: 56px; }
+  .spark { gap: 4px; }
 }
 `;
 
