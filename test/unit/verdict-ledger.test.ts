@@ -161,6 +161,7 @@ const STANDING: LedgerStanding = {
   feed: { role: 'primary', heldBackBy: '' },
   definitionsKnownUntil: before(10_000),
   seenUntil: before(5000),
+  redefined: [],
   primaryAnswers: null,
   behindHead: false,
 };
@@ -186,6 +187,7 @@ describe('doubts about a ledger and a candidate', () => {
     ['DEFINITIONS', { definitionsKnownUntil: null }],
     ['DEFINITIONS', { definitionsKnownUntil: before(65_001) }],
     ['DEFINITIONS', { seenUntil: null }],
+    ['DEFINITIONS', { redefined: ['public.account'] }],
     ['PRIMARY-ANSWERS', { primaryAnswers: 'it answers' }],
     ['LEDGER-BEHIND', { behindHead: true }],
   ] as const)('%s for %o', (code, changed) => {
