@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
+import type { ReadinessJson } from '../../src/report/readiness-json.ts';
 import { prepareStream } from './harness/change-stream.ts';
 import {
   certify,
@@ -117,6 +118,21 @@ describe('certify by a ledger', () => {
       { table: 'public.account', kind: 'update', key: { id: '18' } },
       { table: 'public.account', kind: 'update', key: { id: '19' } },
     ]);
+  }, 120_000);
+
+  it('stands on what the primary told last, of which readiness says how old it is', async () => {
+    const result = await runCli(['readiness', '--config', folder.config, '--format', 'json', ...GASAN]);
+    const { mode, primary: lost, results }: ReadinessJson = JSON.parse(result.stdout);
+    expect([mode, lost.silence]).toEqual(['failover', expect.stringContaining('connect')]);
+    const told = `(the primary as of ${lost.rememberedAt})`;
+    expect(results.find(({ code }) => code === 'TP-R-SYSTEM-ID')).toMatchObject({
+      state: 'pass',
+      message: expect.stringContaining(told),
+    });
+    const unknown = results.filter(
+      ({ state, severity }) => state === 'unknown' && severity.failover === 'block',
+    );
+    expect(unknown).toEqual([]);
   }, 120_000);
 
   it('names the candidate that lacks least, and why', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
+import type { ReadinessJson } from '../../src/report/readiness-json.ts';
 import { type CliResult, runCli, until, verdictOf } from './harness/cli.ts';
 import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
@@ -32,16 +33,13 @@ async function followSequence(): Promise<void> {
   await subscriber.sql(`SELECT setval('deal_id_seq', $1::bigint)`, [row?.['v']]);
 }
 
-async function certify(...more: readonly string[]): Promise<CliResult> {
-  const sites = [
-    '--primary',
-    publisher.url('postgres', 'verifier'),
-    '--candidate',
-    subscriber.url('postgres', 'verifier'),
-    '--format',
-    'json',
-  ];
-  return runCli(['certify', ...sites, ...more]);
+function run(command: string, ...more: readonly string[]): Promise<CliResult> {
+  const [from, to] = [publisher, subscriber].map((cluster) => cluster.url('postgres', 'verifier'));
+  return runCli([command, '--primary', from ?? '', '--candidate', to ?? '', ...more]);
+}
+
+function certify(...more: readonly string[]): Promise<CliResult> {
+  return run('certify', '--format', 'json', ...more);
 }
 
 /** Verdict, exit code and the codes of the reasons that stand against SAFE. */
@@ -71,8 +69,16 @@ test('a sequence behind its data, or behind that of the primary, blocks', async 
   const [verdict, code, against] = summary(await certify('--quiesced'));
   expect([verdict, code]).toEqual(['NOT_SAFE', 2]);
   expect(against).toEqual(['TP-R-SEQUENCE-DATA', 'TP-R-SEQUENCE-PRIMARY']);
+  const report = await run('readiness');
+  expect([report.stdout, report.code]).toEqual([expect.stringMatching(/NOT READY.*SEQUENCE-DATA/s), 2]);
   await followSequence();
   expect(summary(await certify('--quiesced'))).toEqual(['SAFE', 0, []]);
+  const {
+    pair: kind,
+    switchover,
+    failover,
+  }: ReadinessJson = JSON.parse((await run('readiness', '--format', 'json')).stdout);
+  expect([kind, switchover.word, failover.word]).toEqual(['logical', 'ready', 'ready']);
 });
 
 test('a row that was changed on the subscriber is NOT_SAFE', async () => {

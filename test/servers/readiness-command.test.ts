@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
-import { createStandby } from '../../src/demo/cluster-standby.ts';
+import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
+import { editStandby, relationPath } from '../../src/demo/heap-edit.ts';
 import type { ReadinessJson } from '../../src/report/readiness-json.ts';
 import { builtProgram } from './harness/cli-build.ts';
 import { type CliResult, expectRefusal, runCli, startCli } from './harness/cli.ts';
+import { replaceInRelation } from './harness/heap.ts';
 import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
@@ -87,6 +89,46 @@ test('a finding that blocks is exit code 2, a warning 1, and a waiver in force t
     'ALTER TABLE account ADD CONSTRAINT low CHECK (id < 9) NOT VALID; DROP TABLE IF EXISTS cache',
   );
   expect((await readiness(...sites())).code).toBe(1);
+});
+
+test('a role that may nothing is told what it lacks, rule by rule, and its pair is not called ready', async () => {
+  await primary.sql('CREATE ROLE lowly LOGIN');
+  await waitForReplay(standby);
+  const urls = [primary, standby].map((cluster) => cluster.url('postgres', 'lowly'));
+  const lowly = ['--primary', urls[0] ?? '', '--candidate', urls[1] ?? ''];
+  const result = await readiness(...lowly, '--format', 'json');
+  const { switchover, results } = documentOf(result);
+  expect([switchover.word, result.code]).toEqual(['unknown', 3]);
+  const lacking = results.filter(
+    ({ state, severity }) => state === 'unknown' && severity.switchover === 'block',
+  );
+  expect(lacking.map(({ code, hint }) => [code, hint])).toContainEqual([
+    'TP-R-PG-RECEIVER',
+    'GRANT pg_read_all_stats TO lowly;',
+  ]);
+});
+
+test('--deep finds an index of the standby that its table does not match, and nothing else does', async () => {
+  await primary.sql(`CREATE EXTENSION amcheck; GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO verifier;
+    CREATE TABLE note (id int PRIMARY KEY, body text); CREATE INDEX note_body ON note (body);
+    INSERT INTO note SELECT i, 'note ' || i FROM generate_series(100, 200) i`);
+  await primary.sql('VACUUM (FREEZE) note');
+  const path = await relationPath(primary, 'postgres', 'note');
+  const change = (from: string, to: string): Promise<unknown> =>
+    editStandby(primary, standby, (target) =>
+      replaceInRelation(target, path, Buffer.from(from), Buffer.from(to), { count: 1 }),
+    );
+  const deep = async (...args: readonly string[]): Promise<readonly (readonly [string, string])[]> => {
+    const { results } = documentOf(await readiness(...sites(), '--format', 'json', ...args));
+    return results
+      .filter(({ code }) => code === 'TP-R-PG-INDEX-DAMAGE')
+      .map(({ state, subject }) => [state, subject] as const);
+  };
+  await change('note 150', 'nota 150');
+  expect(await deep('--deep')).toEqual([['fail', 'public.note_body']]);
+  expect(await deep()).toEqual([]);
+  await change('nota 150', 'note 150');
+  expect((await deep('--deep')).map(([state]) => state)).toEqual(['pass']);
 });
 
 test('with the primary gone it is about a failover, and what only the primary knows is unknown', async () => {
