@@ -10,7 +10,7 @@ import {
   type TopicTable,
 } from './layout.ts';
 import type { ConnectorSettings } from './meaning.ts';
-import { readSource, type RecordSource } from './record-source.ts';
+import { type RecordSource, SourceReader } from './record-source.ts';
 import { RowWriter } from './row-writer.ts';
 import { placeholderOf, type Placeholder, writeValue } from './values.ts';
 
@@ -48,6 +48,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = { c: 'insert', u: 'updat
 const NAME = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const SCHEMA = NAME('schema');
 const PAYLOAD = NAME('payload');
+const BEFORE = NAME('before');
+const AFTER = NAME('after');
+const SOURCE = NAME('source');
+const OPERATION = NAME('op');
 const NOWHERE = -1;
 
 /** The value of a record, with its schema if it carries one. Offsets into `bytes`. */
@@ -81,6 +85,7 @@ export class DebeziumDecoder {
   readonly #placeholder: Placeholder;
   readonly #json = new JsonReader();
   readonly #out = new RowWriter();
+  readonly #source = new SourceReader();
   readonly #layouts = new Map<string, KnownLayout>();
   /** By place of the column: where its value begins. */
   #places = new Int32Array(64);
@@ -93,12 +98,14 @@ export class DebeziumDecoder {
   /** @throws JsonError for what is none of Debezium's records. Nothing is remembered of it. */
   decode(key: Uint8Array | null, value: Uint8Array | null): DebeziumRecord {
     if (value === null) return { kind: 'nothing' };
-    const parts = this.#parts(value);
-    const envelope = this.#envelope(parts);
+    let envelope = this.#envelope(value, 0);
+    // What has an operation is the envelope itself; else it may stand within a schema and its payload.
+    const parts = envelope.op === '' ? this.#parts(value) : { bytes: value, schema: null, payload: 0 };
+    if (parts.schema !== null) envelope = this.#envelope(value, parts.payload);
     if (envelope.op === 'm') return { kind: 'nothing' };
     if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
     this.#json.open(value, envelope.source);
-    const source = readSource(this.#json);
+    const source = this.#source.read(this.#json);
     if (envelope.op === 't') return { kind: 'truncate', source };
     const operation = OPERATIONS[envelope.op];
     if (operation === undefined) throw new JsonError('an unknown operation', 0);
@@ -147,22 +154,27 @@ export class DebeziumDecoder {
     return isWrapped ? { bytes, schema, payload } : { bytes, schema: null, payload: 0 };
   }
 
-  #envelope({ bytes, payload }: Parts): Envelope {
+  #envelope(bytes: Uint8Array, at: number): Envelope {
     const json = this.#json;
-    json.open(bytes, payload);
+    json.open(bytes, at);
     json.enter();
-    let op = '';
-    const found = { before: NOWHERE, after: NOWHERE, source: NOWHERE };
+    const found = { before: NOWHERE, after: NOWHERE, source: NOWHERE, op: '' };
     while (json.member()) {
-      const name = json.name();
-      const { at } = json;
+      const isBefore = json.isNamed(BEFORE);
+      const isAfter = json.isNamed(AFTER);
+      const isSource = json.isNamed(SOURCE);
+      const isOperation = json.isNamed(OPERATION);
+      const start = json.at;
       json.take();
-      if (name === 'op' && json.kind === 'string') op = json.text();
-      else if ((name === 'before' || name === 'after' || name === 'source') && json.kind === 'object') {
-        found[name] = at;
-      }
+      if (isOperation && json.kind === 'string') found.op = json.text();
+      if (json.kind !== 'object') continue;
+      if (isBefore) found.before = start;
+      else if (isAfter) found.after = start;
+      else if (isSource) found.source = start;
     }
-    return { ...found, op };
+    // Behind a payload its wrapping follows.
+    if (at === 0) json.end();
+    return found;
   }
 
   #layout(value: Parts, key: Parts | null, source: RecordSource): Layout {

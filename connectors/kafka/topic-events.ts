@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
 import { JsonError } from './json-error.ts';
 import type { TopicTable } from './layout.ts';
+import { type RecentChange, RecentChanges } from './recent-changes.ts';
 import type { RecordSource } from './record-source.ts';
 
 /** A record as it was read from a partition. */
@@ -17,10 +17,6 @@ export interface TopicRecord {
 
 type Change = Extract<DebeziumRecord, { kind: 'change' }>;
 
-/** How many of the last changes are remembered, to know them again when the connector sends them once more. */
-const REMEMBERED_MAX = 65_536;
-const KEY_BYTES_MAX = 64;
-
 /**
  * Makes events of the records of change topics. Records do not say where a transaction ends, so one is what stands
  * together in a partition under one transaction id; it is handed out when another begins or the records at hand end.
@@ -32,9 +28,7 @@ export class TopicEvents {
   readonly #defined = new Map<string, TopicTable>();
   /** Tables that a topic was seen to carry. */
   readonly #tablesOf = new Map<string, Set<string>>();
-  /** By partition: the place of the newest change. */
-  readonly #newest = new Map<string, readonly [bigint, bigint]>();
-  readonly #remembered = new Set<string>();
+  readonly #recent = new RecentChanges();
   #events: ChangeEvent[] = [];
   #open: { readonly partition: string; readonly id: string; readonly timeUs: bigint } | null = null;
 
@@ -138,46 +132,24 @@ export class TopicEvents {
   ): boolean {
     const { source } = decoded;
     if (source.snapshot || source.place === null) return false;
-    const newest = this.#newest.get(partition);
-    const order = newest === undefined ? 1 : orderOf(source.place, newest);
-    const identity = identityOf(partition, decoded, record.key);
-    if (order <= 0 && this.#remembered.has(identity)) return true;
-    if (order < 0) {
+    const found = this.#recent.look(partition, recentOf(decoded, source.place, record.key));
+    if (found === 'back') {
       this.close();
       const reason = `the source of topic ${record.topic} went back in its log at offset ${record.offset}`;
       this.gap(record.topic, reason);
     }
-    this.#newest.set(partition, source.place);
-    this.#remember(identity);
-    return false;
-  }
-
-  #remember(identity: string): void {
-    this.#remembered.add(identity);
-    if (this.#remembered.size <= REMEMBERED_MAX) return;
-    const [oldest] = this.#remembered;
-    if (oldest !== undefined) this.#remembered.delete(oldest);
+    return found === 'repeated';
   }
 }
 
-/** Rows of one COPY share a place. */
-function orderOf(place: readonly [bigint, bigint], other: readonly [bigint, bigint]): -1 | 0 | 1 {
-  const index = place[0] === other[0] ? 1 : 0;
-  if (place[index] === other[index]) return 0;
-  return place[index] > other[index] ? 1 : -1;
-}
-
-/** What a change and its repetition have in common, and no two changes: one entry of the log changes a row once. */
-function identityOf(
-  partition: string,
+/** Without a key rows of one entry are told apart by what they hold. What it keeps is no view of what was fetched. */
+function recentOf(
   decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>,
+  place: NonNullable<RecordSource['place']>,
   key: Uint8Array | null,
-): string {
-  const { source } = decoded;
-  const operation = decoded.kind === 'change' ? decoded.operation : decoded.kind;
-  // Without a key rows of one entry are told apart by what they hold.
-  const row = key ?? (decoded.kind === 'change' ? decoded.after : null) ?? new Uint8Array(0);
-  const identity = row.length > KEY_BYTES_MAX ? createHash('sha1').update(row).digest() : row;
-  const text = Buffer.from(identity.buffer, identity.byteOffset, identity.length).toString('latin1');
-  return `${partition} ${source.transaction} ${source.place?.[1]} ${operation} ${text}`;
+): RecentChange {
+  const { transaction } = decoded.source;
+  if (decoded.kind !== 'change') return { place, transaction, operation: decoded.kind, row: null };
+  const row = decoded.key ?? key?.slice() ?? decoded.after;
+  return { place, transaction, operation: decoded.operation, row };
 }

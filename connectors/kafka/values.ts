@@ -116,6 +116,11 @@ function writeContent(json: JsonReader, reading: Reading, form: string, out: Row
 }
 
 function writeInteger(json: JsonReader, form: string, out: RowWriter): boolean {
+  const small = form === 'decimal' ? null : smallInteger(json);
+  if (small !== null) {
+    out.int64(small);
+    return true;
+  }
   const { digits, negative } = wholeNumber(json);
   if (form === 'decimal') {
     out.ascii(digits === '0' ? '0' : `${negative ? '-' : ''}${digits}`);
@@ -131,6 +136,21 @@ function writeInteger(json: JsonReader, form: string, out: RowWriter): boolean {
   if (BigInt.asIntN(64, value) !== value) throw unwanted('an integer of 64 bits', json);
   out.bigInt64(value);
   return true;
+}
+
+/** A number of at most nine digits, without a text being made of it; null: another one, or none. */
+function smallInteger({ kind, bytes, from, to }: JsonReader): number | null {
+  const negative = bytes[from] === 0x2d;
+  const first = negative ? from + 1 : from;
+  const length = to - first;
+  if (kind !== 'number' || length < 1 || length > 9 || (length > 1 && bytes[first] === 0x30)) return null;
+  let value = 0;
+  for (let at = first; at < to; at += 1) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return null;
+    value = value * 10 + digit;
+  }
+  return negative ? -value || 0 : value;
 }
 
 /** The digits of a number without point and exponent. */
