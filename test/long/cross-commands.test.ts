@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { ReadinessJson } from '../../src/report/readiness-json.ts';
 import { CrossPair } from '../servers/harness/cross-pair.ts';
 import { type CliResult, documentOf, expectRefusal, verdictOf } from '../servers/harness/cli.ts';
 import { runAsVerifier, verifierUrl } from '../servers/harness/mysql-cli.ts';
@@ -103,6 +104,30 @@ ${mapping}    tables: { include: ["public.orders"] }
     expect([verdict, reasons.filter(({ effect }) => effect !== 'none')]).toEqual(['SAFE', []]);
     expect(reasons.map(({ code }) => code)).toContain('TP-BY-TIME');
     expect(notProven.map(({ code }) => code)).toContain('TP-N-FEED');
+  });
+
+  it('readiness has nothing to find above a note on sound sites, whichever of them is the candidate', async () => {
+    const [postgres, other] = [pair.postgres.url('postgres', 'verifier'), verifierUrl(pair.mysql)];
+    await pair.postgres.configure({ fsync: 'on' });
+    await pair.postgres.reload();
+    await pair.mysql.sql('SET GLOBAL sync_binlog = 1; SET GLOBAL innodb_flush_log_at_trx_commit = 1');
+    for (const [primary, candidate] of [
+      [postgres, other],
+      [other, postgres],
+    ] as const) {
+      const sites = ['--primary', primary, '--candidate', candidate, '--format', 'json'];
+      const result = await runAsVerifier(['readiness', ...sites]);
+      const report: ReadinessJson = JSON.parse(result.stdout);
+      const found = report.results.filter(
+        ({ state, severity }) => state === 'fail' && severity.switchover !== 'info',
+      );
+      expect([report.pair, found, report.switchover.word, result.code]).toEqual([
+        'cross-engine',
+        [],
+        'ready',
+        0,
+      ]);
+    }
   });
 
   it('certify says UNKNOWN while the candidate is written to, and NOT_SAFE where a row differs', async () => {
