@@ -29,6 +29,7 @@ body {
     'Noto Sans CJK KR', 'NanumGothic', sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
 }
+html:lang(ko) { word-break: keep-all; }
 a { color: inherit; text-decoration-color: var(--line); text-underline-offset: 3px; }
 a:hover { text-decoration-color: currentColor; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 4px; }
