@@ -1,5 +1,7 @@
 import type { Connector } from '../src/connector/contract.ts';
+import type { LedgerSite } from '../src/connector/ledger-sites.ts';
 import type { StreamSettings } from '../src/config/stream.ts';
+import type { SinkSettings } from '../src/config/topics.ts';
 import type { KafkaAddress } from '../src/config/kafka.ts';
 import type { SiteAddress } from '../src/config/url.ts';
 import type { Outlet } from '../src/connector/outlet.ts';
@@ -31,19 +33,39 @@ export async function connectSite(
   options: SiteOptions,
   signal: AbortSignal,
 ): Promise<Connector> {
+  const { topics, sink } = options.stream ?? {};
+  if (address.engine === 'kafka' && topics !== undefined) {
+    const { connectTopics } = await import('./kafka/topic-primary.ts');
+    return connectTopics(address, topics, signal);
+  }
   if (address.engine === 'kafka') {
     throw new TwinproofError('TP-USAGE', {
       message: 'a topic can only be verified against another topic',
-      hint: 'give --primary and --candidate as kafka://host:9092/topic',
+      hint: 'give --primary and --candidate as kafka://host:9092/topic; a database that is known by its topics alone is for `watch`, `lag` and `certify` with --config',
     });
   }
   // Loaded when a site is opened: help and offline commands start without any driver.
   if (address.engine === 'mysql') {
     const { connectMysql } = await import('./mysql/connector.ts');
-    return connectMysql(address, options, signal);
+    return joined(await connectMysql(address, options, signal), sink);
   }
   const { connectPostgres } = await import('./postgres/connector.ts');
-  return connectPostgres(address, options, signal);
+  return joined(await connectPostgres(address, options, signal), sink);
+}
+
+/** The database, with what writes it where that is a sink. */
+async function joined(
+  database: Connector & LedgerSite,
+  sink: SinkSettings | undefined,
+): Promise<Connector & LedgerSite> {
+  if (sink === undefined) return database;
+  try {
+    const { sinkSite } = await import('./kafka/sink-site.ts');
+    return await sinkSite(database, sink);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 /** Opens a topic to publish to. Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */

@@ -14,42 +14,91 @@ export interface Place {
 /** `topic:partition` → how far it was read. */
 export type Places = ReadonlyMap<string, Place>;
 
+/** `opened`: rows of it came, and its first row has not been met; `torn`: its rows cannot be told to be whole. */
+export type SnapshotPhase = 'opened' | 'begun' | 'torn';
+
+/** Tables (`schema.table`) of which a snapshot is under way here, and the topic that brings it. */
+export type Snapshots = ReadonlyMap<string, { readonly topic: string; readonly phase: SnapshotPhase }>;
+
+/** A position as it is written. */
+export interface ParsedPosition {
+  /**
+   * `place`: read by one who reads all. Both others are of somebody who reads the same partitions in another order, so
+   * that he need not stand at any place of ours. `floor`: he has everything before it; `ceiling`: nothing behind it.
+   */
+  readonly kind: 'place' | 'floor' | 'ceiling';
+  readonly clusterId: string;
+  readonly places: Places;
+  readonly snapshots: Snapshots;
+}
+
 /**
  * A position in topics is one offset for each partition: a partial order. Written as
- * `kafka:CLUSTER/topic:0@17~1719878400000.312,topic:1@4`.
+ * `kafka:CLUSTER/topic:0@17~1719878400000.312,topic:1@4!schema.table=topic/begun`: behind the exclamation mark stand the
+ * snapshots that are under way, percent-encoded, so that who goes on there knows of them.
  */
-export function positionText(clusterId: string, places: Places): Position {
+export function positionText(
+  clusterId: string,
+  places: Places,
+  snapshots: Snapshots = new Map(),
+  kind: ParsedPosition['kind'] = 'place',
+): Position {
   const parts = [...places]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, { offset, mark }]) => `${name}@${offset}${mark === null ? '' : `~${mark}`}`);
+  const open = [...snapshots]
+    .map(([table, { topic, phase }]) => `${encodeURIComponent(table)}=${topic}/${phase}`)
+    .sort();
+  const scheme = kind === 'place' ? 'kafka' : `kafka-${kind}`;
+  const suffix = open.length === 0 ? '' : `!${open.join(',')}`;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- here positions are made
-  return `kafka:${clusterId}/${parts.join(',')}` as Position;
+  return `${scheme}:${clusterId}/${parts.join(',')}${suffix}` as Position;
 }
 
+const PHASES: readonly SnapshotPhase[] = ['opened', 'begun', 'torn'];
+
 /** Null: no position of ours. */
-export function parsePosition(
-  position: Position,
-): { readonly clusterId: string; readonly places: Places } | null {
-  const match = /^kafka:([^/]*)\/(.*)$/.exec(position);
+export function parsePosition(position: Position): ParsedPosition | null {
+  const match = /^kafka(?:-(floor|ceiling))?:([^/]*)\/([^!]*)(?:!(.*))?$/.exec(position);
   if (match === null) return null;
-  const [, clusterId = '', list = ''] = match;
+  const [, kind, clusterId = '', list = '', open = ''] = match;
   const places = new Map<string, Place>();
   for (const part of list === '' ? [] : list.split(',')) {
     const found = /^([\w.-]+:\d+)@(\d+)(?:~(\d+\.\d+))?$/.exec(part);
     if (found?.[1] === undefined || found[2] === undefined) return null;
     places.set(found[1], { offset: BigInt(found[2]), mark: found[3] ?? null });
   }
-  return { clusterId, places };
+  const snapshots = new Map<string, { readonly topic: string; readonly phase: SnapshotPhase }>();
+  for (const part of open === '' ? [] : open.split(',')) {
+    const found = /^([^=]+)=([\w.-]+)\/(opened|begun|torn)$/.exec(part);
+    const phase = PHASES.find((one) => one === found?.[3]);
+    if (found?.[1] === undefined || found[2] === undefined || phase === undefined) return null;
+    snapshots.set(decodeURIComponent(found[1]), { topic: found[2], phase });
+  }
+  return {
+    kind: kind === 'floor' || kind === 'ceiling' ? kind : 'place',
+    clusterId,
+    places,
+    snapshots,
+  };
 }
 
 /** A partition that only one of them knows was not read by the other. Pure. */
 export function comparePositions(a: Position, b: Position): PositionOrder {
   const [left, right] = [parsePosition(a), parsePosition(b)];
   if (left === null || right === null || left.clusterId !== right.clusterId) return 'incomparable';
+  if (left.kind === 'place' && right.kind === 'place') return comparePlaces(left.places, right.places);
+  if (right.kind !== 'place') return left.kind === 'place' ? toBound(left, right) : amongBounds(left, right);
+  const order = toBound(right, left);
+  if (order === 'before') return 'after';
+  return order === 'after' ? 'before' : order;
+}
+
+function comparePlaces(left: Places, right: Places): PositionOrder {
   let less = false;
   let more = false;
-  for (const name of new Set([...left.places.keys(), ...right.places.keys()])) {
-    const [mine, other] = [left.places.get(name), right.places.get(name)];
+  for (const name of new Set([...left.keys(), ...right.keys()])) {
+    const [mine, other] = [left.get(name), right.get(name)];
     const difference = (mine?.offset ?? 0n) - (other?.offset ?? 0n);
     if (difference < 0n) less = true;
     else if (difference > 0n) more = true;
@@ -59,6 +108,31 @@ export function comparePositions(a: Position, b: Position): PositionOrder {
   if (less && more) return 'incomparable';
   if (less) return 'before';
   return more ? 'after' : 'equal';
+}
+
+/**
+ * Where one of our places stands to a bound; of partitions that the bound does not name nothing counts. A floor stands
+ * behind the last place all of which lies at or before it, a ceiling before the first all of which lies at or behind it:
+ * so along the places of one reader the order never goes back, and each bound has one place among them.
+ */
+function toBound(place: ParsedPosition, bound: ParsedPosition): PositionOrder {
+  const differences = differencesOf(place.places, bound.places);
+  if (differences.every((one) => one === 0n)) return 'equal';
+  if (bound.kind === 'floor') return differences.every((one) => one <= 0n) ? 'before' : 'after';
+  return differences.every((one) => one >= 0n) ? 'after' : 'before';
+}
+
+/** Never `before` unless no place of a reader lies behind `left` and before `right`. */
+function amongBounds(left: ParsedPosition, right: ParsedPosition): PositionOrder {
+  const differences = differencesOf(left.places, right.places);
+  const isSameKind = left.kind === right.kind && left.places.size === right.places.size;
+  if (isSameKind && differences.every((one) => one === 0n)) return 'equal';
+  if (left.kind === 'ceiling' && right.kind === 'floor') return 'after';
+  return left.places.size === right.places.size && differences.every((one) => one <= 0n) ? 'before' : 'after';
+}
+
+function differencesOf(places: Places, bound: Places): bigint[] {
+  return [...bound].map(([name, { offset }]) => (places.get(name)?.offset ?? 0n) - offset);
 }
 
 /** What is remembered of a record: its time stamp and its size. */

@@ -2,7 +2,10 @@ import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
 import { JsonError } from './json-error.ts';
+import type { FeedNotes } from './feed-notes.ts';
 import type { TopicTable } from './layout.ts';
+import type { TopicSnapshots } from './topic-snapshots.ts';
+import type { Places } from './position.ts';
 import { type RecentChange, RecentChanges } from './recent-changes.ts';
 import type { RecordSource } from './record-source.ts';
 
@@ -13,6 +16,8 @@ export interface TopicRecord {
   readonly offset: string;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
+  /** Milliseconds since 1970, as the producer or the broker set it. */
+  readonly timestamp: string;
 }
 
 type Change = Extract<DebeziumRecord, { kind: 'change' }>;
@@ -24,6 +29,8 @@ type Change = Extract<DebeziumRecord, { kind: 'change' }>;
 export class TopicEvents {
   readonly #decoder: DebeziumDecoder;
   readonly #position: () => Position;
+  readonly #notes: FeedNotes;
+  readonly #snapshots: TopicSnapshots;
   /** Definitions that were handed out, by table. */
   readonly #defined = new Map<string, TopicTable>();
   /** Tables that a topic was seen to carry. */
@@ -33,9 +40,15 @@ export class TopicEvents {
   #open: { readonly partition: string; readonly id: string; readonly timeUs: bigint } | null = null;
 
   /** `position`: behind the record that was given last. */
-  constructor(decoder: DebeziumDecoder, position: () => Position) {
+  constructor(
+    decoder: DebeziumDecoder,
+    position: () => Position,
+    { notes, snapshots }: { readonly notes: FeedNotes; readonly snapshots: TopicSnapshots },
+  ) {
     this.#decoder = decoder;
     this.#position = position;
+    this.#notes = notes;
+    this.#snapshots = snapshots;
   }
 
   /** Before `position` moves behind the record. */
@@ -54,10 +67,38 @@ export class TopicEvents {
     if (decoded.kind === 'nothing') return;
     const { source } = decoded;
     this.#carries(record.topic, source.table);
+    this.#note(record, decoded);
     if (this.#isRepeated(partition, decoded, record)) return;
+    if (decoded.kind === 'change') this.#defineBefore(decoded, record.topic);
     this.#begin(partition, source, record.offset);
     if (decoded.kind === 'change') this.#change(decoded);
     else this.#truncate(record.topic, source.table);
+    this.#snapshots.passed(source.table, source);
+  }
+
+  /** A record that was handed out before: what it tells of its table is known again. */
+  recall(record: TopicRecord): void {
+    try {
+      const decoded = this.#decoder.decode(record.key, record.value);
+      if (decoded.kind === 'nothing') return;
+      const { source } = decoded;
+      this.#carries(record.topic, source.table);
+      this.#note(record, decoded);
+      if (source.snapshot || source.place === null) return;
+      const change = recentOf(decoded, source.place, record.key);
+      this.#recent.recall(`${record.topic}:${record.partition}`, change);
+    } catch (error) {
+      // It was told when it was new.
+      if (!(error instanceof JsonError)) throw error;
+    }
+  }
+
+  /** Ends the snapshots that have ended where everything before `places` was given. */
+  settle(places: Places): void {
+    const ended = this.#snapshots.ended(places);
+    if (ended.length === 0) return;
+    this.close();
+    this.#events.push(...ended);
   }
 
   /** Ends the transaction that is open, if one is: its records so far are all before `position`. */
@@ -70,6 +111,7 @@ export class TopicEvents {
 
   /** Something of the topic is not to be had. */
   gap(topic: string, reason: string): void {
+    this.#snapshots.torn(topic);
     const tables = this.#tablesOf.get(topic);
     this.#events.push({ type: 'gap', reason, tables: tables === undefined ? null : [...tables] });
   }
@@ -98,11 +140,23 @@ export class TopicEvents {
     this.#events.push({ type: 'begin', id, committedAtUs: source.timeUs, origin: null });
   }
 
-  #change({ operation, table, key, before, after }: Change): void {
+  #note({ topic, timestamp }: TopicRecord, decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>): void {
+    const { timeUs, snapshot } = decoded.source;
+    const table = decoded.kind === 'change' ? { table: decoded.table, topic } : null;
+    this.#notes.saw(table, timeUs, !snapshot, timestamp);
+  }
+
+  #defineBefore({ table, source }: Change, topic: string): void {
+    const begins = this.#snapshots.begins(topic, table, source);
+    if (begins) this.close();
     if (this.#defined.get(table.leaf) !== table) {
       this.#defined.set(table.leaf, table);
       this.#events.push({ type: 'definition', table });
     }
+    if (begins) this.#events.push({ type: 'snapshot', table, part: 'begins' });
+  }
+
+  #change({ operation, table, key, before, after }: Change): void {
     // A row that a snapshot read may be known already: it says what the row is, and not that it is new.
     const type: RowChange['type'] = operation === 'read' ? 'update' : operation;
     this.#events.push({ type, table, key, oldKey: null, before, after });

@@ -8,8 +8,10 @@ export interface PartitionStart {
   readonly partition: number;
   /** What was read so far. */
   readonly place: Place;
-  /** The offset to read from: one record early where that tells whether it is still the same log. */
+  /** The offset to read from: some records early, which tell whether it is still the same log, and what its rows are. */
   readonly readFrom: bigint;
+  /** It was read before. */
+  readonly resumed: boolean;
   /** Behind the newest record. */
   readonly high: bigint;
 }
@@ -51,6 +53,9 @@ export async function startingPlaces(
   );
 }
 
+/** Records that are read once more: the newest may be tombstones, which say nothing of their table. */
+const LOOK_BACK = 8n;
+
 const NOTHING_READ: Place = { offset: 0n, mark: null };
 
 function startOf(
@@ -59,7 +64,9 @@ function startOf(
   known: Place | null,
   { low, high }: { readonly low: bigint; readonly high: bigint },
 ): PartitionStart {
-  if (known === null) return { partition, place: { offset: low, mark: null }, readFrom: low, high };
+  if (known === null) {
+    return { partition, place: { offset: low, mark: null }, readFrom: low, resumed: false, high };
+  }
   const { offset, mark } = known;
   if (offset < low) {
     throw new TwinproofError('TP-GAP', {
@@ -74,11 +81,12 @@ function startOf(
     });
   }
   const looksBack = mark !== null && offset > low;
-  return { partition, place: known, readFrom: looksBack ? offset - 1n : offset, high };
+  const early = offset - LOOK_BACK > low ? offset - LOOK_BACK : low;
+  return { partition, place: known, readFrom: looksBack ? early : offset, resumed: true, high };
 }
 
 /** Without the right to see it (DESCRIBE_CONFIGS on a topic) all count as compacted. */
-async function compactedTopics(admin: Admin, topics: readonly string[]): Promise<ReadonlySet<string>> {
+export async function compactedTopics(admin: Admin, topics: readonly string[]): Promise<ReadonlySet<string>> {
   const answer = await admin
     .describeConfigs({
       includeSynonyms: false,

@@ -1,13 +1,16 @@
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { BatchQueue } from './batch-queue.ts';
 import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
 import { isPassing, kafkaFailure } from './failure.ts';
-import { parsePosition, type Place, positionText, recordMark } from './position.ts';
-import { TopicEvents } from './topic-events.ts';
+import { FeedNotes } from './feed-notes.ts';
+import { parsePosition, type Place, positionText, recordMark, type Snapshots } from './position.ts';
+import { TopicEvents, type TopicRecord } from './topic-events.ts';
+import { endsOfTopic, forgetGroup, missingIn } from './topic-group.ts';
 import { type PartitionStart, startingPlaces, type TopicLog } from './topic-log.ts';
+import { TopicSnapshots } from './topic-snapshots.ts';
 
 export interface TopicStreamOptions {
   /** Topics of changes, by name. */
@@ -24,6 +27,10 @@ export interface TopicStreamOptions {
   readonly decoder: DecoderOptions;
   /** How long the brokers may wait for records, in milliseconds. */
   readonly waitMs: number;
+  /** What is learnt beside the changes; absent: nobody wants to know. */
+  readonly notes?: FeedNotes;
+  /** Called when everything that was there at the start, or came meanwhile, has been handed out. */
+  readonly onCaughtUp?: () => void;
 }
 
 const HEARTBEAT_EVERY_MS = 3000;
@@ -56,7 +63,13 @@ export async function openTopicStream(
     const logs = await startingPlaces(admin, names, stored?.places ?? null);
     const group = `${options.group}-${options.random()}`;
     signal.throwIfAborted();
-    const stream = new TopicStream(client, { ...options, group }, clusterId, logs);
+    const stream = new TopicStream(
+      client,
+      { ...options, group },
+      clusterId,
+      logs,
+      stored?.snapshots ?? new Map(),
+    );
     await stream.start(names, signal);
     return stream;
   } catch (error) {
@@ -78,6 +91,7 @@ class TopicStream implements ChangeStream {
   readonly #places = new Map<string, Place>();
   readonly #starts = new Map<string, PartitionStart>();
   readonly #compacted: ReadonlySet<string>;
+  readonly #snapshots: TopicSnapshots;
   /** Partitions with more to read, as of the last look. */
   readonly #behind = new Set<string>();
   /** Partitions of which it is not known yet whether they are still the log that was read. */
@@ -86,7 +100,13 @@ class TopicStream implements ChangeStream {
   #closing: Promise<void> | null = null;
   #stopListening = (): void => undefined;
 
-  constructor(client: Kafka, options: TopicStreamOptions, clusterId: string, logs: readonly TopicLog[]) {
+  constructor(
+    client: Kafka,
+    options: TopicStreamOptions,
+    clusterId: string,
+    logs: readonly TopicLog[],
+    snapshots: Snapshots,
+  ) {
     this.#client = client;
     this.#options = options;
     this.#clusterId = clusterId;
@@ -100,7 +120,11 @@ class TopicStream implements ChangeStream {
       }
     }
     this.#compacted = new Set(logs.filter(({ compacted }) => compacted).map(({ topic }) => topic));
-    this.#events = new TopicEvents(new DebeziumDecoder(options.decoder), () => this.#position());
+    this.#snapshots = new TopicSnapshots(logs, snapshots);
+    this.#events = new TopicEvents(new DebeziumDecoder(options.decoder), () => this.#position(), {
+      notes: options.notes ?? new FeedNotes(),
+      snapshots: this.#snapshots,
+    });
     this.#consumer = client.consumer({
       groupId: options.group,
       maxWaitTimeInMs: options.waitMs,
@@ -153,7 +177,7 @@ class TopicStream implements ChangeStream {
       for (const partition of partitions) {
         const name = `${topic}:${partition}`;
         const { offset = 0n } = this.#places.get(name) ?? {};
-        const from = this.#unchecked.has(name) ? offset - 1n : offset;
+        const from = this.#unchecked.has(name) ? (this.#starts.get(name)?.readFrom ?? offset) : offset;
         this.#consumer.seek({ topic, partition, offset: String(from) });
       }
     }
@@ -173,7 +197,7 @@ class TopicStream implements ChangeStream {
     this.#stopListening();
     this.#queue.end();
     await this.#consumer.disconnect().catch(() => undefined);
-    await this.#forgetGroup().catch(() => undefined);
+    await forgetGroup(this.#client, this.#options.group).catch(() => undefined);
   }
 
   async *#iterate(): AsyncGenerator<readonly ChangeEvent[]> {
@@ -189,12 +213,18 @@ class TopicStream implements ChangeStream {
   }
 
   #position(): Position {
-    return positionText(this.#clusterId, this.#places);
+    return positionText(this.#clusterId, this.#places, this.#snapshots.open);
   }
 
   #tellIdle(): void {
-    this.#events.idle();
+    this.#idle();
     void this.#queue.put(this.#events.take());
+  }
+
+  #idle(): void {
+    this.#events.idle();
+    // What is looked back at was not handed out anew, and is needed all the same.
+    if (this.#unchecked.size === 0) this.#options.onCaughtUp?.();
   }
 
   /** Handles what one fetch gave of one partition. */
@@ -210,19 +240,22 @@ class TopicStream implements ChangeStream {
       const expected = this.#places.get(name)?.offset ?? 0n;
       if (offset < expected) {
         if (offset + 1n === expected) this.#checkMark(name, message);
+        if (!isHeartbeat) this.#events.recall(recordOf(topic, partition, message));
         continue;
       }
       if (this.#unchecked.has(name)) return this.#queue.fail(otherLog(name));
       if (offset > expected) await this.#checkHole(topic, partition, expected);
-      const { key, value } = message;
-      if (!isHeartbeat) this.#events.next({ topic, partition, offset: message.offset, key, value });
+      if (!isHeartbeat) this.#events.next(recordOf(topic, partition, message));
       this.#places.set(name, { offset: offset + 1n, mark: recordMark(message) });
     }
-    this.#events.close();
     payload.resolveOffset(batch.lastOffset());
     if (BigInt(batch.highWatermark) > BigInt(batch.lastOffset()) + 1n) this.#behind.add(name);
     else this.#behind.delete(name);
-    if (this.#behind.size === 0) this.#events.idle();
+    this.#events.close();
+    for (const waiting of new Set(this.#snapshots.waiting))
+      this.#snapshots.setEnds(waiting, await endsOfTopic(this.#client, waiting));
+    this.#events.settle(this.#places);
+    if (this.#behind.size === 0) this.#idle();
     await this.#hand(() => payload.heartbeat());
   }
 
@@ -244,40 +277,17 @@ class TopicStream implements ChangeStream {
     else this.#queue.fail(otherLog(name));
   }
 
-  /** Offsets are left out where a transaction of a producer ended; or records are gone. */
-  async #checkHole(topic: string, partition: number, expected: bigint): Promise<void> {
-    const admin = this.#client.admin();
-    try {
-      await admin.connect();
-      const offsets = await admin.fetchTopicOffsets(topic);
-      const low = BigInt(offsets.find((one) => one.partition === partition)?.low ?? '0');
-      this.#events.close();
-      if (low > expected) {
-        this.#events.gap(
-          topic,
-          `${topic}:${partition} lost its records from ${expected} to ${low} before they were read`,
-        );
-      } else if (this.#compacted.has(topic)) {
-        this.#events.gap(
-          topic,
-          `${topic}:${partition} is compacted: changes behind offset ${expected} are gone`,
-        );
-      }
-    } finally {
-      await admin.disconnect().catch(() => undefined);
-    }
+  async #checkHole(topic: string, partition: number, offset: bigint): Promise<void> {
+    const hole = { topic, partition, offset, compacted: this.#compacted.has(topic) };
+    const reason = await missingIn(this.#client, hole);
+    this.#events.close();
+    if (reason !== null) this.#events.gap(topic, reason);
   }
+}
 
-  /** Without the right to it, the brokers forget the group by themselves (offsets.retention.minutes). */
-  async #forgetGroup(): Promise<void> {
-    const admin = this.#client.admin({ retry: { retries: 0 } });
-    try {
-      await admin.connect();
-      await admin.deleteGroups([this.#options.group]);
-    } finally {
-      await admin.disconnect();
-    }
-  }
+function recordOf(topic: string, partition: number, message: KafkaMessage): TopicRecord {
+  const { offset, key, value, timestamp } = message;
+  return { topic, partition, offset, key, value, timestamp };
 }
 
 function otherLog(name: string): TwinproofError {

@@ -41,6 +41,7 @@ export const verdictSchema: z.ZodType<VerdictJson> = z.object({
       .nullable()
       .optional(),
     recoverableBytes: count.nullable().optional(),
+    recoverableTransactions: count.nullable().optional(),
     shutDownAt: time.nullable().optional(),
   }),
   rpo: z.object({

@@ -165,7 +165,7 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const told = await placeOf(ledger, site, io);
   // While one server runs it takes nothing back: what a subscriber has passed it only does not tell any more.
   const isSame = incarnationOf(proofs, before) === 'same';
-  const floor = pair === 'physical' || proofs === null || !isSame ? null : reachedBy(ledger.core, proofs);
+  const floor = pair !== 'logical' || proofs === null || !isSame ? null : reachedBy(ledger.core, proofs);
   const view = told.view === null ? null : atLeast(told.view, floor);
   const place = { ...told, view };
   const guardedUntil = pair === 'physical' ? null : await guarded(question, before, io);

@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import type { SystemConfig } from '../config/schema.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
 import type { Known, KnownPrimary } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { lossBetween, type Loss as JournalLoss } from '../ledger/loss.ts';
+import { parseStored } from '../ledger/stored.ts';
 import { Witness } from '../ledger/witness.ts';
 import { judgeReadiness } from '../readiness/judge.ts';
 import { type NotChecked, notCheckedOn } from '../readiness/not-checked.ts';
@@ -22,6 +24,7 @@ import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
 import { integrityByLedger } from '../verdict/ledger-integrity.ts';
 import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
 import type { CandidateFindings } from './certify-candidate.ts';
+import { recoverableTransactions } from './certify-recoverable.ts';
 import { scopeOf } from './readiness.ts';
 
 /** What all candidates of a system share. */
@@ -139,6 +142,7 @@ function ledgerEvidence(
     appliedCommitAt,
     witnessedUntil,
     recoverableBytes: place?.pending.bytes ?? null,
+    recoverableTransactions: recoverableTransactions(ledger, findings),
     // One of a time to come bounds nothing: it is told as what it is.
     fence: fence !== null && fence.at.getTime() <= now.getTime() ? fence : null,
     shutDownAt: shutDownAt(ledger, known, findings, [newestCommitAt, appliedCommitAt]),
@@ -217,6 +221,9 @@ function countedOf(loss: JournalLoss): CountedLoss {
   };
 }
 
+/** What the log that feeds the ledger leaves out, by its connector's word: code, subject, message. */
+const notToldSchema = z.array(z.tuple([z.string(), z.string(), z.string()]));
+
 /** What a ledger cannot see, beside what no comparison looks at. */
 function ledgerNotChecked(known: Known, { guardedUntil }: CandidateFindings): readonly NotChecked[] {
   const guarded: NotChecked = {
@@ -225,7 +232,12 @@ function ledgerNotChecked(known: Known, { guardedUntil }: CandidateFindings): re
     message: `writes of others to the candidate were last looked for in its own log at ${guardedUntil?.toISOString() ?? 'no time'}: later ones are not seen`,
   };
   const until = dateOf(known.definitions()?.knownUntilUs ?? null);
+  const notTold = parseStored(
+    notToldSchema,
+    Buffer.from(known.primary()?.followed.details['notTold'] ?? '[]'),
+  );
   return [
+    ...notTold.map(([code, subject, message]) => ({ code, subject, message })),
     ...(isWritable(known) ? [guarded] : []),
     {
       code: 'TP-N-SILENT-DEFINITIONS',
@@ -246,9 +258,12 @@ function isGuarded({ guardedUntil, startedAt }: CandidateFindings): boolean {
   return guardedUntil !== null && guardedUntil.getTime() >= startedAt.getTime();
 }
 
-/** Where rows are applied others can write too; a standby takes no writes. */
+/**
+ * Where rows are applied others can write too; a standby takes no writes. What a sink writes cannot be told from what
+ * others do: there TP-N-LOCAL-WRITES says so.
+ */
 function isWritable(known: Known): boolean {
-  return known.stream()?.pair !== 'physical';
+  return known.stream()?.pair === 'logical';
 }
 
 /** Whole milliseconds. */

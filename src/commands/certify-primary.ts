@@ -86,6 +86,11 @@ async function identified(
         'the server at the primary’s address is a standby: whether its primary lives was not asked';
       return { kind: 'answers', message };
     }
+    if (!site.capabilities.ranges) {
+      const message =
+        'only what is told of the primary can be read, so whether it still takes writes is not known: say --primary-lost when it is cut off';
+      return { kind: 'answers', message };
+    }
     kept = true;
     return { kind: 'alive', site, identity };
   } finally {

@@ -127,7 +127,8 @@ export async function sampleLag(
   };
   const site = await openCandidate(question, io);
   const at = io.now();
-  const witnessedUntil = dateOf(new Witness(ledger.core).read()?.timeUs ?? null);
+  const witness = new Witness(ledger.core).read();
+  const witnessedUntil = dateOf(witness?.timeUs ?? null);
   const now = new Date(at.getTime() + (known.primary()?.skewMs ?? 0));
   const measured = async (open: LedgerConnector | null): Promise<LagSample> => {
     const told = open === null ? null : await ask(open, known, notes, io);
@@ -150,11 +151,13 @@ export async function sampleLag(
       );
     }
     if (told?.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
+    const deliveryMs = witness?.deliveryMs;
+    if (deliveryMs !== undefined) notes.push(`database to topic: ${deliveryMs} ms for the newest change`);
     const synchrony = synchronyOf(known.primary());
     if (synchrony !== null) notes.push(`the primary: ${synchronyWords(synchrony)}`);
     const { rpo } = system.policy;
     const state = judgeLag(lag, rpo);
-    return { candidate: candidate.name, at, lag, state, notes, witnessedUntil, objectiveMs: rpo };
+    return { candidate: candidate.name, at, lag, state, notes, witnessedUntil, objectiveMs: rpo, deliveryMs };
   };
   if (typeof site === 'string') {
     notes.push(`it does not answer: ${site}`);

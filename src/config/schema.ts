@@ -16,6 +16,8 @@ import { scrubSchema } from './scrub-schema.ts';
 import { PATTERN_HINT, patternProblem, type TablePatterns } from './selection.ts';
 import { SIZE_HINT, sizeOf } from './size.ts';
 import { DEFAULT_STREAM, type StreamSettings } from './stream.ts';
+import { fedSites, type SiteFeed } from './topics-feed.ts';
+import { sinkSchema, topicsSchema } from './topics-schema.ts';
 import type { ParsedUrl, SiteAddress } from './url.ts';
 import { endOf, UNTIL_HINT, type Waiver } from './waiver.ts';
 
@@ -111,11 +113,13 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
     ),
   });
   const system = z.strictObject({
-    primary: z.strictObject(site).transform((value, issues) => toSite(PRIMARY, value, issues)),
+    primary: z
+      .strictObject({ ...site, topics: topicsSchema.optional() })
+      .transform((value, issues) => toSite(PRIMARY, value, issues)),
     candidates: z
       .array(
         z
-          .strictObject({ name, ...site, mapping: mappingSchema.optional() })
+          .strictObject({ name, ...site, sink: sinkSchema.optional(), mapping: mappingSchema.optional() })
           .transform((value, issues) => toSite(value.name, value, issues)),
       )
       .min(1, { error: 'at least one candidate is wanted' })
@@ -208,7 +212,7 @@ function isSlotName(text: string): boolean {
   return /^[a-z0-9_]{1,63}$/.test(text);
 }
 
-interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUnboundedWal'> {
+interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUnboundedWal'>, SiteFeed {
   readonly url: ParsedUrl;
   readonly password?: Secret | undefined;
   readonly site?: string | undefined;
@@ -216,7 +220,7 @@ interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUn
   readonly mapping?: Mapping | undefined;
 }
 
-function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
+function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig & SiteFeed {
   const { address, warnings } = raw.url;
   if (raw.password !== undefined && address.password !== null) {
     report(issues, new TwinproofError('TP-CONFIG', { message: 'the password is given twice' }), ['password']);
@@ -229,6 +233,8 @@ function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig {
     stream: { slot: raw.slot, publication: raw.publication, allowUnboundedWal: raw.allowUnboundedWal },
     ...(raw.faultDomain === undefined ? {} : { faultDomain: raw.faultDomain }),
     ...(raw.mapping === undefined ? {} : { mapping: raw.mapping }),
+    ...(raw.topics === undefined ? {} : { topics: raw.topics }),
+    ...(raw.sink === undefined ? {} : { sink: raw.sink }),
   };
 }
 
@@ -244,7 +250,11 @@ function refuseDuplicates(candidates: readonly SiteConfig[], issues: Issues): vo
   }
 }
 
-interface RawSystem extends Omit<SystemConfig, 'name' | 'mapping' | 'fleet'>, Omit<FleetFacts, 'rto'> {
+type Reworked = 'name' | 'mapping' | 'fleet' | 'primary' | 'candidates';
+
+interface RawSystem extends Omit<SystemConfig, Reworked>, Omit<FleetFacts, 'rto'> {
+  readonly primary: SiteConfig & SiteFeed;
+  readonly candidates: readonly (SiteConfig & SiteFeed)[];
   readonly mapping?: Mapping | undefined;
   readonly objectives: { readonly rpo: number | null; readonly rto: number | null };
 }
@@ -272,9 +282,14 @@ function toSystem(name: string, raw: RawSystem, issues: Issues): SystemConfig {
     const message = 'the rpo stands in policy as well';
     report(issues, new TwinproofError('TP-CONFIG', { message }), [name, 'objectives', 'rpo']);
   }
+  const { primary, candidates, problems } = fedSites(system);
+  for (const { at, message } of problems)
+    report(issues, new TwinproofError('TP-CONFIG', { message }), [name, ...at]);
   return {
     name,
     ...system,
+    primary,
+    candidates,
     policy: { ...policy, rpo: objectives.rpo ?? policy.rpo },
     fleet: { title, tier, owner, rto: objectives.rto, dependsOn, group, schedules },
     ...(mapping === undefined ? {} : { mapping }),

@@ -1,3 +1,5 @@
+import type { SinkSettings, TopicSettings } from './topics.ts';
+
 /** How a site's log is streamed, and by which names of objects that its DBA made (`twinproof preflight --sql`). */
 export interface StreamSettings {
   readonly slot: string;
@@ -6,6 +8,10 @@ export interface StreamSettings {
   readonly allowUnboundedWal: boolean;
   /** Folder for open transactions that come before their commit. Absent: the system's temporary folder. */
   readonly spoolFolder?: string;
+  /** Of a primary that is known by its topics alone. */
+  readonly topics?: TopicSettings;
+  /** Of a candidate that is written from topics. */
+  readonly sink?: SinkSettings;
 }
 
 export const DEFAULT_STREAM: StreamSettings = {

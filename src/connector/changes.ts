@@ -1,5 +1,5 @@
 import type { Position } from './position.ts';
-import type { ColumnEncoding, PairKind } from './table.ts';
+import type { ColumnEncoding, PairKind, PortableForm } from './table.ts';
 
 /**
  * Changes of the primary's rows, as the ledger takes them. A row is the body of a row message (src/row/stream.ts): the
@@ -17,6 +17,8 @@ export interface StreamedColumn {
   readonly type: string;
   /** The form of the bytes, that of ranges read for the same kind of pair; null: every value of it is unread. */
   readonly encoding: ColumnEncoding | null;
+  /** With the encoding `portable`. */
+  readonly form?: PortableForm | null;
 }
 
 /**
@@ -91,6 +93,16 @@ export interface TruncateChange {
   readonly tables: readonly StreamedTable[];
 }
 
+/**
+ * Around the rows of a snapshot that the log itself brings, between two transactions: from `begins` on nothing that was
+ * known of the table's rows counts, and at `ends` every row that it has was handed out.
+ */
+export interface SnapshotEvent {
+  readonly type: 'snapshot';
+  readonly table: StreamedTable;
+  readonly part: 'begins' | 'ends';
+}
+
 /** What an application wrote into the log (pg_logical_emit_message). Outside of a transaction if not transactional. */
 export interface MessageEvent {
   readonly type: 'message';
@@ -120,6 +132,7 @@ export type ChangeEvent =
   | DefinitionEvent
   | RowChange
   | TruncateChange
+  | SnapshotEvent
   | MessageEvent
   | IdleEvent
   | GapEvent;

@@ -31,6 +31,8 @@ export interface WitnessReading {
   readonly transactions?: string;
   /** The time is one of the past, so it says nothing of the clock: 0 where none is known yet. Absent: it is of now. */
   readonly past?: true;
+  /** How many milliseconds the newest change was on its way to a log that is not the database's own. */
+  readonly deliveryMs?: number | undefined;
 }
 
 /** What a read of the primary contains. */

@@ -67,6 +67,14 @@ export class Catalog {
     return relation;
   }
 
+  /** From a place of the journal on every row of a generation is known. What was known before stays. */
+  complete(number: number, at: number): void {
+    const relation = this.#relations.get(number);
+    if (relation === undefined || relation.completeFrom !== null) return;
+    relation.completeFrom = at;
+    this.changed.add(relation);
+  }
+
   /** The generation that a table had just before `boundary`, a place between two transactions. */
   at(table: string, boundary: number): Relation | null {
     for (const relation of this.#relations.values()) {

@@ -3,6 +3,7 @@ import type {
   ChangeEvent,
   CommitEvent,
   RowChange,
+  SnapshotEvent,
   TruncateChange,
 } from '../connector/changes.ts';
 import type { Position } from '../connector/position.ts';
@@ -74,6 +75,9 @@ export class Intake {
       case 'definition':
         this.cutPart();
         this.#definitions.take(event.table);
+        break;
+      case 'snapshot':
+        this.#snapshot(event);
         break;
       case 'idle':
         this.#idle(event.position);
@@ -260,6 +264,25 @@ export class Intake {
       );
       this.#core.catalog.begin({ ...relation, number: next, cause: 'truncate' }, at);
     }
+  }
+
+  /** A snapshot counts as whole only if nothing has voided the relation since it began. */
+  #snapshot({ table, part }: SnapshotEvent): void {
+    this.cutPart();
+    const { catalog, journal } = this.#core;
+    const relation = catalog.ofStreamed(table);
+    if (relation === null)
+      throw new TwinproofError('TP-BUG', { message: 'a snapshot before its definition' });
+    if (part === 'begins') {
+      this.#definitions.renew(relation, 'snapshot');
+      return;
+    }
+    if (relation.cause !== 'snapshot' || relation.completeFrom !== null) return;
+    const { at } = journal.end;
+    this.#tail.length = 0;
+    this.#tail.varint(relation.number);
+    journal.append(RECORD.complete, this.#tail.written(), null);
+    catalog.complete(relation.number, at);
   }
 
   #now(relation: Relation): Relation {

@@ -12,7 +12,7 @@ import { readChangeRecord, type ChangeRecord } from './change-record.ts';
  * The link is the SHA-256 of the link before it, the kind and the body, so records can be neither altered, left out nor
  * put in another order without its showing. A transaction is a commit record; before it come part records if it is long.
  */
-export const RECORD = { part: 1, commit: 2, idle: 3, relation: 4, gap: 5 } as const;
+export const RECORD = { part: 1, commit: 2, idle: 3, relation: 4, gap: 5, complete: 6 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 export const HEAD_BYTES = 5;
@@ -57,7 +57,7 @@ export function linkIn(record: RawRecord): Buffer {
 }
 
 export function isRecordKind(value: number): value is RecordKind {
-  return value >= RECORD.part && value <= RECORD.gap;
+  return value >= RECORD.part && value <= RECORD.complete;
 }
 
 /**
@@ -123,6 +123,11 @@ function positionFrom(text: string): Position {
 /** Where the stream stood: of an idle record. */
 export function readIdle(record: RawRecord): Position {
   return positionFrom(new ByteReader(bodyOf(record)).text());
+}
+
+/** The number of the relation of which every row is known from here on: of a record of the kind `complete`. */
+export function readComplete(record: RawRecord): number {
+  return new ByteReader(bodyOf(record)).varint();
 }
 
 /** What the log lacks, and which tables: null is all. */

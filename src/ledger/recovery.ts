@@ -6,6 +6,7 @@ import {
   changesOf,
   linkIn,
   readCommitTime,
+  readComplete,
   readIdle,
   readTransaction,
   RECORD,
@@ -134,6 +135,7 @@ export function replayRecord(
   record: RawRecord,
 ): void {
   if (record.kind === RECORD.relation) core.catalog.begin(decodeDefinition(bodyOf(record)), record.at);
+  if (record.kind === RECORD.complete) core.catalog.complete(readComplete(record), record.at);
   if (record.kind !== RECORD.part && record.kind !== RECORD.commit) return;
   for (const change of changesOf(record)) {
     if (change.kind === KIND.keyless) continue;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { FORM_NAMES } from '../config/mapping.ts';
 import type { StreamedTable } from '../connector/changes.ts';
 import type { KeyOrder } from '../connector/ledger-sites.ts';
+import type { PortableForm } from '../connector/table.ts';
 import { parseStored } from './stored.ts';
 
 const definitionSchema = z.object({
@@ -8,8 +10,15 @@ const definitionSchema = z.object({
   table: z.string(),
   leaf: z.string(),
   root: z.string().nullable(),
-  cause: z.enum(['new', 'truncate', 'definition', 'gap', 'contradiction', 'redo']),
-  columns: z.array(z.object({ name: z.string(), type: z.string(), encoding: z.string().nullable() })),
+  cause: z.enum(['new', 'truncate', 'definition', 'gap', 'contradiction', 'redo', 'snapshot']),
+  columns: z.array(
+    z.object({
+      name: z.string(),
+      type: z.string(),
+      encoding: z.string().nullable(),
+      form: z.enum(FORM_NAMES).optional(),
+    }),
+  ),
   absent: z.array(z.string()),
   keyFields: z.int().nullable(),
   signed: z.array(z.union([z.boolean(), z.enum(['little', 'little signed'])])),
@@ -28,10 +37,10 @@ const relationSchema = definitionSchema.extend({
 
 /**
  * A relation is one generation of one table: its rows share the meaning of their bytes, and what is known of it is known
- * since one moment. A truncation begins the next one, so do a new definition, a gap in the log, and a change that cannot
- * be true of what the ledger held.
+ * since one moment. A truncation begins the next one, so do a new definition, a gap in the log, a change that cannot be
+ * true of what the ledger held, and a snapshot that the log brings.
  */
-export type Cause = 'new' | 'truncate' | 'definition' | 'gap' | 'contradiction' | 'redo';
+export type Cause = 'new' | 'truncate' | 'definition' | 'gap' | 'contradiction' | 'redo' | 'snapshot';
 
 /** As it stands in the journal: settled when the generation begins. */
 export interface RelationDefinition {
@@ -45,6 +54,8 @@ export interface RelationDefinition {
     readonly name: string;
     readonly type: string;
     readonly encoding: string | null;
+    /** With the encoding `portable`. */
+    readonly form?: PortableForm | undefined;
   }[];
   readonly absent: readonly string[];
   /** Null: the log does not say which row changed, so no row of it is known. */
@@ -95,7 +106,12 @@ export function definitionOf(
   cause: Cause,
   signed: readonly KeyOrder[],
 ): RelationDefinition {
-  const columns = table.columns.map(({ name, type, encoding }) => ({ name, type, encoding }));
+  const columns = table.columns.map(({ name, type, encoding, form }) => ({
+    name,
+    type,
+    encoding,
+    ...(form == null ? {} : { form }),
+  }));
   const { id, leaf, root, absent, keyFields, fingerprint } = table;
   return { number, table: id, leaf, root, cause, columns, absent, keyFields, signed, fingerprint };
 }
@@ -108,7 +124,9 @@ export function sameDefinition(a: RelationDefinition, b: RelationDefinition): bo
 /** What two generations must share: everything but number and cause, in a fixed order. */
 function describe(definition: RelationDefinition): string {
   const { table, leaf, root, columns, absent, keyFields, signed, fingerprint } = definition;
-  const shape = columns.map(({ name, type, encoding }) => [name, type, encoding]);
+  const shape = columns.map(({ name, type, encoding, form }) =>
+    form === undefined ? [name, type, encoding] : [name, type, encoding, form],
+  );
   return JSON.stringify([table, leaf, root, shape, absent, keyFields, signed, fingerprint]);
 }
 

@@ -31,7 +31,11 @@ export function shapeOf(
     if (problem !== null || encoding === null)
       return refused(problem ?? `column "${column.name}" has no form`);
     described.delete(column.name);
-    columns.push({ name: column.name, encoding });
+    columns.push({
+      name: column.name,
+      encoding,
+      ...(column.form === undefined ? {} : { form: column.form }),
+    });
   }
   for (const name of relation.absent) described.delete(name);
   // What only a candidate has cannot be compared; on the primary it means that the catalog is ahead of the log.
@@ -41,12 +45,17 @@ export function shapeOf(
 }
 
 function problemOf(
-  { name, type, encoding }: Relation['columns'][number],
+  { name, type, encoding, form }: Relation['columns'][number],
   found: ColumnDescription | undefined,
   pair: PairKind,
 ): string | null {
   if (encoding === null) return `column "${name}" does not come with the log in a form that can be compared`;
   if (found === undefined) return `column "${name}" does not exist there`;
+  if (form !== undefined) {
+    // Between engines, and through what carries changes between them, types have other names; what counts is the form.
+    const isRead = found.encodings[pair] === encoding && found.portable?.natural.includes(form) === true;
+    return isRead ? null : `column "${name}" is ${found.type} there, and ${form} (${type}) in the log`;
+  }
   if (withoutModifier(found.type) !== withoutModifier(type)) {
     return `column "${name}" is ${found.type} there and ${type} in the log`;
   }

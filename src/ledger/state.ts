@@ -74,6 +74,10 @@ function behindBeginnings(core: Core, place: number): number {
   const ends = core.catalog.all().flatMap(({ endedAt }) => (endedAt === null ? [] : [endedAt]));
   let behind = place;
   for (const record of core.journal.scan(place, core.committed.mark.at)) {
+    if (record.kind === RECORD.complete) {
+      behind = record.end;
+      continue;
+    }
     if (record.kind !== RECORD.relation || ends.some((at) => at >= place && at < record.end)) break;
     behind = record.end;
   }

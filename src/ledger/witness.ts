@@ -13,6 +13,8 @@ export interface WitnessSample {
   readonly timeUs: bigint;
   /** WitnessReading.transactions. */
   readonly transactions?: string | undefined;
+  /** WitnessReading.deliveryMs. */
+  readonly deliveryMs?: number | undefined;
 }
 
 /**
@@ -49,6 +51,7 @@ const witnessSchema = z.object({
   position: positionSchema,
   timeUs: z.string().transform((text) => BigInt(text)),
   transactions: z.string().optional(),
+  deliveryMs: z.number().optional(),
 });
 
 /** The witness of a ledger, on disk. */
@@ -71,8 +74,8 @@ export class Witness {
     const known = this.read();
     if (passed === null || (known !== null && known.timeUs >= passed.timeUs)) return;
     const { store } = this.#core;
-    const { position, timeUs, transactions } = passed;
-    const value = { position, timeUs: timeUs.toString(), transactions };
+    const { position, timeUs, transactions, deliveryMs } = passed;
+    const value = { position, timeUs: timeUs.toString(), transactions, deliveryMs };
     this.#core.guard(() => store.transaction(() => store.write(NAME, value)));
   }
 

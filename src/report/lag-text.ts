@@ -13,6 +13,8 @@ export interface LagSample {
   /** Everything that the primary had committed by then is in the ledger; null: never seen. */
   readonly witnessedUntil: Date | null;
   readonly objectiveMs: number | null;
+  /** From the primary's commit to a log that is not its own, of the newest change; absent: there is no such log. */
+  readonly deliveryMs?: number | undefined;
 }
 
 const ICONS = { ok: 'same', late: 'warn', unknown: 'unproven' } as const;
@@ -57,6 +59,7 @@ export interface LagJson {
   readonly total: LagFigureJson;
   readonly objectiveMs: number | null;
   readonly witnessedUntil: string | null;
+  readonly deliveryMs?: number;
   readonly notes: readonly string[];
 }
 
@@ -79,6 +82,7 @@ export function lagJson(sample: LagSample): LagJson {
     total: figureJson(lag.total),
     objectiveMs,
     witnessedUntil: witnessedUntil?.toISOString() ?? null,
+    ...(sample.deliveryMs === undefined ? {} : { deliveryMs: sample.deliveryMs }),
     notes,
   };
 }

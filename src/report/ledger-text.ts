@@ -93,6 +93,7 @@ const STATE_WORDS: Readonly<Record<ShownTable['state'], string>> = {
 
 const CAUSE_WORDS: Readonly<Record<ShownTable['cause'], string>> = {
   new: 'it is new',
+  snapshot: 'the log brought a snapshot of it',
   truncate: 'it was truncated',
   definition: 'its definition changed',
   gap: 'the log had a gap',

@@ -102,6 +102,13 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
     const size = bytesText(BigInt(loss.recoverableBytes));
     page.fact('recoverable', `${size} of log were received and not applied yet: let them be applied first`);
   }
+  const waiting = loss.recoverableTransactions ?? null;
+  if (waiting !== null && waiting !== '0') {
+    page.fact(
+      'recoverable',
+      `${waiting} transactions are there to be applied still: let them be applied first`,
+    );
+  }
   const shutDown = loss.shutDownAt ?? null;
   if (shutDown !== null) page.fact('primary', `shut down in order, last seen at ${shutDown}`);
   else if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);

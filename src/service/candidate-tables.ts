@@ -79,8 +79,12 @@ export function rootsSignature(roots: ReadonlyMap<string, WatchedRoot>): string 
     .join(';');
 }
 
-/** The kind of pair that a candidate of this role makes; null: it has been promoted, which `follow` says better. */
-export function kindOf(role: 'primary' | 'standby' | 'subscriber'): PairKind | null {
+/**
+ * The kind of pair that a candidate of this role makes; null: it has been promoted, which `follow` says better.
+ * `crossing`: what it applies is the log of another engine.
+ */
+export function kindOf(role: 'primary' | 'standby' | 'subscriber', crossing: boolean): PairKind | null {
   if (role === 'standby') return 'physical';
-  return role === 'subscriber' ? 'logical' : null;
+  if (role !== 'subscriber') return null;
+  return crossing ? 'cross-engine' : 'logical';
 }

@@ -134,7 +134,7 @@ export class CandidateWatch {
   /** Throws TP-UNRELATED for a candidate whose rows have other bytes than this ledger's. */
   async #demandKind(site: WatchSite, signal: AbortSignal): Promise<void> {
     const { pair, name } = this.#parts;
-    const kind = kindOf((await site.identify(signal)).role);
+    const kind = kindOf((await site.identify(signal)).role, pair === 'cross-engine');
     if (kind === null || kind === pair) return;
     throw new TwinproofError('TP-UNRELATED', {
       message: `${name} is the ${kind} kind of candidate, and this ledger holds rows for ${pair} ones`,

@@ -91,7 +91,8 @@ export class PrimaryWatch {
 
   #witness(primary: WatchSite, signal: AbortSignal): Promise<void> {
     return this.#every(WITNESS_EVERY_MS, 'witness', signal, async () => {
-      this.#parts.watched.witness.offer(await primary.witness(signal));
+      const reading = await primary.witness(signal);
+      if (reading.timeUs > 0n) this.#parts.watched.witness.offer(reading);
     });
   }
 
@@ -146,7 +147,7 @@ export class PrimaryWatch {
       });
     }
     const { timeUs, past = false } = await primary.witness(signal);
-    // A standby in the primary's place witnesses what is long ago: the clock is asked by itself.
+    // A standby in the primary's place witnesses what is long ago, and so do topics: the clock is asked by itself.
     const skewMs = past
       ? Date.parse(identity.serverTime) - (identifiedAt + askedAt) / 2
       : Number(timeUs / 1000n) - (askedAt + timing.now()) / 2;

@@ -125,8 +125,10 @@ export class SystemWatch {
   /** Of what kind the ledger is: as it says, or for a new one as its first candidate is. */
   async #pair(watched: WatchedLedger, signal: AbortSignal): Promise<PairKind | null> {
     if (watched.pair !== null) return watched.pair;
-    const pair = await this.#withAny(this.#system.candidates, signal, async (site) => {
-      const kind = kindOf((await site.identify(signal)).role);
+    const { candidates, primary } = this.#system;
+    const crossing = candidates.some(({ address }) => address.engine !== primary.address.engine);
+    const pair = await this.#withAny(candidates, signal, async (site) => {
+      const kind = kindOf((await site.identify(signal)).role, crossing);
       if (kind !== null) return kind;
       throw new TwinproofError('TP-ROLES', { message: 'a candidate is neither a standby nor a subscriber' });
     });

@@ -90,6 +90,8 @@ export interface Loss {
   readonly tables: readonly TableLossEvidence[] | null;
   /** Log that the candidate has received and not applied yet: not lost, if it is applied before the promotion. */
   readonly recoverableBytes: bigint | null;
+  /** The same in transactions, where no bytes are told; null or absent: not known. */
+  readonly recoverableTransactions?: bigint | null;
   /** Until then the candidate has everything, and there is nothing later unless the primary was started again; null: not shown. */
   readonly shutDownAt: Date | null;
 }

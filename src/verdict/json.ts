@@ -59,6 +59,7 @@ export interface LossJson {
   /** Absent in certificates of before. */
   readonly tables?: readonly TableLossJson[] | null | undefined;
   readonly recoverableBytes?: string | null | undefined;
+  readonly recoverableTransactions?: string | null | undefined;
   readonly shutDownAt?: string | null | undefined;
 }
 
@@ -118,6 +119,9 @@ function lossJson(loss: Loss): LossJson {
     tail: tail === null ? null : { bytes: countJson(tail.bytes), ms: tail.ms },
     tables: loss.tables === null ? null : loss.tables.map(tableJson),
     recoverableBytes: countJson(loss.recoverableBytes),
+    ...(loss.recoverableTransactions == null
+      ? {}
+      : { recoverableTransactions: countJson(loss.recoverableTransactions) }),
     shutDownAt: dateJson(loss.shutDownAt),
   };
 }

@@ -26,6 +26,8 @@ export interface LossFacts {
   /** Everything that the primary had committed by then is in the journal. */
   readonly witnessedUntil: Date | null;
   readonly recoverableBytes: bigint | null;
+  /** Where no bytes are told; absent: not known. */
+  readonly recoverableTransactions?: bigint | null;
   readonly fence: Fence | null;
   /** As downSince says. */
   readonly shutDownAt: Date | null;
@@ -41,6 +43,7 @@ export function lossByLedger(facts: LossFacts): Loss {
     witnessedUntil: later(witnessedUntil, newestCommitAt),
     tail: tailOf(facts),
     recoverableBytes,
+    recoverableTransactions: facts.recoverableTransactions ?? null,
     shutDownAt,
   };
   if (counted === null) return known;

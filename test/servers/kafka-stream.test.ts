@@ -442,6 +442,7 @@ function told(events: readonly ChangeEvent[]): string[] {
     switch (event.type) {
       case 'begin':
       case 'commit':
+      case 'snapshot':
         return [];
       case 'definition':
         return [`definition ${event.table.leaf}`];

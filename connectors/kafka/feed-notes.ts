@@ -1,0 +1,47 @@
+import type { TopicTable } from './layout.ts';
+
+/** A table as its newest record has it, and the topic that carries it. */
+export interface NotedTable {
+  readonly table: TopicTable;
+  readonly topic: string;
+}
+
+/** How long a change was on its way from the database's commit to the topic. */
+export interface Delivery {
+  /** Milliseconds, by the clocks of the database and of who wrote the record: negative where these differ. */
+  readonly ms: number;
+  readonly committedAtUs: bigint;
+}
+
+/** What the records of change topics have told so far, beside the changes themselves. */
+export class FeedNotes {
+  readonly #tables = new Map<string, NotedTable>();
+  #newestUs: bigint | null = null;
+  #delivery: Delivery | null = null;
+
+  /** `timestamp`: of the record, milliseconds since 1970 as text; null: not known. */
+  saw(table: NotedTable | null, timeUs: bigint, isChange: boolean, timestamp: string | null): void {
+    if (table !== null) this.#tables.set(table.table.leaf, table);
+    // What a snapshot reads was committed before, nobody knows when.
+    if (!isChange) return;
+    if (this.#newestUs === null || timeUs > this.#newestUs) this.#newestUs = timeUs;
+    if (timestamp !== null && timeUs >= (this.#delivery?.committedAtUs ?? 0n)) {
+      this.#delivery = { ms: Number(timestamp) - Number(timeUs / 1000n), committedAtUs: timeUs };
+    }
+  }
+
+  /** In no order. */
+  get tables(): readonly NotedTable[] {
+    return [...this.#tables.values()];
+  }
+
+  /** When the newest change was committed, microseconds since 1970 on the database's clock; null: none was seen. */
+  get newestUs(): bigint | null {
+    return this.#newestUs;
+  }
+
+  /** Of the newest change. */
+  get delivery(): Delivery | null {
+    return this.#delivery;
+  }
+}

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto';
+import type { Kafka } from 'kafkajs';
+import { selecting } from '../../src/config/selection.ts';
+import type { TopicSettings } from '../../src/config/topics.ts';
+import type { SiteAddress } from '../../src/config/url.ts';
+import type { Capabilities } from '../../src/connector/capabilities.ts';
+import type { ChangeRequest, ChangeStream, StreamedTable } from '../../src/connector/changes.ts';
+import type { Connector, Range } from '../../src/connector/contract.ts';
+import type { ReadinessFacts } from '../../src/connector/facts.ts';
+import type { Identity } from '../../src/connector/identity.ts';
+import type {
+  FollowedSource,
+  LedgerSite,
+  SourceTable,
+  WitnessReading,
+} from '../../src/connector/ledger-sites.ts';
+import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
+import { TwinproofError } from '../../src/errors.ts';
+import { AdminShare } from './admin-share.ts';
+import { kafkaClient } from './client.ts';
+import { FeedNotes, type NotedTable } from './feed-notes.ts';
+import { TopicsAlone } from './topics-alone.ts';
+import { comparePositions, positionText } from './position.ts';
+import { endsOf } from './sink-group.ts';
+import { signedKey } from './store-order.ts';
+import { descriptionOf, NOT_TOLD, noFacts } from './topic-facts.ts';
+import { topicAddress } from './topic-address.ts';
+import { compactedTopics } from './topic-log.ts';
+import { type FeedTopics, readFeedTopics } from './topic-names.ts';
+import { openTopicStream } from './topic-stream.ts';
+
+const CAPABILITIES: Capabilities = {
+  ranges: false,
+  blockRanges: false,
+  changes: true,
+  totalOrder: false,
+  beforeImages: false,
+  rowVersions: false,
+};
+/** How long the brokers may wait for records: what is new is handed out at once. */
+const WAIT_MS = 500;
+/** How long the first reading of everything is waited for before the question is asked again. */
+const CAUGHT_UP_MS = 30_000;
+
+/**
+ * A database that is known by the topics alone that Debezium writes of it. `kafka://user@broker:9092/PREFIX`; the
+ * password in KAFKA_PASSWORD or the configuration. Throws TP-URL, TP-TLS, and what the brokers answer.
+ */
+export async function connectTopics(
+  address: SiteAddress,
+  settings: TopicSettings,
+  signal: AbortSignal,
+): Promise<TopicPrimary> {
+  const { kafka, topic: prefix } = topicAddress(address, process.env);
+  const site = new TopicPrimary(await kafkaClient(kafka), prefix, settings);
+  try {
+    await site.identify(signal);
+  } catch (error) {
+    await site.close();
+    throw error;
+  }
+  return site;
+}
+
+/** One that has read nothing yet knows no table: descriptions come with the stream. */
+export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
+  readonly engine = 'kafka';
+  readonly capabilities = CAPABILITIES;
+  readonly #client: Kafka;
+  readonly #prefix: string;
+  readonly #settings: TopicSettings;
+  readonly #share: AdminShare;
+  readonly #notes = new FeedNotes();
+  readonly #caughtUp: Promise<void>;
+  #setCaughtUp: () => void = () => undefined;
+  #streamed: FeedTopics | null = null;
+  #compacted: ReadonlySet<string> = new Set();
+
+  constructor(client: Kafka, prefix: string, settings: TopicSettings) {
+    super();
+    this.#client = client;
+    this.#prefix = prefix;
+    this.#settings = settings;
+    this.#share = new AdminShare(client);
+    this.#caughtUp = new Promise((resolve) => (this.#setCaughtUp = resolve));
+  }
+
+  identify(signal: AbortSignal): Promise<Identity> {
+    const prefix = this.#prefix;
+    return this.#share.ask(signal, async (admin) => {
+      const { clusterId, brokers } = await admin.describeCluster();
+      return {
+        engine: this.engine,
+        version: '',
+        systemId: clusterId,
+        instance: `${clusterId}/${prefix}`,
+        timeline: null,
+        role: 'primary',
+        writable: true,
+        database: prefix,
+        databases: [prefix],
+        address: brokers.map(({ host, port }) => `${host}:${port}`).join(','),
+        // Brokers tell no time; what the ledger has to know is when it asked.
+        serverTime: new Date().toISOString(),
+      };
+    });
+  }
+
+  async describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
+    await this.#untilCaughtUp(signal);
+    return this.#selected(selection).map(({ table }) => descriptionOf(table));
+  }
+
+  comparePositions(a: Position, b: Position): PositionOrder {
+    return comparePositions(a, b);
+  }
+
+  readiness(): Promise<ReadinessFacts> {
+    return Promise.resolve(noFacts());
+  }
+
+  async streamChanges({ after, pair }: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
+    if (pair !== 'cross-engine') throw new TwinproofError('TP-BUG', { message: `a ${pair} pair of topics` });
+    const topics = await this.#topics(signal);
+    this.#compacted = await this.#share.ask(signal, (admin) => compactedTopics(admin, topics.changes));
+    this.#streamed = topics;
+    const { decimals, times, binary, columns, wholeBefore } = this.#settings;
+    const options = {
+      topics: topics.changes,
+      heartbeats: topics.heartbeats,
+      group: `twinproof-${this.#prefix}`,
+      random: () => randomUUID().slice(0, 8),
+      decoder: { settings: { decimals, times, binary }, declared: columns, beforeImages: wholeBefore },
+      waitMs: WAIT_MS,
+      notes: this.#notes,
+      onCaughtUp: this.#setCaughtUp,
+    };
+    return openTopicStream(this.#client, options, after, signal);
+  }
+
+  /** `notTold` is for the list of what is not proven. */
+  async followedSource(signal: AbortSignal): Promise<FollowedSource> {
+    const { systemId, database } = await this.identify(signal);
+    return {
+      engine: this.engine,
+      systemId,
+      timeline: null,
+      details: {
+        prefix: database,
+        heldBackBy: '',
+        notTold: JSON.stringify(NOT_TOLD),
+      },
+    };
+  }
+
+  signedKey(table: StreamedTable): readonly boolean[] {
+    return signedKey(table);
+  }
+
+  /**
+   * As their newest records have them. A topic that came since the stream began ends it, for it has to be streamed from
+   * its beginning.
+   */
+  async sourceTables(
+    selection: TableSelection,
+    _pair: PairKind,
+    signal: AbortSignal,
+  ): Promise<readonly SourceTable[]> {
+    await this.#untilCaughtUp(signal);
+    const { changes } = await this.#topics(signal);
+    const known = new Set(this.#streamed?.changes);
+    const added = changes.find((topic) => !known.has(topic));
+    if (added !== undefined) {
+      throw new TwinproofError('TP-STREAM-SETUP', {
+        message: `${added} is a new topic`,
+        hint: 'it is followed when `watch` is started anew',
+      });
+    }
+    return this.#selected(selection).map(({ table, topic }) => this.#sourceOf(table, topic));
+  }
+
+  /**
+   * The ends of the topics, and when the newest change that was read was committed, on the database's clock: the
+   * connector hands changes on in the order of the database's log, so every one committed before lies before that.
+   */
+  async witness(signal: AbortSignal): Promise<WitnessReading> {
+    const { changes } = await this.#topics(signal);
+    const timeUs = this.#notes.newestUs ?? 0n;
+    const deliveryMs = this.#notes.delivery?.ms;
+    const position = await this.#share.ask(signal, async (admin) => {
+      const { clusterId } = await admin.describeCluster();
+      const ends = [...(await endsOf(admin, changes))];
+      return positionText(
+        clusterId,
+        new Map(ends.map(([name, { high }]) => [name, { offset: high, mark: null }])),
+      );
+    });
+    return { position, timeUs, past: true, deliveryMs };
+  }
+
+  commitsVisible(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Rows come with a snapshot in the topics, or not at all. */
+  planLeaf({ leaf }: SourceTable): Promise<readonly Range[]> {
+    return Promise.reject(
+      new TwinproofError('TP-QUERY', {
+        message: `the topics have not brought a whole snapshot of ${leaf}`,
+        hint: 'let the connector make one (snapshot.mode, or a blocking snapshot by signal): the database itself is not read',
+      }),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#share.close();
+  }
+
+  #sourceOf(table: NotedTable['table'], topic: string): SourceTable {
+    const { id, leaf, fingerprint } = table;
+    const unfollowed = this.#compacted.has(topic)
+      ? `its topic ${topic} is compacted (cleanup.policy): not every change is kept`
+      : table.keyFields === null
+        ? 'its records have no key, or one that cannot be compared'
+        : null;
+    const source = { id, leaf, root: leaf, fingerprint: fingerprint ?? '', unfollowed };
+    return { ...source, table: unfollowed === null ? table : null };
+  }
+
+  #selected(selection: TableSelection): readonly NotedTable[] {
+    const selects = selecting(selection);
+    return this.#notes.tables.filter(({ table }) => {
+      const { schema, table: name } = descriptionOf(table);
+      return selects(schema, name);
+    });
+  }
+
+  #topics(signal: AbortSignal): Promise<FeedTopics> {
+    return this.#share.ask(signal, (admin) => readFeedTopics(admin, this.#prefix, this.#settings.tables));
+  }
+
+  async #untilCaughtUp(signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), CAUGHT_UP_MS);
+    try {
+      await Promise.race([this.#caughtUp, aborted(AbortSignal.any([signal, late.signal]))]);
+    } finally {
+      clearTimeout(timer);
+    }
+    signal.throwIfAborted();
+    if (!late.signal.aborted) return;
+    throw new TwinproofError('TP-CONNECTION-LOST', {
+      message: 'the topics were not read to their ends yet',
+      hint: 'tables are known when they were: with much to read that takes a while',
+      retryable: true,
+    });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
