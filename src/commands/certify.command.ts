@@ -30,8 +30,9 @@ judged unless one is named with --candidate; the best is named first, and the ex
 Without a ledger two live sites are compared: stop the primary's writers, then give --quiesced. Twinproof believes that
 only together with a log position that did not move from before the first read until the end.
 
---after-promotion compares the place at which a promoted server left the old timeline with the certified position:
-0 the same, 2 not what was certified, 3 it applied more before, or was not promoted.
+--after-promotion compares the place at which a promoted server left the old timeline with the certified position; of a
+replica of MySQL or MariaDB the transactions that it has of the primary, and names those of its own:
+0 the same, 2 not what was certified, 3 it applied more before, was not promoted, or it cannot be told.
 
 Examples:
   twinproof certify --config twinproof.yaml --system bank --out gasan.cert
