@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { waitUntil } from '../../src/demo/cluster-wait.ts';
+import type { LagJson } from '../../src/report/lag-text.ts';
+import { becomesProven, certify, fenced, provenWatch, weighty } from '../servers/harness/certify-ledger.ts';
+import { runCli } from '../servers/harness/cli.ts';
+import { builtProgram } from '../servers/harness/cli-build.ts';
+import { Capture } from '../servers/harness/kafka-debezium.ts';
+import { FeedFolder } from '../servers/harness/kafka-feed.ts';
+import { DEBEZIUM, KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
+import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
+import { Relay, Sink } from '../servers/harness/kafka-sink.ts';
+import { problemsOf, type RunningWatch } from '../servers/harness/watch.ts';
+
+const missing = (await missingPackage(KAFKA)) ?? (await missingPackage(DEBEZIUM));
+const TABLES = `CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint);
+  CREATE TABLE notes (id int PRIMARY KEY, body text);`;
+const SINK = { group: 'sink', topics: ['bank.public.accounts', 'bank.public.notes'] };
+
+describe.skipIf(missing !== null)(
+  `a site fed through topics${missing === null ? '' : ` (${missing})`}`,
+  () => {
+    let kafka: KafkaServer;
+    let primary: Cluster;
+    let candidate: Cluster;
+    let capture: Capture;
+    let relay: Relay;
+    let sink: Sink;
+    let folder: FeedFolder;
+    let watch: RunningWatch;
+
+    beforeAll(async () => {
+      // It holds everything up where it is translated first.
+      builtProgram();
+      [kafka, primary, candidate] = await Promise.all([
+        createKafka(),
+        createCluster({ version: 17, settings: { wal_level: 'logical' } }),
+        createCluster({ version: 17 }),
+      ]);
+      await Promise.all([primary.sql(TABLES), candidate.sql(TABLES)]);
+      await primary.sql(`INSERT INTO accounts SELECT i, 'owner ' || i, i * 100 FROM generate_series(1, 60) i;
+      INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 3) i`);
+      capture = await Capture.start(primary, [
+        {
+          prefix: 'bank',
+          settings: {
+            'table.include.list': 'public.accounts,public.notes',
+            'column.propagate.source.type': '.*',
+          },
+        },
+      ]);
+      await capture.until((records) => records.length >= 63);
+      relay = await Relay.start(capture, kafka, 2);
+      await relay.through();
+      sink = await Sink.start(kafka.client(), candidate, SINK);
+      folder = new FeedFolder({
+        kafka,
+        prefix: 'bank',
+        candidate,
+        group: SINK.group,
+        policy: '{ rpo: 1h, maxProofAge: 8s }',
+      });
+      watch = await provenWatch(folder, ['gasan'], 2);
+    }, 300_000);
+
+    afterAll(async () => {
+      await watch?.stop();
+      await sink?.stop();
+      await relay?.stop();
+      await capture?.end();
+      await Promise.all([kafka?.destroy(), primary?.destroy(), candidate?.destroy()]);
+      folder?.remove();
+    });
+
+    /** A change of the primary, until its record is on the broker. */
+    async function committed(sql: string, records: number): Promise<void> {
+      const before = capture.records.length;
+      await primary.sql(sql);
+      await capture.until((all) => all.length >= before + records);
+      await relay.through();
+    }
+
+    async function rowsOf(cluster: Cluster): Promise<string> {
+      const [row] = await cluster.sql(
+        `SELECT coalesce(string_agg(a::text, ' ' ORDER BY a.id), '') AS rows FROM accounts a`,
+      );
+      return String(row?.['rows']);
+    }
+
+    async function applied(): Promise<void> {
+      const wanted = await rowsOf(primary);
+      await waitUntil(
+        async () => (await rowsOf(candidate)) === wanted,
+        60_000,
+        () => 'the sink did not write everything',
+      );
+    }
+
+    test('is proven row by row, and its lag is told from the database to the topic and from there to it', async () => {
+      expect(await problemsOf(folder)).toEqual([]);
+      let sample: LagJson | null = null;
+      await waitUntil(
+        async () => {
+          await committed('UPDATE accounts SET balance = balance + 1 WHERE id = 1', 1);
+          const { stdout } = await runCli(['lag', '--config', folder.config, '--format', 'json']);
+          sample = JSON.parse(stdout);
+          return sample?.state === 'ok';
+        },
+        90_000,
+        () => JSON.stringify(sample),
+      );
+      expect(sample).toMatchObject({ state: 'ok', transport: { transactions: '0' } });
+      expect(JSON.stringify(sample)).toContain('database to topic');
+    }, 120_000);
+
+    test('is judged with the database gone: what the sink has not written yet is lost, and recoverable', async () => {
+      await applied();
+      await becomesProven(folder, 'gasan', 2);
+      await sink.stop();
+      await committed(
+        `DELETE FROM accounts WHERE id = 7; INSERT INTO accounts VALUES (100, 'new', 5);
+       UPDATE accounts SET balance = 0 WHERE id IN (2, 3)`,
+        5,
+      );
+      const head = capture.records.length;
+      await primary.sql(`UPDATE notes SET body = 'last' WHERE id = 1`);
+      await capture.until((all) => all.length > head);
+      await relay.through();
+      await primary.kill();
+      const { code, verdict } = await certifiedUntil(({ loss }) => loss.changes === '5');
+      expect(weighty(verdict)).toEqual(['TP-V-LOSS-WITHIN-RPO loss']);
+      expect(verdict).toMatchObject({
+        verdict: 'SAFE_WITH_LOSS',
+        integrity: 'same',
+        loss: { kind: 'bounded', recoverableTransactions: verdict.loss.transactions },
+      });
+      expect(code).toBe(1);
+      expect(verdict.notProven.map((one) => one.code)).toEqual(
+        expect.arrayContaining(['TP-N-TOPIC-ORDER', 'TP-N-TOPIC-DEFINITIONS', 'TP-N-LOCAL-WRITES']),
+      );
+      sink = await Sink.start(kafka.client(), candidate, SINK);
+      const after = await certifiedUntil(({ loss }) => loss.changes === '0');
+      expect(after.verdict).toMatchObject({
+        verdict: 'SAFE_WITH_LOSS',
+        integrity: 'same',
+        loss: { transactions: '0', recoverableTransactions: '0' },
+      });
+    }, 240_000);
+
+    test('is not safe when a row was altered behind the sink’s back', async () => {
+      await candidate.sql(`UPDATE accounts SET balance = balance + 1 WHERE id = 20`);
+      const { verdict } = await certifiedUntil((one) => one.integrity === 'different');
+      expect(verdict.verdict).toBe('NOT_SAFE');
+      expect(verdict.reasons).toContainEqual(
+        expect.objectContaining({ code: 'TP-V-DIFFERENT', subject: 'public.accounts' }),
+      );
+    }, 120_000);
+
+    async function certifiedUntil(
+      isSo: (verdict: Awaited<ReturnType<typeof certify>>['verdict']) => boolean,
+    ): ReturnType<typeof certify> {
+      let last: Awaited<ReturnType<typeof certify>> | null = null;
+      await waitUntil(
+        async () => {
+          last = await certify(folder, '--primary-lost', ...fenced());
+          return isSo(last.verdict);
+        },
+        90_000,
+        () => JSON.stringify(last, null, 1),
+      );
+      if (last === null) throw new Error('nothing was certified');
+      return last;
+    }
+  },
+);
