@@ -7,6 +7,7 @@ import type { SourceTable } from '../../src/connector/ledger-sites.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { Follower } from './harness/change-stream.ts';
 import { forever, ServerSet } from './harness/server-set.ts';
+import { WATCHER } from './harness/watcher.ts';
 
 const servers = new ServerSet();
 const sites: PostgresConnector[] = [];
@@ -18,7 +19,7 @@ afterAll(async () => {
 });
 
 async function siteOf(cluster: Cluster): Promise<PostgresConnector> {
-  const { address } = parseUrl(cluster.url(), 'secret');
+  const { address } = parseUrl(cluster.url('postgres', WATCHER), 'secret');
   const stream = { slot: 'twinproof', publication: 'twinproof', allowUnboundedWal: true };
   const site = await connectPostgres(address, { jobs: 1, statementTimeoutMs: 60_000, stream }, forever());
   sites.push(site);

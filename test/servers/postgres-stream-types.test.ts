@@ -10,6 +10,7 @@ import type { Cluster } from '../../src/demo/cluster.ts';
 import { Follower, isRowChange, prepareStream } from './harness/change-stream.ts';
 import { EVERY_TYPE, TYPE_ROWS, TYPE_SCHEMA, TYPE_TABLES } from './harness/every-type.ts';
 import { forever, ServerSet } from './harness/server-set.ts';
+import { WATCHER } from './harness/watcher.ts';
 
 const servers = new ServerSet();
 
@@ -43,7 +44,7 @@ describe.each([
       const { leaf } = event.table;
       streamed.set(leaf, [...(streamed.get(leaf) ?? []), event]);
     }
-    const target = connectTarget(parseUrl(cluster.url(), 'secret').address, {});
+    const target = connectTarget(parseUrl(cluster.url('postgres', WATCHER), 'secret').address, {});
     connector = new PostgresConnector(target, { jobs: 1, statementTimeoutMs: 60_000 });
   });
 

@@ -15,6 +15,7 @@ import {
   runCli,
   verdictOf,
 } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { ServerSet } from './harness/server-set.ts';
 
 const servers = new ServerSet();
@@ -30,6 +31,9 @@ beforeAll(async () => {
   [primary, stranger] = await Promise.all([createCluster(secured), createCluster(secured)]);
   servers.add(primary);
   servers.add(stranger);
+  for (const cluster of [primary, stranger]) {
+    await cluster.sql(`${verifierOf(17)} ALTER ROLE verifier PASSWORD '${CANARY}'`);
+  }
   await primary.sql(
     `CREATE TABLE open (id int PRIMARY KEY, v text); CREATE TABLE closed (id int PRIMARY KEY);
      INSERT INTO open SELECT g, 'row ' || g FROM generate_series(1, 500) g;
@@ -53,6 +57,11 @@ function sites(from: string, to: string): string[] {
   return ['--primary', from, '--candidate', to];
 }
 
+/** As the least-privilege role, which logs in with a password. */
+function urlOf(cluster: Cluster, database = 'postgres'): string {
+  return cluster.url(database, 'verifier');
+}
+
 function verify(from: string, to: string, more: readonly string[] = []): Promise<CliResult> {
   return runCli(['verify', ...sites(from, to), ...more], { env: login });
 }
@@ -60,31 +69,35 @@ function verify(from: string, to: string, more: readonly string[] = []): Promise
 describe('a login that fails gives 3', () => {
   test('for a wrong password, which is not printed', async () => {
     const env = { PGPASSWORD: `${CANARY}-wrong` };
-    const result = await runCli(['verify', ...sites(primary.url(), standby.url())], { env });
+    const result = await runCli(['verify', ...sites(urlOf(primary), urlOf(standby))], { env });
     const refusal = expectRefusal(result, 3, 'TP-AUTH');
     expect(refusal).toContain(`primary: 127.0.0.1:${primary.port}`);
   });
 
   test('for a wrong password in the URL, of the candidate only', async () => {
-    const wrong = standby.url().replace('postgres@', `postgres:${CANARY}x@`);
-    expect(expectRefusal(await verify(primary.url(), wrong), 3, 'TP-AUTH')).toContain('candidate: ');
+    const wrong = urlOf(standby).replace('verifier@', `verifier:${CANARY}x@`);
+    expect(expectRefusal(await verify(urlOf(primary), wrong), 3, 'TP-AUTH')).toContain('candidate: ');
   });
 
   test('for no password at all', async () => {
-    const result = await runCli(['verify', ...sites(primary.url(), standby.url())]);
+    const result = await runCli(['verify', ...sites(urlOf(primary), urlOf(standby))]);
     expect(expectRefusal(result, 3, 'TP-AUTH')).toContain('password');
   });
 
   test('for a database that does not exist', async () => {
-    const refusal = expectRefusal(await verify(primary.url('bnak'), standby.url('bnak')), 3, 'TP-DATABASE');
+    const refusal = expectRefusal(
+      await verify(urlOf(primary, 'bnak'), urlOf(standby, 'bnak')),
+      3,
+      'TP-DATABASE',
+    );
     expect(refusal).toContain('bnak');
   });
 });
 
 describe('a TLS connection that cannot be trusted gives 3', () => {
   test('when the server offers none', async () => {
-    const secured = `${primary.url()}?sslmode=require`;
-    const refusal = expectRefusal(await verify(secured, standby.url()), 3, 'TP-TLS');
+    const secured = `${urlOf(primary)}?sslmode=require`;
+    const refusal = expectRefusal(await verify(secured, urlOf(standby)), 3, 'TP-TLS');
     expect(refusal).toContain('does not offer TLS');
   });
 
@@ -103,36 +116,38 @@ describe('a TLS connection that cannot be trusted gives 3', () => {
     }
     await stranger.configure({ ssl: 'on' });
     await stranger.reload();
-    const trusting = `${stranger.url()}?sslmode=verify-full&sslrootcert=${join(folder, 'server.crt')}`;
-    expect(expectRefusal(await verify(trusting, standby.url()), 3, 'TP-TLS')).toContain('altnames');
-    const unknowing = `${stranger.url()}?sslmode=verify-full`;
-    expect(expectRefusal(await verify(unknowing, standby.url()), 3, 'TP-TLS')).toContain('certificate');
+    const trusting = `${urlOf(stranger)}?sslmode=verify-full&sslrootcert=${join(folder, 'server.crt')}`;
+    expect(expectRefusal(await verify(trusting, urlOf(standby)), 3, 'TP-TLS')).toContain('altnames');
+    const unknowing = `${urlOf(stranger)}?sslmode=verify-full`;
+    expect(expectRefusal(await verify(unknowing, urlOf(standby)), 3, 'TP-TLS')).toContain('certificate');
   });
 });
 
 describe('sites that are no pair are refused with 3', () => {
   test('the same server given twice, also under another name', async () => {
-    const again = primary.url().replace('127.0.0.1', 'localhost');
-    for (const other of [primary.url(), again, primary.url('template1')]) {
-      expect(expectRefusal(await verify(primary.url(), other), 3, 'TP-SAME-SERVER')).toContain('same server');
+    const again = urlOf(primary).replace('127.0.0.1', 'localhost');
+    for (const other of [urlOf(primary), again, urlOf(primary, 'template1')]) {
+      expect(expectRefusal(await verify(urlOf(primary), other), 3, 'TP-SAME-SERVER')).toContain(
+        'same server',
+      );
     }
     // A standby given twice has no primary in it either.
-    expectRefusal(await verify(standby.url(), standby.url()), 3, 'TP-SAME-SERVER');
+    expectRefusal(await verify(urlOf(standby), urlOf(standby)), 3, 'TP-SAME-SERVER');
   });
 
   test('two servers that do not replicate from one another', async () => {
-    expectRefusal(await verify(primary.url(), stranger.url()), 3, 'TP-UNRELATED');
-    expectRefusal(await verify(stranger.url(), standby.url()), 3, 'TP-UNRELATED');
-    expect(expectRefusal(await verify(stranger.url(), primary.url()), 3, 'TP-UNRELATED')).toContain(
+    expectRefusal(await verify(urlOf(primary), urlOf(stranger)), 3, 'TP-UNRELATED');
+    expectRefusal(await verify(urlOf(stranger), urlOf(standby)), 3, 'TP-UNRELATED');
+    expect(expectRefusal(await verify(urlOf(stranger), urlOf(primary)), 3, 'TP-UNRELATED')).toContain(
       'standby',
     );
   });
 
   test('a candidate that was promoted, which for a verdict is a second writer', async () => {
-    const refusal = expectRefusal(await verify(primary.url(), promoted.url()), 3, 'TP-ROLES');
+    const refusal = expectRefusal(await verify(urlOf(primary), urlOf(promoted)), 3, 'TP-ROLES');
     expect(refusal).toContain('promoted');
     const verdict = await runCli(
-      ['certify', ...sites(primary.url(), promoted.url()), '--quiesced', '--format', 'json'],
+      ['certify', ...sites(urlOf(primary), urlOf(promoted)), '--quiesced', '--format', 'json'],
       { env: login },
     );
     expect(verdict.code).toBe(2);
@@ -141,7 +156,9 @@ describe('sites that are no pair are refused with 3', () => {
   });
 
   test('roles that are swapped, with the advice to swap the URLs', async () => {
-    expect(expectRefusal(await verify(standby.url(), primary.url()), 3, 'TP-ROLES')).toMatch(/hint: .*swap/);
+    expect(expectRefusal(await verify(urlOf(standby), urlOf(primary)), 3, 'TP-ROLES')).toMatch(
+      /hint: .*swap/,
+    );
   });
 });
 

@@ -14,6 +14,7 @@ import type { VerifyDocument } from '../../src/report/verify-json.ts';
 import { shapesOf } from '../contract/pair.ts';
 import { builtProgram } from './harness/cli-build.ts';
 import { documentOf, expectClean, runCli, startCli, until } from './harness/cli.ts';
+import { verifierOf } from './harness/readiness.ts';
 import { forever, ServerSet } from './harness/server-set.ts';
 import { Verifier } from './harness/verify.ts';
 
@@ -29,7 +30,7 @@ beforeAll(async () => {
   primary = servers.add(await createCluster({ version: 16, settings: { autovacuum: 'off' } }));
   await useTls(primary);
   await primary.sql(
-    `CREATE TABLE plain (id bigint PRIMARY KEY, v text);
+    `${verifierOf(16)} CREATE TABLE plain (id bigint PRIMARY KEY, v text);
      INSERT INTO plain SELECT g, 'row ' || g FROM generate_series(1, ${ROWS}) g;
      CREATE TABLE wide (id int PRIMARY KEY, v text); ALTER TABLE wide ALTER v SET STORAGE EXTERNAL;
      INSERT INTO wide SELECT g, repeat(md5(g::text), 20000) FROM generate_series(1, 12) g;
@@ -68,8 +69,12 @@ async function useTls(cluster: Cluster): Promise<void> {
   await cluster.reload();
 }
 
+function urlOf(cluster: Cluster): string {
+  return cluster.url('postgres', 'verifier');
+}
+
 function verifyArguments(suffix: string, more: readonly string[]): string[] {
-  const sites = ['--primary', primary.url() + suffix, '--candidate', standby.url() + suffix];
+  const sites = ['--primary', urlOf(primary) + suffix, '--candidate', urlOf(standby) + suffix];
   return ['verify', ...sites, '--format', 'json', ...more];
 }
 
