@@ -81,6 +81,26 @@ class Counter {
 }
 
 /**
+ * The names of the last records that matched: at least a window of them, at most two. In two sets, since the oldest one of a
+ * set from which many were deleted is dear to find.
+ */
+class RecentNames {
+  #newer = new Set<string>();
+  #older = new Set<string>();
+
+  add(name: string): void {
+    this.#newer.add(name);
+    if (this.#newer.size < WINDOW) return;
+    this.#older = this.#newer;
+    this.#newer = new Set();
+  }
+
+  has(name: string): boolean {
+    return this.#newer.has(name) || this.#older.has(name);
+  }
+}
+
+/**
  * Holds one partition of a topic against its replica, record by record in their order, while both are read: offsets
  * differ between clusters, the order does not. Pure; memory is bounded by the window as long as whoever feeds it asks
  * `hungry`.
@@ -91,7 +111,7 @@ export class TopicWalk {
   readonly #missing = new Counter();
   readonly #extra = new Counter();
   readonly #repeated = new Counter();
-  readonly #recent = new Set<string>();
+  readonly #recent = new RecentNames();
   /** Primary's offsets for which the candidate's are wanted, the least first. */
   readonly #wanted: bigint[];
   readonly #translated = new Map<bigint, bigint>();
@@ -192,10 +212,6 @@ export class TopicWalk {
     }
     this.#matched += 1n;
     this.#recent.add(ours.name);
-    if (this.#recent.size > WINDOW) {
-      const [oldest] = this.#recent;
-      if (oldest !== undefined) this.#recent.delete(oldest);
-    }
     this.#primary.skip();
     this.#candidate.skip();
   }
