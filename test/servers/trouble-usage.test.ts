@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/cluster-files.ts';
 import { CANARY, type CliResult, expectRefusal, runCli } from './harness/cli.ts';
+import { programWithout } from './harness/cli-build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'twinproof-usage-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -141,5 +142,16 @@ describe('a host that cannot be reached gives 3', () => {
     for (const command of commands) {
       expect(expectRefusal(await runCli(command), 3, 'TP-UNREACHABLE')).toContain('no-such-host.invalid');
     }
+  });
+});
+
+describe('an installation that lacks a file', () => {
+  test.each([
+    ['kernel.wasm', ['watch', '--config', 'twinproof.yaml']],
+    ['transcode.wasm', ['certify', '--config', 'twinproof.yaml']],
+  ])('%s is told by %j before a server is asked', async (missing, args) => {
+    const program = programWithout(missing, folder);
+    expect(expectRefusal(await runCli(args, { program }), 70, 'TP-INSTALL')).toContain('run `npm run build`');
+    expect(await runCli(['--version'], { program })).toMatchObject({ code: 0 });
   });
 });
