@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+/** Long, and much the same on either flavor: `npm test` takes MariaDB, `npm run test:long` MySQL. */
+const EACH_FLAVOR = ['cross-engine', 'mysql-caught', 'mysql-types', 'mysql-watch'].map(
+  (name) => `test/servers/${name}.test.ts`,
+);
+
 /**
  * Two projects. `unit` needs no server and stays below twenty seconds. `servers` starts real database servers,
  * so its files run two at a time: they wait for servers half of the time, and a starved server looks like a broken one.
@@ -25,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: ['test/servers/**/*.test.ts'],
+          env: { TWINPROOF_FLAVOR: 'mariadb' },
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
@@ -36,7 +42,8 @@ export default defineConfig({
       {
         test: {
           name: 'long',
-          include: ['test/long/**/*.test.ts'],
+          include: ['test/long/**/*.test.ts', ...EACH_FLAVOR],
+          env: { TWINPROOF_FLAVOR: 'mysql' },
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,

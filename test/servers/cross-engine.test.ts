@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CrossPair, mappingOf } from './harness/cross-pair.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { describeLongMysql } from './harness/mysql-suite.ts';
 import { differing, SAME } from './harness/verify.ts';
 
 /** A column of both engines, two values that both write alike, and what the configuration must say. */
@@ -125,7 +125,7 @@ const FORMS = {
     INSERT INTO forms VALUES ${rowsSql(({ values, mysqlValues }) => (mysqlValues ?? values)[0])};`,
 };
 
-await describeMysql('PostgreSQL and %s', (flavor) => {
+await describeLongMysql('PostgreSQL and %s', (flavor) => {
   let pair: CrossPair;
 
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MysqlFlavor } from './harness/mysql-installation.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { describeLongMysql } from './harness/mysql-suite.ts';
 import { MysqlSites } from './harness/verify-mysql.ts';
 import { differing, type Found, foundIn, SAME } from './harness/verify.ts';
 
@@ -234,7 +234,7 @@ async function runTwice({ verifier }: MysqlSites): Promise<Runs> {
   };
 }
 
-await describeMysql('on a %s source and replica', (flavor) => {
+await describeLongMysql('on a %s source and replica', (flavor) => {
   const cases = CASES.filter(({ only }) => only === undefined || only === flavor);
   let sites: MysqlSites;
   let before: Runs;
@@ -272,7 +272,7 @@ await describeMysql('on a %s source and replica', (flavor) => {
   });
 });
 
-await describeMysql('on %s a row of sixty megabytes', (flavor) => {
+await describeLongMysql('on %s a row of sixty megabytes', (flavor) => {
   let sites: MysqlSites;
   beforeAll(async () => {
     const logSize = flavor === 'mysql' ? 'innodb_redo_log_capacity' : 'innodb_log_file_size';

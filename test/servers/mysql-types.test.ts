@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { typeCases } from './harness/mysql-column-cases.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { describeLongMysql } from './harness/mysql-suite.ts';
 import { MysqlSites } from './harness/verify-mysql.ts';
 import { differing, type Found, foundIn, SAME } from './harness/verify.ts';
 
-await describeMysql('on %s rows are the same in a column of type', (flavor) => {
+await describeLongMysql('on %s rows are the same in a column of type', (flavor) => {
   const cases = typeCases(flavor).map(([type, values, changed], n) => ({
     type,
     values,
@@ -67,7 +67,7 @@ const KEYS: readonly (readonly [type: string, values: readonly string[]])[] = [
   [`set('x','y')`, [`'x'`, `'x,y'`, `''`, `'y'`]],
 ];
 
-await describeMysql('on %s rows are told apart by a key of type', (flavor) => {
+await describeLongMysql('on %s rows are told apart by a key of type', (flavor) => {
   const cases = KEYS.map(([type, values], n) => ({ type, values, table: `key${n}` }));
   let sites: MysqlSites;
   let same: ReadonlyMap<string, Found>;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { certify, fenced, weighty } from './harness/certify-ledger.ts';
 import type { MysqlPair } from './harness/mysql-pair.ts';
-import { describeMysql } from './harness/mysql-suite.ts';
+import { describeLongMysql } from './harness/mysql-suite.ts';
 import {
   createWatchedPair,
   ledgerCaughtUp,
@@ -31,7 +31,7 @@ function rows(count: number, row: (i: number) => string): string {
 }
 
 /** The tests follow one another: what happens to the two servers is one story. */
-await describeMysql('watch and certify of a %s pair', (flavor) => {
+await describeLongMysql('watch and certify of a %s pair', (flavor) => {
   let pair: MysqlPair;
   let folder: WatchFolder;
   let watch: RunningWatch;

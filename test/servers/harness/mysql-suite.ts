@@ -19,3 +19,13 @@ export async function describeMysql(
     });
   }
 }
+
+/**
+ * `describeMysql` of what is long and much the same on either flavor: on MariaDB in `npm test`, on MySQL in
+ * `npm run test:long` (vitest.config.ts names the files), on both where neither is meant.
+ */
+export async function describeLongMysql(name: string, body: (flavor: MysqlFlavor) => void): Promise<void> {
+  const here = process.env['TWINPROOF_FLAVOR'];
+  const flavors = MYSQL_FLAVORS.filter((flavor) => here === undefined || flavor === here);
+  await describeMysql(name, body, flavors);
+}
