@@ -76,6 +76,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   #setCaughtUp: () => void = () => undefined;
   #streamed: FeedTopics | null = null;
   #compacted: ReadonlySet<string> = new Set();
+  /** Ends the stream. */
+  readonly #renewal = new AbortController();
 
   constructor(client: Kafka, prefix: string, settings: TopicSettings) {
     super();
@@ -125,18 +127,18 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     const topics = await this.#topics(signal);
     this.#compacted = await this.#share.ask(signal, (admin) => compactedTopics(admin, topics.changes));
     this.#streamed = topics;
-    const { decimals, times, binary, columns, wholeBefore } = this.#settings;
+    const { decimals, times, binary, dates, columns, wholeBefore } = this.#settings;
     const options = {
       topics: topics.changes,
       heartbeats: topics.heartbeats,
       group: `twinproof-${this.#prefix}`,
       random: () => randomUUID().slice(0, 8),
-      decoder: { settings: { decimals, times, binary }, declared: columns, beforeImages: wholeBefore },
+      decoder: { settings: { decimals, times, binary, dates }, declared: columns, beforeImages: wholeBefore },
       waitMs: WAIT_MS,
       notes: this.#notes,
       onCaughtUp: this.#setCaughtUp,
     };
-    return openTopicStream(this.#client, options, after, signal);
+    return openTopicStream(this.#client, options, after, AbortSignal.any([signal, this.#renewal.signal]));
   }
 
   /** `notTold` is for the list of what is not proven. */
@@ -172,10 +174,13 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     const known = new Set(this.#streamed?.changes);
     const added = changes.find((topic) => !known.has(topic));
     if (added !== undefined) {
-      throw new TwinproofError('TP-STREAM-SETUP', {
-        message: `${added} is a new topic`,
-        hint: 'it is followed when `watch` is started anew',
+      const renewed = new TwinproofError('TP-STREAM-SETUP', {
+        message: `${added} is a new topic: the stream begins again with it`,
+        hint: 'nothing is to be done: the rows of a table are known when a snapshot of it has come',
+        retryable: true,
       });
+      this.#renewal.abort(renewed);
+      throw renewed;
     }
     return this.#selected(selection).map(({ table, topic }) => this.#sourceOf(table, topic));
   }
@@ -220,7 +225,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   #sourceOf(table: NotedTable['table'], topic: string): SourceTable {
     const { id, leaf, fingerprint } = table;
     const unfollowed = this.#compacted.has(topic)
-      ? `its topic ${topic} is compacted (cleanup.policy): not every change is kept`
+      ? `its topic ${topic} is compacted (cleanup.policy), or that may not be seen: not every change is kept`
       : table.keyFields === null
         ? 'its records have no key, or one that cannot be compared'
         : null;

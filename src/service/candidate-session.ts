@@ -106,6 +106,10 @@ export class CandidateSession {
     const answer = boundaryOf(core, applied, scattered == null ? compare : havingAll(compare));
     const boundary = answer.kind === 'ahead' ? boundaryAt(core.committed.mark.at) : null;
     const placed = answer.kind === 'found' ? answer.boundary : boundary;
+    // What a subscriber tells may be less when its worker has ended; what a running server has applied it does not undo.
+    const before = answer.kind === 'pruned' ? core.journal.start.at - 1 : placed;
+    if (before !== null && before < this.#reached && this.#parts.pair !== 'logical')
+      throw new AnotherIncarnation('it stands before what was proven of it');
     if (placed === null || this.watched.ledger.position === null) {
       const why =
         answer.kind === 'pruned' ? 'is further behind than the ledger reaches' : 'is on another history';
@@ -117,9 +121,6 @@ export class CandidateSession {
       });
       return;
     }
-    // What a subscriber tells may be less when its worker has ended; what a running server has applied it does not undo.
-    if (placed < this.#reached && this.#parts.pair !== 'logical')
-      throw new AnotherIncarnation('it stands before what was proven of it');
     this.#reached = Math.max(this.#reached, placed);
     this.applied = { boundary: boundaryAt(this.#reached), position: applied };
     log.over({ level: 'info', site: name, event: 'place', message: 'it follows the log' });

@@ -9,6 +9,8 @@ export interface StatedChange {
   readonly table?: string;
   /** The end of the transaction before. */
   readonly last?: number;
+  /** Of a row that a snapshot read: Debezium's word for where it stands there. */
+  readonly mark?: 'first' | 'first_in_data_collection' | 'last_in_data_collection' | 'last';
 }
 
 export const STATED_COLUMNS = [
@@ -18,14 +20,14 @@ export const STATED_COLUMNS = [
 
 /** A record without schema. */
 export function recordOf(change: StatedChange): { readonly key: string | null; readonly value: string } {
-  const { op, id, text = '', tx, lsn, table = 'letters', last = tx * 100 } = change;
+  const { op, id, text = '', tx, lsn, table = 'letters', last = tx * 100, mark = 'true' } = change;
   const row = { id, text };
   const source = {
     version: '3.3.1.Final',
     connector: 'postgresql',
     name: 'p',
     ts_ms: 1_700_000_000_000 + tx,
-    snapshot: op === 'r' ? 'true' : 'false',
+    snapshot: op === 'r' ? mark : 'false',
     db: 'postgres',
     sequence: JSON.stringify([String(last), String(lsn)]),
     ts_us: (1_700_000_000_000 + tx) * 1000 + 7,

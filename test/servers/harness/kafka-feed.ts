@@ -14,26 +14,28 @@ export interface Feed {
   readonly group: string;
   /** More of `policy`, as YAML in braces. */
   readonly policy?: string;
-  /** More of the file, whole lines of YAML. */
-  readonly more?: string;
+  /** `topics` of the primary, as YAML in braces. */
+  readonly topics?: string;
 }
+
+const KNOWN = '{ decimals: precise, times: adaptive, binary: bytes }';
 
 /** A configuration with a system `bank` that is known by its topics, and one candidate `gasan` that a sink writes. */
 export class FeedFolder extends WatchFolder {
-  constructor({ kafka, prefix, candidate, group, policy = '{}', more = '' }: Feed) {
+  constructor({ kafka, prefix, candidate, group, policy = '{}', topics = KNOWN }: Feed) {
     const primary = { url: () => `kafka://${kafka.broker}/${prefix}` };
     super({ primary, candidates: {} });
     writeFileSync(
       this.config,
       `systems:
   bank:
-    primary: { url: "${primary.url()}", topics: { decimals: precise, times: adaptive, binary: bytes } }
+    primary: { url: "${primary.url()}", topics: ${topics} }
     candidates:
       - { name: gasan, url: "${candidate.url()}", sink: { group: ${group} } }
     tables: { include: ["public.*"] }
     policy: ${policy}
 ledger: { path: ./ledger }
-${more}`,
+`,
     );
   }
 
