@@ -16,8 +16,8 @@ Transport lag is what a candidate has not received, apply lag what it has receiv
 transactions, and as the age of the oldest one by the primary's own log. What is not known is said to be unknown, and is
 never 0: where the ledger has not seen the primary lately, or nothing brings the candidate its changes.
 
-Exit codes: 0 within policy.rpo (or known, where no policy is set), 1 behind by more, 3 unknown, 64 wrong usage. With
-several candidates that of the best one; with --interval that of the last sample, when Ctrl-C ends it.
+Exit codes: 0 within policy.rpo (or known, where no policy is set), 1 behind by more, or nothing brings it the changes, 3
+unknown, 64 wrong usage. With several candidates that of the best one; with --interval that of the last sample, when Ctrl-C ends it.
 It needs a ledger that \`twinproof watch\` keeps; the primary is not asked.`;
 
 export function addLagCommand(program: Command, io: SiteIo): void {

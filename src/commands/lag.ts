@@ -1,8 +1,6 @@
 import type { SystemConfig, SiteConfig } from '../config/schema.ts';
-import type { ReadinessFacts } from '../connector/facts.ts';
 import type { PendingLog, Scattered } from '../connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
-import type { PairKind } from '../connector/table.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { havingAll } from '../ledger/candidate-check-places.ts';
@@ -14,6 +12,7 @@ import { ledgerOptions } from '../ledger/options.ts';
 import { boundaryOf } from '../ledger/state.ts';
 import { Witness } from '../ledger/witness.ts';
 import { type Behind, judgeLag, lagOf } from '../lag/candidate-lag.ts';
+import { type Feed, feedOf } from '../lag/feed.ts';
 import { lagJson, type LagSample, lagText } from '../report/lag-text.ts';
 import { terminalJson } from '../report/terminal-text.ts';
 import { synchronyWords } from '../verdict/replication.ts';
@@ -70,18 +69,24 @@ async function sampleAll(
   { system, candidates, folder, topic }: Sampling,
   io: SiteIo,
 ): Promise<number> {
+  let last: number | null = null;
   for (;;) {
     const ledger = await Ledger.read(folder);
     let samples: readonly LagSample[];
     try {
       samples = await Promise.all(candidates.map((site) => sampleLag(options, system, site, ledger, io)));
+    } catch (error) {
+      // Told to stop in the middle of a sample: the one before it stands.
+      if (!io.signal.aborted || last === null) throw error;
+      return last;
     } finally {
       await ledger.close();
     }
     topic?.publish(samples.map((one) => lagMessage(system.name, one)));
     io.stdout(options.format === 'json' ? jsonLines(samples) : lagText(samples, io.screen));
     const best = STATES.find((state) => samples.some((one) => one.state === state)) ?? 'unknown';
-    if (options.intervalMs === null || !(await rest(options.intervalMs, io.signal))) return EXIT_OF[best];
+    last = EXIT_OF[best];
+    if (options.intervalMs === null || !(await rest(options.intervalMs, io.signal))) return last;
   }
 }
 
@@ -103,7 +108,7 @@ async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
 /** What a candidate told; null with a note: it did not. */
 interface Told {
   readonly pending: PendingLog;
-  readonly fed: boolean | null;
+  readonly feed: Feed;
 }
 
 /** How far one candidate is behind at this moment. Throws only what is no fault of the candidate. */
@@ -141,7 +146,8 @@ export async function sampleLag(
       pendingBytes: pending?.bytes ?? null,
       witnessedUntil,
       now,
-      fed: told?.fed ?? null,
+      receiving: told?.feed.receiving ?? null,
+      fed: told?.feed.fed ?? null,
       witnessMsMax: WITNESS_MS_MAX,
     });
     const unseenMs = witnessedUntil === null ? null : now.getTime() - witnessedUntil.getTime();
@@ -150,13 +156,14 @@ export async function sampleLag(
         `the ledger has not seen the primary for ${Math.round(unseenMs / 1000)} s: does \`watch\` run?`,
       );
     }
-    if (told?.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
+    if (told?.feed.fed === false) notes.push('nothing brings it the primary’s changes at the moment');
     const deliveryMs = witness?.deliveryMs;
     if (deliveryMs !== undefined) notes.push(`database to topic: ${deliveryMs} ms for the newest change`);
     const synchrony = synchronyOf(known.primary());
-    if (synchrony !== null) notes.push(`the primary: ${synchronyWords(synchrony)}`);
+    if (synchrony !== null && synchrony.state !== 'off')
+      notes.push(`the primary: ${synchronyWords(synchrony)}`);
     const { rpo } = system.policy;
-    const state = judgeLag(lag, rpo);
+    const state = judgeLag(lag, rpo, told?.feed.fed ?? null);
     return { candidate: candidate.name, at, lag, state, notes, witnessedUntil, objectiveMs: rpo, deliveryMs };
   };
   if (typeof site === 'string') {
@@ -180,48 +187,14 @@ async function ask(site: LedgerConnector, known: Known, notes: string[], io: Sit
     await site.follow(followed, io.signal);
     const pair = known.stream()?.pair ?? 'physical';
     const facts = await site.readiness(io.signal, { pair });
-    notes.push(...channelNotes(facts));
-    return { pending: await site.pendingLog(io.signal), fed: isFed(facts, pair) };
+    const feed = feedOf(facts, pair);
+    notes.push(...feed.notes);
+    return { pending: await site.pendingLog(io.signal), feed };
   } catch (error) {
     if (io.signal.aborted || !(error instanceof TwinproofError)) throw error;
     notes.push(error.message);
     return null;
   }
-}
-
-/** Whether a receiver or every apply worker is at work. */
-function isFed({ postgres, mysql, subscriptions }: ReadinessFacts, pair: PairKind): boolean | null {
-  if (pair === 'physical') {
-    const receiver = postgres?.receiver;
-    return receiver?.known === true ? receiver.value?.status === 'streaming' : null;
-  }
-  if (mysql !== undefined) {
-    const { channels } = mysql;
-    if (!channels.known || channels.value.length === 0) return null;
-    return channels.value.every(({ receiving, applying }) => receiving === 'yes' && applying);
-  }
-  const running = (subscriptions ?? []).map(({ workerRunning }) => workerRunning);
-  if (running.length === 0 || running.includes(null)) return null;
-  return !running.includes(false);
-}
-
-/** What stands in the way of a channel by which changes come, in words. */
-function channelNotes({ mysql }: ReadinessFacts): readonly string[] {
-  if (mysql?.channels.known !== true) return [];
-  return mysql.channels.value.flatMap(
-    ({ name, receiving, applying, receiveErrno, applyErrno, delaySeconds, workers }) => {
-      const error = (errno: number): string => (errno === 0 ? '' : ` (error ${errno})`);
-      return [
-        ...(receiving === 'no' ? [`channel ${name} does not receive${error(receiveErrno)}`] : []),
-        ...(receiving === 'connecting'
-          ? [`channel ${name} looks for its source in vain${error(receiveErrno)}`]
-          : []),
-        ...(applying ? [] : [`channel ${name} does not apply${error(applyErrno)}`]),
-        ...workers.map((worker) => `channel ${name}: ${worker}`),
-        ...(delaySeconds > 0 ? [`channel ${name} applies ${delaySeconds} s late, as it was told to`] : []),
-      ];
-    },
-  );
 }
 
 /** What the journal holds behind a position. */

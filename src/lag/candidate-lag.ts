@@ -39,8 +39,10 @@ export interface LagFacts {
   readonly witnessedUntil: Date | null;
   /** Now, on the primary's clock. */
   readonly now: Date;
-  /** Whether something brings it the primary's changes at this moment; null: not known. */
+  /** Whether something brings it the primary's changes, and applies them, at this moment; null: not known. */
   readonly fed: boolean | null;
+  /** Whether it receives them, applied or not. Absent: as `fed`. */
+  readonly receiving?: boolean | null;
   /** How old a witness may be to stand for now. */
   readonly witnessMsMax: number;
 }
@@ -50,17 +52,17 @@ const UNKNOWN: LagFigure = { bytes: null, transactions: null, ms: null };
 /** Pure. Nothing is called 0 that was not seen lately. */
 export function lagOf(facts: LagFacts): CandidateLag {
   const { received, applied } = facts;
-  const total = figureOf(applied, facts);
-  const transport = figureOf(received, facts);
+  const total = figureOf(applied, facts, facts.fed);
+  const transport = figureOf(received, facts, facts.receiving === undefined ? facts.fed : facts.receiving);
   return { transport, apply: difference(total, transport, applied, received, facts), total };
 }
 
-function figureOf(behind: Behind | null, facts: LagFacts): LagFigure {
+function figureOf(behind: Behind | null, facts: LagFacts, alive: boolean | null): LagFigure {
   if (behind === null) return UNKNOWN;
   const { bytes, transactions, oldestCommitAt } = behind;
   if (transactions === null) return { ...UNKNOWN, bytes };
   // What was seen behind the position is there; that nothing is there takes a witness of now, and a stream that is alive.
-  if (transactions === 0n && (facts.fed !== true || !isWitnessed(facts))) return { ...UNKNOWN, bytes };
+  if (transactions === 0n && (alive !== true || !isWitnessed(facts))) return { ...UNKNOWN, bytes };
   return { bytes, transactions, ms: ageOf(transactions, oldestCommitAt, facts) };
 }
 
@@ -93,9 +95,16 @@ function minus(a: bigint | null, b: bigint | null): bigint | null {
   return a > b ? a - b : 0n;
 }
 
-/** Whether the lag is within what may be lost. `unknown` is never ok. */
-export function judgeLag({ total }: CandidateLag, rpoMs: number | null): 'ok' | 'late' | 'unknown' {
+/**
+ * Whether the lag is within what may be lost. `unknown` is never ok, nor is a lag that only grows since nothing brings the
+ * candidate what the primary commits.
+ */
+export function judgeLag(
+  { total }: CandidateLag,
+  rpoMs: number | null,
+  fed: boolean | null = null,
+): 'ok' | 'late' | 'unknown' {
   if (total.ms === null) return 'unknown';
-  if (rpoMs === null) return 'ok';
-  return total.ms <= rpoMs ? 'ok' : 'late';
+  if (fed === false) return 'late';
+  return rpoMs === null || total.ms <= rpoMs ? 'ok' : 'late';
 }

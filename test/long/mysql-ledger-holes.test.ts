@@ -6,6 +6,7 @@ import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { certify, fenced, weighty } from '../servers/harness/certify-ledger.ts';
 import { runCli } from '../servers/harness/cli.ts';
 import { builtProgram } from '../servers/harness/cli-build.ts';
+import { VERIFIER } from '../servers/harness/mysql-accounts.ts';
 import type { MysqlPair } from '../servers/harness/mysql-pair.ts';
 import { describeMysql } from '../servers/harness/mysql-suite.ts';
 import {
@@ -51,6 +52,12 @@ const STORY = {
   },
 } as const;
 
+/** What a server has committed itself since it was promoted, as it names it. */
+const OWN = {
+  mysql: `SELECT CONCAT(@@GLOBAL.server_uuid, ':1') AS own`,
+  mariadb: `SELECT CONCAT('up to ', @@last_gtid) AS own`,
+} as const;
+
 function lostRows(file: string): readonly string[] {
   return readFileSync(file, 'utf8')
     .split('\n')
@@ -66,6 +73,20 @@ await describeMysql('a %s replica that has applied transactions behind one that 
   let folder: WatchFolder;
   let watch: RunningWatch;
   let holder: Connection;
+
+  const certificate = (name: string): readonly string[] => [
+    '--out',
+    path.join(folder.path, `${name}.cert`),
+    '--key',
+    path.join(folder.path, 'key'),
+  ];
+  const promoted = async (name: string, ...args: readonly string[]): Promise<object> => {
+    const file = path.join(folder.path, `${name}.cert`);
+    const common = ['certify', '--after-promotion', file, '--config', folder.config, '--format', 'json'];
+    const { code, stdout } = await runCli([...common, ...args]);
+    const answer: object = JSON.parse(stdout);
+    return { code, ...answer };
+  };
 
   beforeAll(async () => {
     builtProgram();
@@ -98,7 +119,8 @@ await describeMysql('a %s replica that has applied transactions behind one that 
   it('loses exactly what it lacks when its primary is gone, and is told to have what came later', async () => {
     await pair.source.kill();
     const file = path.join(folder.path, 'lost.jsonl');
-    const { verdict } = await certify(folder, ...fenced(), '--losses', file);
+    await runCli(['keygen', '--out', path.join(folder.path, 'key')]);
+    const { verdict } = await certify(folder, ...fenced(), '--losses', file, ...certificate('behind'));
     expect(lostRows(file)).toEqual(story.lost);
     expect({ verdict, weighty: weighty(verdict) }).toMatchObject({
       // What it has received it can still apply, and must before it is promoted.
@@ -141,8 +163,24 @@ await describeMysql('a %s replica that has applied transactions behind one that 
       return Number(row?.['amount']) === 4;
     };
     await waitUntil(applied, LIMIT_MS, () => 'the replica does not apply what it had received');
-    const { verdict } = await certify(folder, ...fenced());
+    const { verdict } = await certify(folder, ...fenced(), ...certificate('whole'));
     expect(verdict).toMatchObject({ verdict: 'SAFE_WITH_LOSS', loss: { transactions: '0' } });
     expect(verdict.reasons.map(({ code }) => code)).not.toContain('TP-V-OUT-OF-ORDER');
   }, 60_000);
+
+  it('is held against its certificates after its promotion, with what it wrote since', async () => {
+    expect(await promoted('whole')).toMatchObject({ code: 3, outcome: 'not promoted', own: null });
+    await pair.stopReplica();
+    await pair.replica.sql('RESET REPLICA ALL');
+    await pair.setReadOnly(false);
+    expect(await promoted('whole')).toMatchObject({ code: 0, outcome: 'certified', own: null });
+    const local = `INSERT INTO side VALUES (200, 1), (201, 1); ${OWN[flavor]}`;
+    const [{ own } = {}] = await pair.replica.sql(local, [], pair.database);
+    expect(await promoted('whole')).toMatchObject({ code: 0, outcome: 'certified', own });
+    // What it applied after that certificate was written is not covered by it.
+    expect(await promoted('behind')).toMatchObject({ code: 3, outcome: 'later', own });
+    await pair.source.start();
+    const elsewhere = ['--candidate', pair.source.url(VERIFIER.user, pair.database, VERIFIER.password)];
+    expect(await promoted('whole', ...elsewhere)).toMatchObject({ code: 2, outcome: 'other' });
+  }, 120_000);
 });

@@ -78,17 +78,23 @@ describe('certify by a ledger', () => {
     expect(await lag()).toMatchObject({ code: 3, state: 'unknown', total: { transactions: null, ms: null } });
     await primary.sql(`UPDATE tag SET note = 'late' WHERE name = 'tag 9'`);
     await ledgerCaughtUp(folder, primary);
+    // However little it is: nothing brings it more.
     expect(await lag()).toMatchObject({
-      code: 0,
+      code: 1,
+      state: 'late',
       transport: { transactions: '1' },
       apply: { transactions: '0', ms: 0 },
     });
   }, 120_000);
 
-  it('is UNKNOWN for a failover while the primary answers', async () => {
+  it('is UNKNOWN for a failover while the primary answers, and blocked for a switchover alone by what only that needs', async () => {
     const { code, verdict } = await certify(folder, ...GASAN, '--mode', 'failover', ...fenced());
     expect(code).toBe(3);
     expect(weighty(verdict)).toContain('TP-V-PRIMARY-ANSWERS primary');
+    const planned = await certify(folder, ...GASAN);
+    expect(planned).toMatchObject({ code: 2, verdict: { verdict: 'NOT_SAFE', mode: 'switchover' } });
+    expect(weighty(planned.verdict).join()).toContain('TP-R-PG-RECEIVER');
+    expect(weighty(verdict).join()).not.toContain('TP-R-PG-RECEIVER');
   }, 120_000);
 
   it('counts exactly what the standby lacks when the primary is gone, and writes every lost change down', async () => {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { MysqlFacts } from '../../src/connector/facts-mysql.ts';
+import { feedOf } from '../../src/lag/feed.ts';
 import { type Behind, judgeLag, lagOf, type LagFacts } from '../../src/lag/candidate-lag.ts';
 
 const NOW = new Date('2026-01-01T00:10:00Z');
@@ -82,11 +84,84 @@ describe('lag', () => {
     expect(lag.apply).toMatchObject({ bytes: 0n, transactions: 0n, ms: 0 });
   });
 
+  it('of transport is known where changes are received, whether or not they are applied', () => {
+    const lag = lagOf({ ...FACTS, fed: false, receiving: true, applied: behind(5n, 1n, 3000) });
+    expect(lag).toMatchObject({ transport: ZERO, total: { transactions: 1n, ms: 3000 } });
+  });
+
+  it('is not ok, however little it is, where nothing brings the changes', () => {
+    const lag = lagOf({ ...FACTS, fed: false, applied: behind(1n, 1n, 10) });
+    expect([judgeLag(lag, 5000, false), judgeLag(lag, null, false), judgeLag(lag, 5000, true)]).toEqual([
+      'late',
+      'late',
+      'ok',
+    ]);
+  });
+
   it('is judged by what may be lost, and never ok when unknown', () => {
     const lag = lagOf({ ...FACTS, applied: behind(1n, 1n, 5000) });
     expect(judgeLag(lag, 5000)).toBe('ok');
     expect(judgeLag(lag, 4999)).toBe('late');
     expect(judgeLag(lag, null)).toBe('ok');
     expect(judgeLag(lagOf({ ...FACTS, applied: null }), null)).toBe('unknown');
+  });
+});
+
+describe('what brings a candidate its changes', () => {
+  const NONE = {
+    inRecovery: false,
+    writable: false,
+    replayPaused: null,
+    systemId: null,
+    timeline: null,
+    unloggedTables: null,
+    sequences: null,
+    subscriptions: null,
+    unread: [],
+  };
+  const CHANNEL = {
+    name: '(default)',
+    receiving: 'yes',
+    applying: true,
+    receiveErrno: 0,
+    applyErrno: 0,
+    delaySeconds: 0,
+    byGtid: true,
+    filters: [],
+    workers: [],
+  } as const;
+  const fed = (changed: object): unknown => {
+    const channels = { known: true, value: [{ ...CHANNEL, ...changed }] } as const;
+    const unread = { known: false, reason: 'not asked' } as const;
+    const names = [
+      'variables status transactions unapplied logFilters plugins namedZones events accounts grants definers',
+      'triggers otherEngines keyless keys counters prepared',
+    ];
+    const others = Object.fromEntries(names.flatMap((some) => some.split(' ')).map((name) => [name, unread]));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every other fact is one that was not read
+    const mysql = { ...others, channels } as unknown as MysqlFacts;
+    return feedOf({ ...NONE, mysql }, 'logical');
+  };
+
+  it('is a channel that receives and applies', () => {
+    expect(fed({})).toEqual({ receiving: true, fed: true, notes: [] });
+    expect(fed({ delaySeconds: 60 })).toMatchObject({
+      fed: true,
+      notes: ['channel (default) applies 60 s late, as it was told to'],
+    });
+  });
+
+  it('is named where it does not, with the number of the error', () => {
+    expect(fed({ receiving: 'connecting', receiveErrno: 2003 })).toEqual({
+      receiving: false,
+      fed: false,
+      notes: ['channel (default) does not reach its source (error 2003)'],
+    });
+    expect(fed({ applying: false, applyErrno: 1062 })).toEqual({
+      receiving: true,
+      fed: false,
+      notes: ['channel (default) does not apply (error 1062)'],
+    });
+    expect(fed({ receiving: 'no' })).toMatchObject({ notes: ['channel (default) does not receive'] });
   });
 });
