@@ -197,8 +197,8 @@ export class DebeziumDecoder {
     const fields =
       value.schema !== null
         ? envelopeFields(value.schema)
-        : source.engine === 'postgres' && declared !== null
-          ? declaredFields(declared, settings)
+        : declared !== null
+          ? declaredFields(declared, source.engine, settings)
           : null;
     if (fields === null) {
       throw new JsonError('the record has no schema, and the columns of its table are not declared', 0);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { StreamedColumn, StreamedTable } from '../../src/connector/changes.ts';
 import type { PortableForm } from '../../src/connector/table.ts';
+import { mysqlField } from './declared-mysql.ts';
 import {
   type ConnectField,
   type ConnectorSettings,
@@ -135,14 +136,16 @@ const PROPAGATED: ReadonlyMap<string, string> = new Map([
   ['varchar', 'character varying'],
 ]);
 
-/** The fields of declared columns; null with the name of the first that has no certain one. Pure. */
+/** The fields of declared columns; one of which nothing is certain has a type that means nothing. Pure. */
 export function declaredFields(
   columns: readonly DeclaredColumn[],
+  engine: SourceEngine,
   settings: ConnectorSettings,
 ): readonly ConnectField[] {
+  const fieldOfType = engine === 'postgres' ? postgresField : mysqlField;
   return columns.map(
     ({ name, type }) =>
-      postgresField(name, type, settings) ?? { name, type: 'undeclared', semantic: null, parameters: {} },
+      fieldOfType(name, type, settings) ?? { name, type: 'undeclared', semantic: null, parameters: {} },
   );
 }
 

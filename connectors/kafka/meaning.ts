@@ -65,7 +65,7 @@ export interface ConnectorSettings {
    * Said by the owner of a MySQL or MariaDB source: it holds no zero dates, no dates that are none, and no years before
    * 1000. Debezium sends those as other values, which nobody can tell from real ones.
    */
-  readonly dates?: 'ordinary';
+  readonly dates?: 'ordinary' | null;
 }
 
 export const UNKNOWN_SETTINGS: ConnectorSettings = { decimals: null, times: null, binary: null };

@@ -34,6 +34,7 @@ const NOTHING_KNOWN: Omit<TopicSettings, 'tables'> = {
   decimals: null,
   times: null,
   binary: null,
+  dates: null,
   wholeBefore: false,
   columns: new Map(),
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BINARY_MODES, DECIMAL_MODES, TIME_MODES, type TopicSettings } from './topics.ts';
+import { BINARY_MODES, DATE_KINDS, DECIMAL_MODES, TIME_MODES, type TopicSettings } from './topics.ts';
 
 const mode = <const T extends readonly string[]>(modes: T) =>
   z
@@ -15,6 +15,7 @@ export const topicsSchema: z.ZodType<Omit<TopicSettings, 'tables'>> = z
     decimals: mode(DECIMAL_MODES),
     times: mode(TIME_MODES),
     binary: mode(BINARY_MODES),
+    dates: mode(DATE_KINDS),
     wholeBefore: z.boolean({ error: 'true or false is wanted' }).default(false),
     columns: z.record(z.string(), z.record(z.string(), type)).default({}),
   })

@@ -5,6 +5,8 @@ import type { SiteAddress } from './url.ts';
 export const DECIMAL_MODES = ['precise', 'string', 'double'] as const;
 export const TIME_MODES = ['adaptive', 'adaptive_time_microseconds', 'connect'] as const;
 export const BINARY_MODES = ['bytes', 'base64', 'base64-url-safe', 'hex'] as const;
+/** Of MySQL and MariaDB, no setting but what the owner says: no zero dates and no years before 1000 are there. */
+export const DATE_KINDS = ['ordinary'] as const;
 
 /** What is known of topics that carry a database's changes. */
 export interface TopicSettings {
@@ -13,6 +15,7 @@ export interface TopicSettings {
   readonly decimals: (typeof DECIMAL_MODES)[number] | null;
   readonly times: (typeof TIME_MODES)[number] | null;
   readonly binary: (typeof BINARY_MODES)[number] | null;
+  readonly dates: (typeof DATE_KINDS)[number] | null;
   /** `before` of a change is a whole row: REPLICA IDENTITY FULL, or binlog_row_image=FULL. */
   readonly wholeBefore: boolean;
   /** Of `schema.table`: its columns in order, name and type as the source prints it. For records without a schema. */

@@ -60,11 +60,25 @@ const STRANGE: Types = [
   ['double', '-0e0'],
 ];
 
-const MODES = ['whole', 'texts', 'lossy'] as const;
+const MODES = ['whole', 'plain', 'texts', 'lossy'] as const;
 type Mode = (typeof MODES)[number];
 const DATABASE = 'bank';
 const ORDINARY: ConnectorSettings = { ...UNKNOWN_SETTINGS, dates: 'ordinary' };
+const KNOWN: ConnectorSettings = {
+  decimals: 'precise',
+  times: 'adaptive_time_microseconds',
+  binary: 'bytes',
+  dates: 'ordinary',
+};
 const TEXTS: ConnectorSettings = { decimals: 'string', times: null, binary: 'hex', dates: 'ordinary' };
+const WITHOUT_SCHEMA = { 'key.converter.schemas.enable': 'false', 'value.converter.schemas.enable': 'false' };
+const DECLARED = [
+  { name: 'id', type: 'int' },
+  ...TYPES.map(([type], index) => ({
+    name: `c${index}`,
+    type: type.replace(/ (?:NULL|CHARACTER SET .*)$/, ''),
+  })),
+];
 const PROPAGATED = { 'column.propagate.source.type': '.*' };
 const WRITER = { user: 'debezium', password: 'debezium-s3cret' };
 
@@ -108,6 +122,7 @@ describe.skipIf(missing !== null)(`what Debezium sends of other sources${without
       site = await connectMysql(address, { jobs: 1, statementTimeoutMs: 0 }, forever());
       capture = await captureMysql(server, { database: DATABASE, ...WRITER }, [
         { prefix: 'whole', settings: PROPAGATED },
+        { prefix: 'plain', settings: WITHOUT_SCHEMA },
         {
           prefix: 'texts',
           settings: { ...PROPAGATED, 'decimal.handling.mode': 'string', 'binary.handling.mode': 'hex' },
@@ -148,7 +163,8 @@ describe.skipIf(missing !== null)(`what Debezium sends of other sources${without
     });
 
     function decoded(mode: Mode, table: string, settings: ConnectorSettings) {
-      const decoder = new DebeziumDecoder({ settings, declared: new Map(), beforeImages: true });
+      const declared = mode === 'plain' ? new Map([[`${DATABASE}.${table}`, DECLARED]]) : new Map();
+      const decoder = new DebeziumDecoder({ settings, declared, beforeImages: true });
       return capture.records
         .filter(({ topic }) => topic === `${mode}.${DATABASE}.${table}`)
         .map(({ key, value }) => decoder.decode(key, value));
@@ -183,6 +199,7 @@ describe.skipIf(missing !== null)(`what Debezium sends of other sources${without
 
     test.each([
       ['whole', ORDINARY],
+      ['plain', KNOWN],
       ['texts', TEXTS],
     ] as const)('%s: every value has the bytes of a range read', async (mode, settings) => {
       const changes = changesOf(mode, 'every', settings);

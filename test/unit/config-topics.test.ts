@@ -23,6 +23,7 @@ describe('a primary that is known by its topics', () => {
       decimals: 'precise',
       times: null,
       binary: null,
+      dates: null,
       wholeBefore: false,
       columns: new Map([
         [
