@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseEnvelope } from '../../src/certificate/envelope-parse.ts';
@@ -8,14 +8,15 @@ import { runMetrics } from '../../src/commands/metrics.ts';
 import { runWatch } from '../../src/commands/watch.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby } from '../../src/demo/cluster-standby.ts';
-import { statePath } from '../../src/state/file.ts';
-import { stateSchema, type SystemState } from '../../src/state/schema.ts';
+import type { SystemState } from '../../src/state/schema.ts';
 import { prepareStream } from './harness/change-stream.ts';
 import { expectCalm, expectShown, missingChromium, TestBrowser } from './harness/chromium.ts';
 import { until } from './harness/cli.ts';
 import { Command } from './harness/command.ts';
+import { publishedState } from './harness/published.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { WatchFolder } from './harness/watch.ts';
+import { WATCHER } from './harness/watcher.ts';
 
 const WAIT_MS = 90_000;
 const servers = new ServerSet();
@@ -40,6 +41,13 @@ beforeAll(async () => {
     more: 'state: { every: 1s }\nsigning: { key: ./key.pem }\n',
     facts: 'schedules: [{ run: certify, at: "*/5 * * * * *", zone: UTC }]',
   });
+  await primary.sql(`SELECT pg_create_logical_replication_slot('twinproof_mail', 'pgoutput')`);
+  const site = (cluster: Cluster, more: string): string =>
+    `{ url: "${cluster.url('postgres', WATCHER)}", allowUnboundedWal: true, ${more} }`;
+  writeFileSync(
+    path.join(folder.path, 'mail.yaml'),
+    `systems: { mail: { primary: ${site(primary, 'slot: twinproof_mail')}, candidates: [${site(standby, 'name: gasan')}] } }\n`,
+  );
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
   writeFileSync(path.join(folder.path, 'key.pem'), pem, { mode: 0o600 });
 });
@@ -51,12 +59,7 @@ afterAll(async () => {
 });
 
 function published(): SystemState | null {
-  try {
-    const file = statePath(path.join(folder.path, 'ledger-state'), 'bank');
-    return stateSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    return null;
-  }
+  return publishedState(folder);
 }
 
 function verdict(): string | null {
@@ -74,10 +77,11 @@ function started(command: Command): Command {
   return command;
 }
 
-function watching(): Command {
+/** The configuration is the whole folder: two files, each with a system. */
+function watching(system: string): Command {
   const options = {
-    config: folder.config,
-    systems: [],
+    config: folder.path,
+    systems: [system],
     once: false,
     timeoutMs: null,
     statementTimeoutMs: 60_000,
@@ -101,15 +105,29 @@ function isWatchedAgain(before: SystemState | null): boolean {
 
 async function metrics(): Promise<string> {
   const command = new Command((io) =>
-    runMetrics({ config: folder.config, out: null, format: 'prometheus' }, io),
+    runMetrics({ config: folder.path, out: null, format: 'prometheus' }, io),
   );
   await command.ended;
   return command.stdout;
 }
 
 describe('watch and board', () => {
+  it('show what two processes publish that share one fleet, each of its own systems', async () => {
+    const [bank, mail] = [watching('bank'), watching('mail')];
+    const fresh = /^twinproof_state_fresh\{system="(\w+)"\} (\d)$/gm;
+    const shown = async (): Promise<string> =>
+      [...(await metrics()).matchAll(fresh)].map(([, system, value]) => `${system} ${value}`).join(', ');
+    await until(async () => (await shown()) === 'bank 1, mail 1', 'both are published', WAIT_MS);
+    await mail.stop();
+    await until(async () => (await shown()) === 'bank 1, mail 0', 'one of them is stale', WAIT_MS);
+    const { publisher } = publishedState(folder, 'mail') ?? {};
+    expect(publisher?.startedAt).not.toBe(published()?.publisher.startedAt);
+    expect(mail.stderr).not.toMatch(/ bank/);
+    await bank.stop();
+  }, 400_000);
+
   it('publish how a system stands: safe, not safe as soon as the standby is paused, unknown once the watch is gone', async () => {
-    const watch = watching();
+    const watch = watching('bank');
     await until(
       () => published()?.candidates[0]?.verdict?.integrity === 'same',
       'the standby is proven',
@@ -130,7 +148,7 @@ describe('watch and board', () => {
     expect(published()?.runs).toMatchObject([{ name: 'certify', message: null }]);
     const [certificate] = published()?.certificates ?? [];
     expect(certificate).toMatchObject({ file: expect.stringMatching(/^2.*Z\.json$/), candidate: null });
-    const board = started(new Command((io) => runBoard({ config: folder.config, port: 0 }, io)));
+    const board = started(new Command((io) => runBoard({ config: folder.path, port: 0 }, io)));
     await until(() => /board at \S+/.test(board.stderr), 'the board listens', WAIT_MS);
     const url = /board at (\S+)/.exec(board.stderr)?.[1] ?? '';
     expect(await metrics()).toContain('twinproof_recovery_point_known{system="bank",candidate="gasan"} 1');
@@ -175,7 +193,7 @@ describe('watch and board', () => {
     expect(await metrics()).not.toContain('twinproof_recovery_point_timestamp_seconds{');
     // Begun again on the ledger that it left: the same process writes to it and reads it.
     await standby.sql('SELECT pg_wal_replay_resume()');
-    const again = watching();
+    const again = watching('bank');
     await primary.sql('UPDATE account SET amount = amount + 1 WHERE id = 8');
     await until(() => isWatchedAgain(state), 'it is watched again', WAIT_MS);
     await again.stop();

@@ -4,10 +4,10 @@ import { statePath } from '../../../src/state/file.ts';
 import { stateSchema, type CandidateState, type SystemState } from '../../../src/state/schema.ts';
 import type { WatchFolder } from './watch.ts';
 
-/** How the system `bank` stands, as the process that watches it last wrote it down; null: it has not yet. */
-export function publishedState(folder: WatchFolder): SystemState | null {
+/** How a system stands, as the process that watches it last wrote it down; null: it has not yet. */
+export function publishedState(folder: WatchFolder, system = 'bank'): SystemState | null {
   try {
-    const file = statePath(path.join(folder.path, 'ledger-state'), 'bank');
+    const file = statePath(path.join(folder.path, 'ledger-state'), system);
     return stateSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
     return null;
