@@ -80,6 +80,14 @@ export function openApi(version: string): object {
         get: {
           operationId: 'events',
           summary: 'Server-sent events: `change` names systems that changed, `beat` says that nothing did',
+          parameters: [
+            {
+              name: 'since',
+              in: 'query',
+              description: 'What has changed since then comes first.',
+              schema: { type: 'string', format: 'date-time' },
+            },
+          ],
           responses: {
             '200': { description: 'A stream.', content: { 'text/event-stream': {} } },
             ...REFUSALS,

@@ -1,0 +1,161 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectCalm, expectShown, missingChromium, TestBrowser } from './harness/chromium.ts';
+import { ODD, TestBoard, TOKENS } from './harness/test-board.ts';
+
+/** Rows whose verdict lies over what stands beside it. */
+const WORDS_OVER_OTHERS = `[...document.querySelectorAll('.row')]
+  .filter((row) => {
+    const edges = (selector) => row.querySelector(selector).getBoundingClientRect();
+    return edges('.chip').right > edges('.what').left;
+  })
+  .map((row) => row.dataset.system)`;
+
+/** Fields of which nobody can tell the use who does not see the page. */
+const FIELDS_WITHOUT_LABEL = `[...document.querySelectorAll('main :is(input, select, textarea)')]
+  .filter((one) => one.labels.length === 0)
+  .map((one) => one.name)`;
+
+const board = new TestBoard();
+const missing = await missingChromium();
+
+beforeAll(async () => {
+  await board.open();
+  await board.publishAll();
+});
+afterAll(() => board.close());
+
+describe.skipIf(missing !== null)(
+  `the board in a browser${missing === null ? '' : ` (skipped: ${missing})`}`,
+  { timeout: 240_000 },
+  () => {
+    let browser: TestBrowser;
+    beforeAll(async () => {
+      browser = await TestBrowser.open();
+    });
+    afterAll(async () => {
+      await browser.close();
+    });
+
+    async function signedIn(token: string, page: Page): Promise<Page> {
+      await page.goto(`${board.url}/login`);
+      await page.fill('input[name=token]', token);
+      await page.click('main button[type=submit]');
+      await page.waitForURL(`${board.url}/`);
+      return page;
+    }
+
+    it('shows every system, goes down to one, and changes while it is open', async () => {
+      const page = await signedIn(TOKENS.LEE, await browser.page());
+      await expectShown(page, '.liveness', 'live');
+      expect(await page.locator('.row').count()).toBe(7);
+      await expectShown(page, '.row[data-system="bank"]', /Safe with loss.*at most 12\.4 s/s);
+      await expectShown(page, '.row[data-system="unwatched"]', /Unknown.*nobody watches this system/s);
+      await expectShown(page, '.row', ODD);
+      // Filters: by what is typed, then by verdict.
+      await page.keyboard.press('/');
+      await page.keyboard.type('core');
+      await page.locator('.row:visible').nth(1).waitFor({ state: 'detached' });
+      expect(await page.locator('.row:visible').count()).toBe(1);
+      await page.keyboard.press('Escape');
+      await page.locator('.count.not').click();
+      expect(
+        await page
+          .locator('.row:visible')
+          .evaluateAll((rows) => rows.map((row) => row.getAttribute('data-system'))),
+      ).toEqual(['cards']);
+      await page.locator('.count.not').click();
+      // Live: another verdict, without a click.
+      await board.publish('keys', 'NOT_SAFE');
+      await board.look();
+      await expectShown(page, '.row[data-system="keys"]', 'Not safe');
+      await expectShown(page, '.row[data-system="bank"]', 'Waits for: keys');
+      await page.click('.row[data-system="bank"] a');
+      await expectShown(page, '.hero', /Safe with loss.*34 transactions/s);
+      await expectShown(page, '.candidates', 'gasan');
+      await expectShown(page, '.reasons', /Accepted by policy.*someone must answer for this loss/s);
+      for (const shown of [
+        'every row proven',
+        'planned switchover: ready',
+        '128 of 128 tables compared',
+        'Lag over time',
+      ])
+        await expectShown(page, '#changing', shown);
+      await board.publish('bank', 'UNKNOWN');
+      await board.look();
+      await expectShown(page, '.hero[data-verdict=UNKNOWN]', 'Unknown');
+      await board.publishAll();
+      expectCalm(browser, board.host);
+    });
+
+    it('turns a system grey whose publisher has stopped, and itself when the board is gone', async () => {
+      const page = await signedIn(TOKENS.LEE, await browser.page());
+      await expectShown(page, '.liveness', 'live');
+      const before = board.now;
+      board.now = new Date(before.getTime() + 31_000);
+      await board.look();
+      await expectShown(page, '.row[data-system="keys"][data-verdict=UNKNOWN]', 'has stopped publishing');
+      board.now = before;
+      await board.look();
+      await page.context().setOffline(true);
+      await expectShown(page, '.lost-banner', 'trust none of it');
+      await page.context().setOffline(false);
+      await page.context().close();
+      // What a browser says of a connection that it lost is no fault of the page.
+      browser.complaints.splice(0);
+    });
+
+    it('shows the order to promote in, groups together, and records a decision of two', async () => {
+      const page = await signedIn(TOKENS.KIM, await browser.page());
+      await page.click('text=Cutover');
+      expect(
+        await page
+          .locator('.step')
+          .evaluateAll((steps) => steps.map((one) => one.getAttribute('data-system'))),
+      ).toEqual(['keys', 'bank', 'payments', 'cards', ODD, 'crm', 'unwatched']);
+      await expectShown(page, '.group', /Group money.*Core banking.*payments/s);
+      await page.click('.step[data-system="bank"] a');
+      // A label for everything that can be filled in, and no button but those of the decision.
+      expect(await page.evaluate(FIELDS_WITHOUT_LABEL)).toEqual([]);
+      expect(await page.locator('main button').allTextContents()).toEqual(['Record']);
+      await page.check('input[value=promote]');
+      await page.fill('textarea[name=reason]', 'the hall burns');
+      // The page goes on changing, and what is being filled in stays.
+      await board.publish('bank', 'SAFE_WITH_LOSS');
+      await board.look();
+      expect(await page.inputValue('textarea[name=reason]')).toBe('the hall burns');
+      await page.click('.decide button');
+      await expectShown(page, '.decisions', /Promote.*Kim Minji.*waits for a second approver/s);
+      expect(await page.locator('.decisions button').count()).toBe(0);
+      const second = await signedIn(TOKENS.PARK, await browser.page());
+      await second.goto(`${board.url}/systems/bank`);
+      await second.click('.decisions button');
+      await expectShown(second, '.decisions', /Approved by Park Jun/);
+      expectCalm(browser, board.host);
+    });
+
+    it('speaks Korean, is dark where that is wished, fits a phone and paper', async () => {
+      const page = await signedIn(
+        TOKENS.LEE,
+        await browser.page({ locale: 'ko-KR', viewport: { width: 360, height: 740 }, colorScheme: 'dark' }),
+      );
+      await expectShown(page, '.row[data-system="bank"]', '손실 있음');
+      for (const target of ['/', '/cutover', '/systems/bank']) {
+        await page.goto(`${board.url}${target}`);
+        const wide = await page.evaluate(
+          'document.documentElement.scrollWidth > document.documentElement.clientWidth',
+        );
+        expect(wide).toBe(false);
+      }
+      await page.click('text=English');
+      await expectShown(page, '.hero', 'Safe with loss');
+      expect(await page.getAttribute('html', 'lang')).toBe('en');
+      await page.goto(board.url);
+      await page.setViewportSize({ width: 794, height: 1123 });
+      await page.emulateMedia({ media: 'print' });
+      await expectShown(page, '.clock', /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+UTC/);
+      expect(await page.evaluate(WORDS_OVER_OTHERS)).toEqual([]);
+      expectCalm(browser, board.host);
+    });
+  },
+);
