@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
 import type { SinkSettings } from '../../src/config/topics.ts';
-import type { ChangeStream, StreamedTable } from '../../src/connector/changes.ts';
+import type { ChangeRequest, ChangeStream, StreamedTable } from '../../src/connector/changes.ts';
 import type {
   Connector,
   FoundRow,
@@ -24,10 +24,10 @@ import type {
 } from '../../src/connector/ledger-sites.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PreflightOptions } from '../../src/connector/preflight.ts';
-import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
+import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { kafkaClient } from './client.ts';
-import { comparePositions } from './position.ts';
+import { comparePositions, parsePosition } from './position.ts';
 import { SinkGroup } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
 import { topicAddress } from './topic-address.ts';
@@ -84,7 +84,9 @@ export class SinkSite implements Connector, LedgerSite {
     return { applied: (await this.#group.place(signal)).written };
   }
 
+  /** Of topics, or of the database's own log. */
   comparePositions(a: Position, b: Position): PositionOrder {
+    if (parsePosition(a) === null) return this.#database.comparePositions(a, b);
     return comparePositions(a, b);
   }
 
@@ -201,11 +203,11 @@ export class SinkSite implements Connector, LedgerSite {
     return Promise.resolve([]);
   }
 
-  /** A sink is a client like any other: its writes cannot be told from those of others in the database's log. */
-  ownChanges(): Promise<ChangeStream | null> {
-    return Promise.resolve(null);
+  ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream | null> {
+    return this.#database.ownChanges(request, signal);
   }
 
+  /** To the database a sink is a client like any other: whatever its log has may be of others, and is read again. */
   originPosition(): Position | null {
     return null;
   }
@@ -222,12 +224,18 @@ export class SinkSite implements Connector, LedgerSite {
     return signedKey(table);
   }
 
-  sourceTables(): Promise<readonly SourceTable[]> {
-    return Promise.reject(noPrimary());
+  /** Those that the database's own log tells of. */
+  sourceTables(
+    selection: TableSelection,
+    pair: PairKind,
+    signal: AbortSignal,
+  ): Promise<readonly SourceTable[]> {
+    return this.#database.sourceTables(selection, pair, signal);
   }
 
-  witness(): Promise<WitnessReading> {
-    return Promise.reject(noPrimary());
+  /** Of the database's own log. */
+  witness(signal: AbortSignal): Promise<WitnessReading> {
+    return this.#database.witness(signal);
   }
 
   commitsVisible(): Promise<void> {
@@ -246,8 +254,8 @@ export class SinkSite implements Connector, LedgerSite {
     return Promise.reject(noPrimary());
   }
 
-  ledgerSetup(): Promise<LedgerSetup> {
-    return Promise.resolve({ sql: '', findings: [] });
+  ledgerSetup(selection: TableSelection, role: string | null, signal: AbortSignal): Promise<LedgerSetup> {
+    return this.#database.ledgerSetup(selection, role, signal);
   }
 
   async close(): Promise<void> {

@@ -258,12 +258,9 @@ function isGuarded({ guardedUntil, startedAt }: CandidateFindings): boolean {
   return guardedUntil !== null && guardedUntil.getTime() >= startedAt.getTime();
 }
 
-/**
- * Where rows are applied others can write too; a standby takes no writes. What a sink writes cannot be told from what
- * others do: there TP-N-LOCAL-WRITES says so.
- */
+/** Where rows are applied others can write too; a standby takes no writes. */
 function isWritable(known: Known): boolean {
-  return known.stream()?.pair === 'logical';
+  return known.stream()?.pair !== 'physical';
 }
 
 /** Whole milliseconds. */

@@ -4,6 +4,7 @@ import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { entryChangedAt } from '../ledger/entry.ts';
 import type { Relation } from '../ledger/relation.ts';
+import { type KeyStep, keyStep, portableIdentity } from '../row/portable-key.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
 import { NOWHERE, OriginPlaces } from './origin-places.ts';
 import { isFinal } from './site-errors.ts';
@@ -122,10 +123,11 @@ export class OwnLog {
 
   /** Everything written to it before it was asked for its head is known once its log has brought us there. */
   #guard(): void {
-    const { watched, bound } = this.#session;
+    const { site, bound } = this.#session;
     const [asked, reached] = [this.#asked, this.#reached];
     if (asked === null || reached === null) return;
-    const order = watched.compare(reached, asked.position);
+    // Positions of its own log, which need not be of the primary's engine.
+    const order = site.comparePositions(reached, asked.position);
     if (order !== 'equal' && order !== 'after') return;
     this.#asked = null;
     if (this.#tellBlind()) return;
@@ -261,9 +263,10 @@ export class OwnLog {
     const root = this.#session.roots.get(table.root ?? table.leaf);
     const relation = root?.relations[0];
     if (root === undefined || relation === undefined) return null;
+    const steps = stepsOf(table, relation);
     // Told as a table that its own log does not tell of.
-    if (!isSameKey(table, relation)) return null;
-    const { stored } = this.#session.placeOf(root, identity);
+    if (steps === null) return null;
+    const { stored } = this.#session.placeOf(root, portableIdentity(identity, steps));
     const entry = this.#session.watched.ledger.core.entry(stored);
     return entry !== undefined && entryChangedAt(entry) >= since ? null : stored;
   }
@@ -272,17 +275,21 @@ export class OwnLog {
 /** Why rows of a table that others write are not known by its own log; null: they are. */
 function blindness({ unfollowed, table }: SourceTable, relation: Relation): string | null {
   if (unfollowed !== null) return unfollowed;
-  return table !== null && isSameKey(table, relation) ? null : 'its key is another than the primary’s';
+  if (table !== null && stepsOf(table, relation) !== null) return null;
+  return 'its key is another than the primary’s, or of types that are not followed here';
 }
 
-/** Whether identities of both mean the same rows. */
-function isSameKey(table: StreamedTable, relation: Relation): boolean {
+/** What makes identities of its own log those of the ledger; null: they do not mean the same rows, or nobody can tell. */
+function stepsOf(table: StreamedTable, relation: Relation): readonly KeyStep[] | null {
   const { keyFields } = relation;
-  if (keyFields === null || table.keyFields !== keyFields) return false;
-  return table.columns.slice(0, keyFields).every(({ name, encoding }, at) => {
+  if (keyFields === null || table.keyFields !== keyFields) return null;
+  const steps = table.columns.slice(0, keyFields).map(({ name, type, encoding }, at): KeyStep | null => {
     const column = relation.columns[at];
-    return column?.name === name && column.encoding === encoding;
+    if (column?.name !== name) return null;
+    if (column.form !== undefined) return keyStep(type, encoding, column.form);
+    return column.encoding === encoding ? 'same' : null;
   });
+  return steps.every((step) => step !== null) ? steps : null;
 }
 
 async function sleepOn(timing: CandidateSession['timing'], signal: AbortSignal): Promise<void> {

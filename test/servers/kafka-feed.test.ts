@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { becomesProven } from './harness/certify-ledger.ts';
+import { prepareStream } from './harness/change-stream.ts';
 import { recordOf, type StatedChange } from './harness/kafka-changes.ts';
 import { FeedFolder } from './harness/kafka-feed.ts';
 import { KAFKA, missingPackage } from './harness/kafka-packages.ts';
@@ -24,9 +25,13 @@ describe.skipIf(missing !== null)(
     let watch: RunningWatch;
 
     beforeAll(async () => {
-      [kafka, candidate] = await Promise.all([createKafka(), createCluster({ version: 17 })]);
+      [kafka, candidate] = await Promise.all([
+        createKafka(),
+        createCluster({ version: 17, settings: { wal_level: 'logical' } }),
+      ]);
       await candidate.sql(`CREATE TABLE letters (id int PRIMARY KEY, text text);
       CREATE TABLE other (id int PRIMARY KEY, text text)`);
+      await prepareStream(candidate, 'TABLE letters, other');
       await create('p.public.letters');
       folder = new FeedFolder({
         kafka,

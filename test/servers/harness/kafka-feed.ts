@@ -31,7 +31,7 @@ export class FeedFolder extends WatchFolder {
   bank:
     primary: { url: "${primary.url()}", topics: ${topics} }
     candidates:
-      - { name: gasan, url: "${candidate.url()}", sink: { group: ${group} } }
+      - { name: gasan, url: "${candidate.url()}", allowUnboundedWal: true, sink: { group: ${group} } }
     tables: { include: ["public.*"] }
     policy: ${policy}
 ledger: { path: ./ledger }
