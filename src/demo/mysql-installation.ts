@@ -33,15 +33,20 @@ const PROGRAMS = ['mariadbd', 'mysqld'];
 const PACKAGES =
   'install it (no server need run): apt install mariadb-server-core, dnf install mariadb-server, brew install mariadb';
 
+/** Where programs are looked for, in this order. */
+function usualFolders(): readonly string[] {
+  return [...(process.env['PATH'] ?? '').split(delimiter).filter((one) => one !== ''), ...FOLDERS];
+}
+
 /**
  * The MariaDB server that is installed on this machine, whether or not one runs.
  * @throws TwinproofError TP-DEMO with the package to install.
  */
-export async function installedMariadb(): Promise<MysqlInstallation> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter).filter((one) => one !== ''), ...FOLDERS];
+export async function installedMariadb(folders = usualFolders()): Promise<MysqlInstallation> {
   for (const program of PROGRAMS.flatMap((name) => folders.map((folder) => join(folder, name)))) {
     if (!(await isProgram(program))) continue;
-    const told = await run(program, ['--no-defaults', '--version'], serverUser());
+    // One that does not run here, or not as the server's user, is none.
+    const told = await run(program, ['--no-defaults', '--version'], serverUser()).catch(() => '');
     if (!/mariadb/i.test(told)) continue;
     return {
       flavor: 'mariadb',
