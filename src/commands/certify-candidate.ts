@@ -10,6 +10,7 @@ import { atLeast, viewOf, type UnknownWhy, type View } from '../ledger/candidate
 import type { Known } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LedgerTable } from '../verdict/ledger-integrity.ts';
+import type { Ahead } from '../verdict/ledger-loss.ts';
 import type { ExcludedTable } from '../verdict/evidence.ts';
 import type { LedgerConnector } from './certify-primary.ts';
 import { readRows } from './certify-rows.ts';
@@ -37,8 +38,8 @@ export interface CandidatePlace {
   readonly view: View | null;
   readonly unplaced: UnknownWhy | null;
   readonly pending: PendingLog;
-  /** It is ahead of the ledger by so many bytes; null: it is not. */
-  readonly ahead: { readonly bytes: bigint | null } | null;
+  /** It has something that the ledger has not; null: it has not. */
+  readonly ahead: Ahead | null;
 }
 
 /** What a candidate told, and what its rows showed. What could not be had is null. */
@@ -261,6 +262,9 @@ export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo)
     view: typeof view === 'string' ? null : view,
     unplaced: typeof view === 'string' ? view : null,
     pending,
-    ahead: isAhead && end !== null && position !== null ? { bytes: site.bytesBetween(end, position) } : null,
+    ahead:
+      isAhead && end !== null && position !== null
+        ? { bytes: site.bytesBetween(end, position), unordered: order === 'incomparable' }
+        : null,
   };
 }

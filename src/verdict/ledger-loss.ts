@@ -11,6 +11,13 @@ export interface CountedLoss {
   readonly lastCommitAt: Date | null;
 }
 
+/** That a candidate has something that the ledger has not seen. */
+export interface Ahead {
+  readonly bytes: bigint | null;
+  /** It lacks something too: then what it has applied last need not be the newest that it has. */
+  readonly unordered: boolean;
+}
+
 /** Times are on the primary's clock. Null is unknown. */
 export interface LossFacts {
   readonly mode: VerdictMode;
@@ -19,7 +26,7 @@ export interface LossFacts {
   /** The journal itself lacks something in between, so that the counts are too small. */
   readonly gaps: boolean;
   /** Null: it stands at or behind the ledger's end. */
-  readonly ahead: { readonly bytes: bigint | null } | null;
+  readonly ahead: Ahead | null;
   /** Commit time of the newest transaction of the journal, and of the newest one that the candidate has applied. */
   readonly newestCommitAt: Date | null;
   readonly appliedCommitAt: Date | null;
@@ -94,7 +101,8 @@ function boundOf(
   { transactions, firstCommitAt }: CountedLoss,
 ): number | null {
   if (fence === null) return null;
-  const seen = ahead === null ? witnessedUntil : later(witnessedUntil, appliedCommitAt);
+  const applied = ahead === null || ahead.unordered ? null : appliedCommitAt;
+  const seen = later(witnessedUntil, applied);
   const covered = later(seen, shutDownAt);
   const from = transactions > 0n ? firstCommitAt : covered;
   return from === null ? null : msBetween(from, fence.at);
@@ -105,6 +113,7 @@ function tailOf({ ahead, appliedCommitAt, newestCommitAt, witnessedUntil, atHead
   if (ahead === null) return { bytes: 0n, ms: 0 };
   // Log without commits: the head did not move, and the ledger has seen all before it.
   if (atHead) return { bytes: ahead.bytes, ms: 0 };
+  if (ahead.unordered) return { bytes: ahead.bytes, ms: null };
   const end = later(newestCommitAt, witnessedUntil);
   const ms = appliedCommitAt === null || end === null ? null : Math.max(0, msBetween(end, appliedCommitAt));
   return { bytes: ahead.bytes, ms };

@@ -71,7 +71,7 @@ describe('loss by the ledger', () => {
   });
 
   it('of nothing is bounded by what the candidate has beyond the ledger, where it has more', () => {
-    const ahead = { bytes: 100n };
+    const ahead = { bytes: 100n, unordered: false };
     const facts = { counted: NONE, ahead, appliedCommitAt: before(2500) };
     expect(loss(facts)).toMatchObject({ boundMs: 500, tail: { bytes: 100n, ms: 2500 } });
     // Log without commits behind the witness.
@@ -80,6 +80,11 @@ describe('loss by the ledger', () => {
       tail: { bytes: 100n, ms: 0 },
     });
     expect(loss({ ...facts, appliedCommitAt: null }).tail).toEqual({ bytes: 100n, ms: null });
+    // What it applied last need not be the newest that it has.
+    expect(loss({ ...facts, ahead: { bytes: null, unordered: true } })).toMatchObject({
+      boundMs: 3000,
+      tail: { bytes: null, ms: null },
+    });
   });
 
   it.each([
@@ -110,10 +115,12 @@ describe('loss by the ledger', () => {
     expect(loss({ ...planned, atHead: false })).toMatchObject({ kind: 'unknown', transactions: null });
     expect(loss({ ...planned, counted: SOME })).toMatchObject({ kind: 'unknown', transactions: null });
     expect(loss({ ...planned, gaps: true }).kind).toBe('unknown');
-    expect(loss({ ...planned, ahead: { bytes: 40n }, appliedCommitAt: null }).tail).toEqual({
-      bytes: 40n,
-      ms: 0,
-    });
+    expect(loss({ ...planned, ahead: { bytes: 40n, unordered: false }, appliedCommitAt: null }).tail).toEqual(
+      {
+        bytes: 40n,
+        ms: 0,
+      },
+    );
   });
 });
 
