@@ -379,12 +379,19 @@ describe('in the subscription', () => {
     await writer.end();
   });
 
-  test('gone, or without its slot', async () => {
+  test('gone, or without its slot, or with one of which the log is no longer kept', async () => {
     await subscriber.sql('ALTER SUBSCRIPTION dr DISABLE');
     await until(
       async () => (await publisher.sql('SELECT FROM pg_replication_slots WHERE active')).length === 0,
       'released',
     );
+    await publisher.configure({ max_slot_wal_keep_size: '1MB', wal_keep_size: '0' });
+    await publisher.reload();
+    const written = `SELECT pg_logical_emit_message(false, 'x', 'y'); SELECT pg_switch_wal()`;
+    for (let segment = 0; segment < 3; segment += 1) await publisher.sql(written);
+    await publisher.sql('CHECKPOINT');
+    const [lost] = await expectFinding(pair, 'TP-R-PG-SUBSCRIPTION-SLOT');
+    expect(lost?.message).toMatch(/no longer keeps the log|invalidated/);
     await publisher.sql(`SELECT pg_drop_replication_slot('dr')`);
     await expectFinding(pair, 'TP-R-PG-SUBSCRIPTION-SLOT');
     await subscriber.sql('ALTER SUBSCRIPTION dr SET (slot_name = NONE)');
