@@ -4,6 +4,7 @@ import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import type { LagJson } from '../../src/report/lag-text.ts';
 import { becomesProven, certify, fenced, provenWatch, weighty } from '../servers/harness/certify-ledger.ts';
 import { runCli } from '../servers/harness/cli.ts';
+import { prepareStream } from '../servers/harness/change-stream.ts';
 import { builtProgram } from '../servers/harness/cli-build.ts';
 import { Capture } from '../servers/harness/kafka-debezium.ts';
 import { FeedFolder } from '../servers/harness/kafka-feed.ts';
@@ -35,9 +36,10 @@ describe.skipIf(missing !== null)(
       [kafka, primary, candidate] = await Promise.all([
         createKafka(),
         createCluster({ version: 17, settings: { wal_level: 'logical' } }),
-        createCluster({ version: 17 }),
+        createCluster({ version: 17, settings: { wal_level: 'logical' } }),
       ]);
       await Promise.all([primary.sql(TABLES), candidate.sql(TABLES)]);
+      await prepareStream(candidate, 'TABLE accounts, notes');
       await primary.sql(`INSERT INTO accounts SELECT i, 'owner ' || i, i * 100 FROM generate_series(1, 60) i;
       INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 3) i`);
       capture = await Capture.start(primary, [
@@ -58,7 +60,7 @@ describe.skipIf(missing !== null)(
         prefix: 'bank',
         candidate,
         group: SINK.group,
-        policy: '{ rpo: 1h, maxProofAge: 8s }',
+        policy: '{ rpo: 1h }',
       });
       watch = await provenWatch(folder, ['gasan'], 2);
     }, 300_000);
@@ -147,13 +149,23 @@ describe.skipIf(missing !== null)(
       });
     }, 240_000);
 
-    test('is not safe when a row was altered behind the sink’s back', async () => {
+    test('is not safe when a row was altered behind the sink’s back since it was proven', async () => {
       await candidate.sql(`UPDATE accounts SET balance = balance + 1 WHERE id = 20`);
-      const { verdict } = await certifiedUntil((one) => one.integrity === 'different');
-      expect(verdict.verdict).toBe('NOT_SAFE');
+      const { verdict } = await certify(folder, '--primary-lost', ...fenced());
+      expect(verdict).toMatchObject({ verdict: 'NOT_SAFE', integrity: 'different' });
       expect(verdict.reasons).toContainEqual(
         expect.objectContaining({ code: 'TP-V-DIFFERENT', subject: 'public.accounts' }),
       );
+      await candidate.sql(`UPDATE accounts SET balance = balance - 1 WHERE id = 20`);
+      await becomesProven(folder, 'gasan', 2);
+    }, 240_000);
+
+    test('is unknown when nobody looked at what was written to it since', async () => {
+      await watch.stop();
+      await candidate.sql(`UPDATE accounts SET balance = balance + 1 WHERE id = 21`);
+      const { verdict } = await certify(folder, '--primary-lost', ...fenced());
+      expect(verdict.verdict).toBe('UNKNOWN');
+      expect(weighty(verdict)).toContain('TP-V-LOCAL-WRITES candidate');
     }, 120_000);
 
     async function certifiedUntil(
