@@ -13,6 +13,8 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 const DEPTH_MAX = 64;
+/** Of a string that is longer, the rest is not looked through byte by byte. */
+const SHORT_BYTES = 48;
 
 /** What kind of JSON a value is (RFC 8259). */
 export type JsonKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
@@ -34,9 +36,13 @@ export class JsonReader {
   /** Whether that string holds escapes. */
   escaped = false;
   #first = false;
+  /** The first backslash at or behind `#slashFrom`. */
+  #slash = 0;
+  #slashFrom = Infinity;
 
   /** Starts anew. */
   open(bytes: Uint8Array, at = 0): void {
+    if (bytes !== this.bytes) this.#slashFrom = Infinity;
     this.bytes = bytes;
     this.at = at;
   }
@@ -154,11 +160,10 @@ export class JsonReader {
     let at = this.at + 1;
     this.from = at;
     this.escaped = false;
-    for (; at < bytes.length; at += 1) {
+    for (const end = Math.min(bytes.length, at + SHORT_BYTES); at < end; at += 1) {
       const byte = bytes[at] ?? 0;
       if (byte === QUOTE) {
-        this.to = at;
-        this.at = at + 1;
+        this.#ended(at);
         return;
       }
       if (byte === BACKSLASH) {
@@ -166,7 +171,34 @@ export class JsonReader {
         at += 1;
       } else if (byte < 0x20) throw new JsonError('a control character within a string', at);
     }
-    throw new JsonError('a string that does not end', this.from);
+    this.#ended(this.#endOfLong(at));
+  }
+
+  #ended(quote: number): void {
+    this.to = quote;
+    this.at = quote + 1;
+  }
+
+  /** Where the quote stands that ends a string which goes on at `from`. Control characters are let pass here. */
+  #endOfLong(from: number): number {
+    const { bytes } = this;
+    for (let at = from; ;) {
+      const quote = bytes.indexOf(QUOTE, at);
+      if (quote < 0) throw new JsonError('a string that does not end', this.from);
+      const slash = this.#slashAfter(at);
+      if (slash > quote) return quote;
+      this.escaped = true;
+      at = slash + 2;
+    }
+  }
+
+  /** Found once for many strings: most records have few. */
+  #slashAfter(at: number): number {
+    if (at >= this.#slashFrom && at <= this.#slash) return this.#slash;
+    const found = this.bytes.indexOf(BACKSLASH, at);
+    this.#slashFrom = at;
+    this.#slash = found < 0 ? Infinity : found;
+    return this.#slash;
   }
 
   #nested(): void {

@@ -46,6 +46,24 @@ describe('JSON as bytes', () => {
     );
   });
 
+  it('finds the end of long strings, whatever is escaped in them', () => {
+    const piece = fc.constantFrom('x'.repeat(47), 'y', '"', '\\', '\\"', 'é', '\u0001', 'z'.repeat(200));
+    const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 6 }), (texts) => {
+        const object = Object.fromEntries(
+          texts.map((one, index) => [`${index}`, { deep: one, plain: [one] }]),
+        );
+        const found = membersOf(JSON.stringify({ ...object, long: texts.join('') }));
+        expect(found.at(-1)?.[0]).toBe('long');
+        expect(
+          found.map(([name, , written]) => (name === 'long' ? written : JSON.parse(String(written)))),
+        ).toEqual([...Object.values(object), texts.join('')]);
+      }),
+      { numRuns: times(40) },
+    );
+  });
+
   it('resolves every escape as JSON.parse does, and refuses halves of characters', () => {
     for (const text of [String.raw`\"\\\/\b\f\n\r\t`, String.raw`é\u00E9\u20ac\ud83d\ude00\u0000`, '']) {
       const bytes = Buffer.from(text);
