@@ -43,7 +43,7 @@ import { bytesBetween } from './lsn.ts';
 import { foundRow, pointQueries } from './points.ts';
 import { rangeQuery } from './ranges.ts';
 import { openSession } from './session.ts';
-import { readSourceTables, type SourceTableMemory } from './source-tables.ts';
+import { readFingerprints, readSourceTables, type SourceTableMemory } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
 
@@ -120,6 +120,11 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
       await waitForRedefinitions(session, sleep, signal);
       return readSourceTables(session, wish, memory, signal);
     });
+  }
+
+  fingerprints(selection: TableSelection, signal: AbortSignal): ReturnType<typeof readFingerprints> {
+    const wish = { publication: this.#stream.publication, selection };
+    return this.control.use(signal, (session) => readFingerprints(session, wish, signal));
   }
 
   witness(signal: AbortSignal): Promise<WitnessReading> {

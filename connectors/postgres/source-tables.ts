@@ -29,10 +29,7 @@ export async function readSourceTables(
   memory: SourceTableMemory,
   signal: AbortSignal,
 ): Promise<readonly SourceTable[]> {
-  const selects = selecting(wish.selection);
-  const definitions = (await readDefinitions(session, wish.publication, null, signal)).filter(
-    ({ rootSchema, rootTable }) => selects(rootSchema, rootTable),
-  );
+  const definitions = await selectedDefinitions(session, wish, signal);
   const fresh = definitions.filter((definition) => !isRemembered(definition, memory));
   const roots = new Set(fresh.map(rootOf));
   const descriptions =
@@ -51,6 +48,26 @@ export async function readSourceTables(
   memory.clear();
   for (const table of found) if (table.unfollowed !== REDEFINED) memory.set(table.id, table);
   return found;
+}
+
+/** As LedgerPrimary.fingerprints. */
+export async function readFingerprints(
+  session: Session,
+  wish: Omit<SourceTableWish, 'pair'>,
+  signal: AbortSignal,
+): Promise<readonly Pick<SourceTable, 'id' | 'leaf' | 'fingerprint'>[]> {
+  const definitions = await selectedDefinitions(session, wish, signal);
+  return definitions.map(({ oid, leaf, fingerprint }) => ({ id: String(oid), leaf, fingerprint }));
+}
+
+async function selectedDefinitions(
+  session: Session,
+  { publication, selection }: Omit<SourceTableWish, 'pair'>,
+  signal: AbortSignal,
+): Promise<readonly Definition[]> {
+  const selects = selecting(selection);
+  const definitions = await readDefinitions(session, publication, null, signal);
+  return definitions.filter(({ rootSchema, rootTable }) => selects(rootSchema, rootTable));
 }
 
 function isRemembered(definition: Definition, memory: SourceTableMemory): boolean {

@@ -143,7 +143,7 @@ export async function headAfter(
 
 /**
  * The tables in scope that are defined otherwise on the primary than the ledger knows them, by name: much of that is not
- * in the log. Throws what reading the catalog throws.
+ * in the log. Those that it does not follow are unproven, whatever they are. Throws what reading the catalog throws.
  */
 export async function redefinedTables(
   primary: LedgerConnector,
@@ -153,18 +153,17 @@ export async function redefinedTables(
 ): Promise<readonly string[]> {
   const { store, catalog } = ledger.core;
   const known = new Known(store);
-  const sources = await primary.sourceTables(selection, known.stream()?.pair ?? 'physical', signal);
+  const pair = known.stream()?.pair ?? 'physical';
+  const sources =
+    (await primary.fingerprints?.(selection, signal)) ??
+    (await primary.sourceTables(selection, pair, signal));
   const before = new Map(known.definitions()?.tables.map((table) => [table.id, table]));
   const names: string[] = [];
-  for (const { id, leaf, unfollowed, fingerprint } of sources) {
+  for (const { id, leaf, fingerprint } of sources) {
     const listed = before.get(id);
     before.delete(id);
-    const same =
-      listed !== undefined &&
-      listed.leaf === leaf &&
-      (listed.unfollowed === null) === (unfollowed === null) &&
-      (unfollowed !== null || catalog.ofTable(id)?.fingerprint === fingerprint);
-    if (!same) names.push(leaf);
+    const isSame = listed?.unfollowed !== null || catalog.ofTable(id)?.fingerprint === fingerprint;
+    if (listed?.leaf !== leaf || !isSame) names.push(leaf);
   }
   return [...names, ...[...before.values()].map(({ leaf }) => leaf)];
 }

@@ -193,7 +193,11 @@ async function judged(found: Found, io: SiteIo): Promise<JudgedSystem> {
           ...common,
           mode: 'switchover',
           primary: { identity: primary.identity, readiness: await readinessOf(primary.site, known, io) },
-          redefined: await redefinedTables(primary.site, ledger, system, io.signal),
+          // Where that is dear, what `watch` polls has to do: this is judged again and again.
+          redefined:
+            primary.site.fingerprints === undefined
+              ? []
+              : await redefinedTables(primary.site, ledger, system, io.signal),
         }
       : {
           ...common,

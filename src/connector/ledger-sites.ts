@@ -65,6 +65,14 @@ export interface LedgerPrimary extends ChangeSource {
     pair: PairKind,
     signal: AbortSignal,
   ): Promise<readonly SourceTable[]>;
+  /**
+   * What sourceTables says of their definitions, without describing any and without waiting for commits that are not
+   * visible yet. Absent: there is no cheaper way than sourceTables.
+   */
+  fingerprints?(
+    selection: TableSelection,
+    signal: AbortSignal,
+  ): Promise<readonly Pick<SourceTable, 'id' | 'leaf' | 'fingerprint'>[]>;
   witness(signal: AbortSignal): Promise<WitnessReading>;
   /**
    * Ends when every transaction whose commit the log held at the call is visible. To be waited for between the
