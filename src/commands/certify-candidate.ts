@@ -3,7 +3,8 @@ import type { RowShape } from '../connector/contract.ts';
 import type { ReadinessFacts } from '../connector/facts.ts';
 import type { Identity } from '../connector/identity.ts';
 import { type Bracket, ledgerSite, type PendingLog } from '../connector/ledger-sites.ts';
-import type { Position } from '../connector/position.ts';
+import type { Position, PositionOrder } from '../connector/position.ts';
+import type { PairKind } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { reachedBy, takeProofs, wentBack, type Proofs } from '../ledger/candidate-check-proofs.ts';
 import { atLeast, viewOf, type UnknownWhy, type View } from '../ledger/candidate-check.ts';
@@ -197,7 +198,8 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const after = await site.incarnation(io.signal);
   return {
     incarnation: before === after ? incarnationOf(proofs, after) : 'other',
-    wentBack: proofs !== null && wentBack(ledger.core, proofs, view),
+    wentBack:
+      proofs !== null && wentBack(ledger.core, proofs, certainView(ledger, site, pair, place) ?? view),
     guardedUntil,
     place,
     tables: answer.tables,
@@ -236,6 +238,19 @@ async function guarded(
 function incarnationOf(proofs: Proofs | null, incarnation: string): CandidateFindings['incarnation'] {
   if (proofs === null) return 'unbound';
   return proofs.candidate.incarnation === incarnation ? 'same' : 'other';
+}
+
+/** Of a site that a sink feeds, without what it may have beyond its offsets: that does not show that it reached that. */
+function certainView(
+  ledger: Ledger,
+  site: LedgerConnector,
+  pair: PairKind,
+  { pending: { applied } }: CandidatePlace,
+): View | null {
+  if (pair !== 'cross-engine' || applied === null) return null;
+  const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
+  const view = viewOf(ledger.core, { atLeast: applied, atMost: applied }, compare);
+  return typeof view === 'string' ? null : view;
 }
 
 /** Null: it does not say where it stands. */
