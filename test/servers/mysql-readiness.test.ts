@@ -3,7 +3,9 @@ import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connec
 import { parseUrl } from '../../src/config/url.ts';
 import { SITE_COMMANDS, type SiteCommand } from '../../src/connector/preflight.ts';
 import { judgeReadiness, type ReadinessResult } from '../../src/readiness/judge.ts';
+import { builtProgram } from './harness/cli-build.ts';
 import { AUDITOR, auditorSql, VERIFIER } from './harness/mysql-accounts.ts';
+import { runAsVerifier, sitesOf } from './harness/mysql-cli.ts';
 import {
   FAULTS_SCHEMA,
   type MysqlFault,
@@ -32,14 +34,14 @@ async function judge(
   primary: MysqlConnector,
   candidate: MysqlConnector,
 ): Promise<readonly ReadinessResult[]> {
-  const site = async (connector: MysqlConnector) => ({
+  const site = async (connector: MysqlConnector, as: 'primary' | 'candidate') => ({
     identity: await connector.identify(signal()),
-    facts: await connector.readiness(signal(), { pair: 'logical' }),
+    facts: await connector.readiness(signal(), { pair: 'logical', as }),
   });
   return judgeReadiness({
     pair: 'logical',
-    primary: await site(primary),
-    candidate: await site(candidate),
+    primary: await site(primary, 'primary'),
+    candidate: await site(candidate, 'candidate'),
   });
 }
 
@@ -57,6 +59,7 @@ await describeMysql('readiness of a %s pair', (flavor) => {
   let sites: readonly [MysqlConnector, MysqlConnector];
 
   beforeAll(async () => {
+    builtProgram();
     const settings = flavor === 'mariadb' ? { ...DURABLE, gtid_strict_mode: 'ON' } : DURABLE;
     pair = await createMysqlPair({ flavor, database: DATABASE, settings, schema: FAULTS_SCHEMA });
     await pair.write(auditorSql(flavor, DATABASE));
@@ -85,6 +88,8 @@ await describeMysql('readiness of a %s pair', (flavor) => {
     const asked = unknown.filter(({ state }) => state === 'unknown').map(({ code, hint }) => [code, hint]);
     expect(asked).toContainEqual(['TP-R-MY-GRANTS', 'GRANT SELECT ON mysql.* TO `verifier`@`%`;']);
     expect(asked).toContainEqual(['TP-R-MY-EVENTS', 'GRANT EVENT ON `bank`.* TO `verifier`@`%`;']);
+    const report = await runAsVerifier(['readiness', ...sitesOf(pair)]);
+    expect([report.stdout, report.code]).toEqual([expect.stringMatching(/^. READY[^]*GRANT EVENT ON/), 0]);
   });
 
   test('is held against a primary of another kind', async () => {

@@ -51,8 +51,8 @@ export class ReadinessPair {
 
   async judge({ deep = false, inScope }: Judging = {}): Promise<readonly ReadinessResult[]> {
     const [primary, candidate] = await Promise.all([
-      this.#read(this.primary, deep),
-      this.#read(this.candidate, deep),
+      this.#read(this.primary, 'primary', deep),
+      this.#read(this.candidate, 'candidate', deep),
     ]);
     return judgeReadiness({
       pair: this.#pair,
@@ -68,22 +68,22 @@ export class ReadinessPair {
   }
 
   /** Once more where the server was restarted meanwhile. */
-  async #read(cluster: Cluster, deep: boolean): Promise<ReadSite> {
+  async #read(cluster: Cluster, as: 'primary' | 'candidate', deep: boolean): Promise<ReadSite> {
     try {
-      return await this.#readOnce(cluster, deep);
+      return await this.#readOnce(cluster, as, deep);
     } catch (error) {
       if (!(error instanceof TwinproofError) || error.code !== 'TP-CONNECTION-LOST') throw error;
-      return this.#readOnce(cluster, deep);
+      return this.#readOnce(cluster, as, deep);
     }
   }
 
-  async #readOnce(cluster: Cluster, deep: boolean): Promise<ReadSite> {
+  async #readOnce(cluster: Cluster, as: 'primary' | 'candidate', deep: boolean): Promise<ReadSite> {
     const signal = new AbortController().signal;
     const site = this.#sites.get(cluster) ?? (await connectAs(cluster, signal));
     this.#sites.set(cluster, site);
     return {
       identity: await site.identify(signal),
-      facts: await site.readiness(signal, { pair: this.#pair, deep }),
+      facts: await site.readiness(signal, { pair: this.#pair, as, deep }),
     };
   }
 }
