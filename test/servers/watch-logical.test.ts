@@ -95,7 +95,7 @@ describe('watch on a subscriber', () => {
     );
     await watch.stop();
     expect(await watchOnce(folder)).toEqual({ differences: 0, unproven: UNFOLLOWED });
-  });
+  }, 300_000);
 
   it('follows partition moves, truncation, new keys and redefinitions of which the log says nothing', async () => {
     const watch = new RunningWatch(folder);
@@ -120,5 +120,5 @@ describe('watch on a subscriber', () => {
       expect(rows.ledger).toEqual(rows.primary);
     }
     expect(await provenOf(folder, 'gasan')).toEqual({ unproven: [], dirty: 0, differences: [] });
-  });
+  }, 300_000);
 });

@@ -26,7 +26,9 @@ import type { WatchLine } from '../../../src/service/watch-log.ts';
 import { until } from './cli.ts';
 import { WATCHER } from './watcher.ts';
 
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 150_000;
+/** Whoever asks opens the ledger: asked all the time it would take the watch's processor. */
+const REST_MS = 250;
 
 /** Where a site is, by the name of its database; PostgreSQL's by that of the role too. */
 export type WatchedSite = Pick<Cluster, 'url'>;
@@ -181,7 +183,12 @@ export class RunningWatch {
         throw new Error(`the watch has failed before: ${what}`, { cause: error });
       },
     );
-    await Promise.race([until(check, what, LIMIT_MS), ended]);
+    const asking = async (): Promise<boolean> => {
+      if (await check()) return true;
+      await sleep(REST_MS);
+      return false;
+    };
+    await Promise.race([until(asking, what, LIMIT_MS), ended]);
   }
 
   async said(event: RegExp, message: RegExp): Promise<void> {
