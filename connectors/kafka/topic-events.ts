@@ -1,3 +1,4 @@
+import type { KafkaMessage } from 'kafkajs';
 import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
@@ -18,6 +19,11 @@ export interface TopicRecord {
   readonly value: Uint8Array | null;
   /** Milliseconds since 1970, as the producer or the broker set it. */
   readonly timestamp: string;
+}
+
+export function recordOf(topic: string, partition: number, message: KafkaMessage): TopicRecord {
+  const { offset, key, value, timestamp } = message;
+  return { topic, partition, offset, key, value, timestamp };
 }
 
 type Change = Extract<DebeziumRecord, { kind: 'change' }>;

@@ -1,4 +1,4 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
@@ -7,7 +7,7 @@ import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
 import { isPassing, kafkaFailure } from './failure.ts';
 import { FeedNotes } from './feed-notes.ts';
 import { parsePosition, type Place, positionText, recordMark, type Snapshots } from './position.ts';
-import { TopicEvents, type TopicRecord } from './topic-events.ts';
+import { recordOf, TopicEvents } from './topic-events.ts';
 import { endsOfTopic, forgetGroup, missingIn } from './topic-group.ts';
 import { type PartitionStart, startingPlaces, type TopicLog } from './topic-log.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
@@ -227,7 +227,6 @@ class TopicStream implements ChangeStream {
     if (this.#unchecked.size === 0) this.#options.onCaughtUp?.();
   }
 
-  /** Handles what one fetch gave of one partition. */
   async #take(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     const { topic, partition } = batch;
@@ -283,11 +282,6 @@ class TopicStream implements ChangeStream {
     this.#events.close();
     if (reason !== null) this.#events.gap(topic, reason);
   }
-}
-
-function recordOf(topic: string, partition: number, message: KafkaMessage): TopicRecord {
-  const { offset, key, value, timestamp } = message;
-  return { topic, partition, offset, key, value, timestamp };
 }
 
 function otherLog(name: string): TwinproofError {
