@@ -179,6 +179,12 @@ await describeMysql('a %s replica that has applied transactions behind one that 
     expect(await promoted('whole')).toMatchObject({ code: 0, outcome: 'certified', own });
     // What it applied after that certificate was written is not covered by it.
     expect(await promoted('behind')).toMatchObject({ code: 3, outcome: 'later', own });
+    // What the ledger holds says nothing of one that was promoted, and takes writes.
+    const { verdict } = await certify(folder, ...fenced());
+    expect({ verdict: verdict.verdict, weighty: weighty(verdict) }).toMatchObject({
+      verdict: 'NOT_SAFE',
+      weighty: expect.arrayContaining(['TP-V-LINEAGE candidate']),
+    });
     await pair.source.start();
     const elsewhere = ['--candidate', pair.source.url(VERIFIER.user, pair.database, VERIFIER.password)];
     expect(await promoted('whole', ...elsewhere)).toMatchObject({ code: 2, outcome: 'other' });
