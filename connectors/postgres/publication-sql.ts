@@ -50,7 +50,7 @@ export function membership(versionNumber: number, line: string): string {
 
 /**
  * An array of what changes when a table is written anew because it is made unlogged, or logged again. The server refuses
- * to make a table unlogged that a publication has by its own name, and no other (measured, 14 to 18): of these the array
+ * to make a table unlogged that a publication has by its own name, and no other (measured, 14 and 18): of these the array
  * is empty. The table of values out of line is another then, and the same after TRUNCATE and VACUUM FULL; of a table that
  * has none the file number counts. `table`: the name of its row of pg_class in the query.
  */

@@ -80,7 +80,7 @@ describe('watch on a standby', () => {
     expect(await watchOnce(folder)).toEqual({ differences: 0, unproven: [] });
     await expectEqualRows();
     expect(await provenOf(folder, 'gasan')).toEqual({ unproven: [], dirty: 0, differences: [] });
-  });
+  }, 300_000);
 
   it('reads its baseline under load, and goes on through restarts of either server', async () => {
     const writer = new Writer(primary);
@@ -95,7 +95,7 @@ describe('watch on a standby', () => {
     expect(await watchOnce(folder)).toEqual({ differences: 0, unproven: [] });
     await expectEqualRows();
     expect(await provenOf(folder, 'gasan')).toEqual({ unproven: [], dirty: 0, differences: [] });
-  });
+  }, 300_000);
 
   it('finds a row that was taken out of the standby below everything that the server sees', async () => {
     await watchOnce(folder);
