@@ -112,12 +112,6 @@ const differenceSchema = z.object({
   kind: z.enum(['missing', 'extra', 'changed']),
   firstSeenUs: microseconds,
 });
-const candidateSchema = z.object({
-  incarnation: z.string(),
-  identity: identitySchema,
-  readiness: readinessSchema.nullable(),
-  atUs: microseconds,
-});
 const lagSchema = z.object({
   atUs: microseconds,
   received: positionSchema.nullable(),
@@ -145,8 +139,6 @@ export type KnownOwnLog = z.infer<typeof ownLogSchema>;
 export type KnownDifference = z.infer<typeof differenceSchema>;
 /** Differences of one candidate, until they are resolved: for people. What is dirty says what must be read again. */
 export type KnownDifferences = z.infer<typeof differencesSchema>;
-/** A candidate as it last answered. */
-export type KnownCandidate = z.infer<typeof candidateSchema>;
 /** Where a candidate last stood. */
 export type KnownLag = z.infer<typeof lagSchema>;
 
@@ -172,10 +164,6 @@ export class Known {
 
   gap(): KnownGap | null {
     return this.#store.read('known:gap', gapSchema);
-  }
-
-  candidate(name: string): KnownCandidate | null {
-    return this.#store.read(`known:candidate:${name}`, candidateSchema);
   }
 
   lag(name: string): KnownLag | null {
@@ -204,10 +192,6 @@ export class Known {
 
   writeGap(value: KnownGap): void {
     this.#write('known:gap', value);
-  }
-
-  writeCandidate(name: string, value: KnownCandidate): void {
-    this.#write(`known:candidate:${name}`, value);
   }
 
   writeLag(name: string, value: KnownLag): void {

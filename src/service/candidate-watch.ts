@@ -1,6 +1,5 @@
 import type { Timing } from '../compare/timing.ts';
 import type { ScrubConfig } from '../config/scrub.ts';
-import { publicIdentity } from '../connector/identity.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { havingAll } from '../ledger/candidate-check-places.ts';
@@ -30,7 +29,6 @@ const RECHECK_EVERY_MS = 1000;
 const RECHECK_MANY_EVERY_MS = 10_000;
 const MANY_KEYS = 1000;
 const LAG_EVERY_MS = 2000;
-const FACTS_EVERY_MS = 60_000;
 const GOOD_AFTER_MS = 10_000;
 /** How long proofs wait for the candidate's own log to be followed. */
 const OWN_LOG_START_MS = 5_000;
@@ -178,7 +176,7 @@ export class CandidateWatch {
     const session = new CandidateSession({ ...parts, differences: this.#differences, pace: this.#pace });
     const keys = new KeySettler(session);
     const scrubber = new Scrubber(session, maxProofAgeMs);
-    const times = { recheck: -Infinity, lag: -Infinity, facts: -Infinity };
+    const times = { recheck: -Infinity, lag: -Infinity };
     const ownLog = new OwnLog(session, name, log);
     const rounds = async (own: AbortSignal): Promise<void> => {
       await Promise.race([ownLog.started, timing.sleep(OWN_LOG_START_MS, own).catch(() => undefined)]);
@@ -193,7 +191,7 @@ export class CandidateWatch {
   /** True: there is more to do. */
   async #round(
     { session, keys, scrubber, ownLog }: Looking,
-    times: { recheck: number; lag: number; facts: number },
+    times: { recheck: number; lag: number },
     signal: AbortSignal,
   ): Promise<boolean> {
     const { timing, watched } = this.#parts;
@@ -203,10 +201,6 @@ export class CandidateWatch {
     await session.refresh(signal);
     ownLog.settle();
     // Either way, should the clock be set.
-    if (Math.abs(now - times.facts) >= FACTS_EVERY_MS) {
-      times.facts = now;
-      await this.#remember(session, signal);
-    }
     if (Math.abs(now - times.lag) >= LAG_EVERY_MS) {
       times.lag = now;
       this.#writeLag(session);
@@ -230,14 +224,6 @@ export class CandidateWatch {
     const { log, name } = this.#parts;
     this.state = lookAt(session, scrubber, this.#differences, this.state.looks + 1);
     tellState(this.state, name, log);
-  }
-
-  async #remember(session: CandidateSession, signal: AbortSignal): Promise<void> {
-    const { watched, name } = this.#parts;
-    const identity = publicIdentity(await session.site.identify(signal));
-    const readiness = await session.site.readiness(signal);
-    const { incarnation } = session.bound;
-    watched.known.writeCandidate(name, { incarnation, identity, readiness, atUs: this.#nowUs() });
   }
 
   #writeLag({ pending }: CandidateSession): void {
