@@ -17,6 +17,8 @@ const BOTH = { group: 'sink', topics: ['p.public.letters', 'p.public.other'] };
 /** Told one after the other: each test goes on where the one before it ended. */
 describe.skipIf(missing !== null)(
   `a ledger fed from topics${missing === null ? '' : ` (${missing})`}`,
+  // What is waited for is bounded by itself.
+  { timeout: 180_000 },
   () => {
     let kafka: KafkaServer;
     let candidate: Cluster;
