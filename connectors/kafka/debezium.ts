@@ -9,7 +9,7 @@ import {
   layoutOf,
   type TopicTable,
 } from './layout.ts';
-import type { ConnectorSettings } from './meaning.ts';
+import type { ConnectorSettings } from './connect-field.ts';
 import { type RecordSource, SourceReader } from './record-source.ts';
 import { RowWriter } from './row-writer.ts';
 import { placeholderOf, type Placeholder, writeValue } from './values.ts';

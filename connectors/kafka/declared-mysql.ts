@@ -1,4 +1,4 @@
-import type { ConnectField, ConnectorSettings } from './meaning.ts';
+import type { ConnectField, ConnectorSettings } from './connect-field.ts';
 import { baseOf, CONNECT, NUMERIC, TIME } from './meaning-terms.ts';
 
 const PLAIN: ReadonlyMap<string, string> = new Map([

@@ -3,14 +3,8 @@ import { z } from 'zod';
 import type { StreamedColumn, StreamedTable } from '../../src/connector/changes.ts';
 import type { PortableForm } from '../../src/connector/table.ts';
 import { mysqlField } from './declared-mysql.ts';
-import {
-  type ConnectField,
-  type ConnectorSettings,
-  meaningOf,
-  postgresField,
-  type Reading,
-  type SourceEngine,
-} from './meaning.ts';
+import type { ConnectField, ConnectorSettings, Reading, SourceEngine } from './connect-field.ts';
+import { meaningOf, postgresField } from './meaning.ts';
 
 /** A column as its owner declares it, for records without a schema: the type as the source prints it. */
 export interface DeclaredColumn {

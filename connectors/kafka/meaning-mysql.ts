@@ -1,4 +1,4 @@
-import type { ConnectField, ConnectorSettings, Meaning } from './meaning.ts';
+import type { ConnectField, ConnectorSettings, Meaning } from './connect-field.ts';
 import {
   baseOf,
   CONNECT,

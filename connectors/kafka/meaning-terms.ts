@@ -1,5 +1,5 @@
 import type { PortableForm } from '../../src/connector/table.ts';
-import type { ConnectField, Meaning, Reading } from './meaning.ts';
+import type { ConnectField, Meaning, Reading } from './connect-field.ts';
 
 /** What the names of semantic types begin with: Debezium's of time, Kafka Connect's own. */
 export const TIME = 'io.debezium.time.';

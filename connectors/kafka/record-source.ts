@@ -1,6 +1,6 @@
 import { JsonError } from './json-error.ts';
 import { type JsonKind, JsonReader } from './json-reader.ts';
-import type { SourceEngine } from './meaning.ts';
+import type { SourceEngine } from './connect-field.ts';
 
 /** Where a change comes from: the block `source` of Debezium's envelope. */
 export interface RecordSource {

@@ -2,7 +2,7 @@ import { writeFloat } from './float-values.ts';
 import { unescaped } from './json-escape.ts';
 import { latin1, unwanted } from './json-value.ts';
 import type { JsonReader } from './json-reader.ts';
-import type { Reading } from './meaning.ts';
+import type { Reading } from './connect-field.ts';
 import { decimalOf, isoMicros, scaledText, uuidBytes } from './value-text.ts';
 import type { RowWriter } from './row-writer.ts';
 

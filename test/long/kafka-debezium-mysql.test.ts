@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DebeziumDecoder } from '../../connectors/kafka/debezium.ts';
-import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/meaning.ts';
+import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/connect-field.ts';
 import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
 import { Capture } from '../servers/harness/kafka-debezium.ts';

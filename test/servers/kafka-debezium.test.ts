@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DebeziumDecoder, type DecoderOptions } from '../../connectors/kafka/debezium.ts';
 import type { DeclaredColumn, TopicTable } from '../../connectors/kafka/layout.ts';
-import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/meaning.ts';
+import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/connect-field.ts';
 import { connectPostgres, type PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';

@@ -1,12 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ConnectField, type Reading, UNKNOWN_SETTINGS } from '../../connectors/kafka/connect-field.ts';
 import { JsonReader } from '../../connectors/kafka/json-reader.ts';
-import {
-  type ConnectField,
-  meaningOf,
-  type Reading,
-  UNKNOWN_SETTINGS,
-} from '../../connectors/kafka/meaning.ts';
+import { meaningOf } from '../../connectors/kafka/meaning.ts';
 import { RowWriter } from '../../connectors/kafka/row-writer.ts';
 import { placeholderOf, writeValue } from '../../connectors/kafka/values.ts';
 import { portableText } from '../../src/row/portable-text.ts';
