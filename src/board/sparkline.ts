@@ -1,3 +1,5 @@
+import { scaleLinear, scaleUtc } from 'd3-scale';
+import { line } from 'd3-shape';
 import type { LagPoint } from '../state/schema.ts';
 import { Html, html } from '../report/html.ts';
 import type { Words } from './words.ts';
@@ -7,12 +9,23 @@ const HEIGHT = 30;
 const POINTS_MAX = 60;
 /** Lag below this is drawn flat: noise of milliseconds is no mountain. */
 const SCALE_MS_MIN = 1_000;
+/** Lines behind the large picture. */
+const GRID_LINES = 4;
 
-interface Plot {
+interface Frame {
   readonly width: number;
   readonly height: number;
+  /** Room above the highest value. */
   readonly top: number;
-  readonly scaleMs: number;
+}
+
+/** A picture of samples: where their line runs, and at which height a lag lies. */
+interface Plot {
+  readonly path: string;
+  readonly yOf: (ms: number) => number;
+  /** Of the lines that make the height readable, in milliseconds. */
+  readonly grid: readonly number[];
+  readonly highestMs: number;
 }
 
 /** Lag of the last samples: a line with gaps where it was unknown, and the objective where it comes near. */
@@ -23,11 +36,11 @@ export function sparkline(samples: readonly LagPoint[], objectiveMs: number | nu
   const said = `${words.lag}: ${now === null ? words.unknown : words.time(now)}`;
   if (shown.length < 2)
     return html`<span class="nodata">${now === null ? words.unknown : words.time(now)}</span>`;
-  const plot = plotOf(shown, objectiveMs, WIDTH, HEIGHT, 3);
+  const plot = plotOf(shown, objectiveMs, { width: WIDTH, height: HEIGHT, top: 3 });
   return html`<span class="spark"
     ><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${said}" preserveAspectRatio="none">
-      ${objectiveLine(plot, objectiveMs)}
-      <path class="line" d="${linePath(shown, plot)}" />
+      ${objectiveLine(plot, objectiveMs, WIDTH)}
+      <path class="line" d="${plot.path}" />
     </svg>
     <span class="figure">${now === null ? words.unknown : words.time(now)}</span></span
   >`;
@@ -38,8 +51,7 @@ export function lagChart(samples: readonly LagPoint[], objectiveMs: number | nul
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined || samples.length < 2) return html`<p>${words.unknown}</p>`;
   const [width, height] = [720, 180];
-  const plot = plotOf(samples, objectiveMs, width, height, 14);
-  const line = linePath(samples, plot);
+  const plot = plotOf(samples, objectiveMs, { width, height, top: 14 });
   const most = Math.max(0, ...samples.map(({ ms }) => ms ?? 0));
   return html`<figure class="chart">
     <svg
@@ -48,18 +60,9 @@ export function lagChart(samples: readonly LagPoint[], objectiveMs: number | nul
       aria-label="${words.lagHistory}"
       preserveAspectRatio="none"
     >
-      ${[0.25, 0.5, 0.75].map(
-        (share) =>
-          html`<line
-            class="grid"
-            x1="0"
-            x2="${width}"
-            y1="${yOf(plot.scaleMs * share, plot)}"
-            y2="${yOf(plot.scaleMs * share, plot)}"
-          />`,
-      )}
-      ${objectiveLine(plot, objectiveMs)}
-      <path class="line" d="${line}" />
+      ${plot.grid.map((ms) => levelLine('grid', plot.yOf(ms), width))}
+      ${objectiveLine(plot, objectiveMs, width)}
+      <path class="line" d="${plot.path}" />
     </svg>
     <figcaption>
       <span>${timeOf(first.at)}</span>
@@ -79,46 +82,41 @@ function timeOf(time: string): string {
   return time.slice(11, 19);
 }
 
-/** The objective is in the picture unless the lag is so far below it that the picture would be empty. */
+/**
+ * Over the time of the samples, not their number, so that a pause is a pause. The objective is in the picture unless the
+ * lag is so far below it that the picture would be empty.
+ */
 function plotOf(
   samples: readonly LagPoint[],
   objectiveMs: number | null,
-  width: number,
-  height: number,
-  top: number,
+  { width, height, top }: Frame,
 ): Plot {
   const most = Math.max(SCALE_MS_MIN, ...samples.map(({ ms }) => ms ?? 0));
   const near = objectiveMs !== null && objectiveMs <= most * 4;
-  return { width, height, top, scaleMs: near ? Math.max(most, objectiveMs) : most };
+  const highestMs = near ? Math.max(most, objectiveMs) : most;
+  const lag = scaleLinear([0, highestMs], [height - 2, top]);
+  const time = scaleUtc(timesOf(samples), [0, width]);
+  const path = line<LagPoint>()
+    .digits(1)
+    .defined(({ ms }) => ms !== null)
+    .x(({ at }) => time(Date.parse(at)))
+    .y(({ ms }) => lag(ms ?? 0));
+  const yOf = (ms: number): number => Math.round(lag(ms) * 10) / 10;
+  const grid = lag.ticks(GRID_LINES).filter((ms) => ms > 0 && ms < highestMs);
+  return { path: path(samples) ?? '', yOf, grid, highestMs };
 }
 
-function objectiveLine(plot: Plot, objectiveMs: number | null): Html | null {
-  if (objectiveMs === null || objectiveMs > plot.scaleMs) return null;
-  const y = yOf(objectiveMs, plot);
-  return html`<line class="objective" x1="0" x2="${plot.width}" y1="${y}" y2="${y}" />`;
-}
-
-function yOf(ms: number, { height, top, scaleMs }: Plot): number {
-  return Math.round((height - 2 - (ms / scaleMs) * (height - top - 2)) * 10) / 10;
-}
-
-/** Over the time of the samples, not their number, so that a pause is a pause. */
-function linePath(samples: readonly LagPoint[], plot: Plot): string {
+/** Of the first sample and of the last. */
+function timesOf(samples: readonly LagPoint[]): [number, number] {
   const from = Date.parse(samples[0]?.at ?? '');
-  const until = Date.parse(samples.at(-1)?.at ?? '');
-  const span = Math.max(1, until - from);
-  let path = '';
-  let drawing = false;
-  for (const { at, ms } of samples) {
-    if (ms === null) {
-      drawing = false;
-      continue;
-    }
-    const x = Math.round(((Date.parse(at) - from) / span) * plot.width * 10) / 10;
-    path += `${drawing ? 'L' : 'M'}${x} ${yOf(ms, plot)}`;
-    // A lone sample between two gaps is a dot.
-    if (!drawing) path += 'h.1';
-    drawing = true;
-  }
-  return path;
+  return [from, Math.max(from + 1, Date.parse(samples.at(-1)?.at ?? ''))];
+}
+
+function objectiveLine(plot: Plot, objectiveMs: number | null, width: number): Html | null {
+  if (objectiveMs === null || objectiveMs > plot.highestMs) return null;
+  return levelLine('objective', plot.yOf(objectiveMs), width);
+}
+
+function levelLine(name: 'grid' | 'objective', y: number, width: number): Html {
+  return html`<line class="${name}" x1="0" x2="${width}" y1="${y}" y2="${y}" />`;
 }
