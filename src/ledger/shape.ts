@@ -1,8 +1,12 @@
 import type { ColumnRead, RowShape } from '../connector/contract.ts';
-import type { ColumnDescription, PairKind, TableDescription } from '../connector/table.ts';
+import type { ColumnDescription, PairKind, PortableForm, TableDescription } from '../connector/table.ts';
 import type { Relation } from './relation.ts';
 
-type Described = Pick<Relation, 'columns' | 'absent' | 'keyFields'>;
+/** A relation, or a table as the stream describes it. */
+type Described = Pick<Relation, 'absent' | 'keyFields'> & { readonly columns: readonly DescribedColumn[] };
+type DescribedColumn = Pick<Relation['columns'][number], 'name' | 'type' | 'encoding'> & {
+  readonly form?: PortableForm | null | undefined;
+};
 
 /** A shape, or in plain words why there is none. */
 export type ShapeAnswer =
@@ -34,7 +38,7 @@ export function shapeOf(
     columns.push({
       name: column.name,
       encoding,
-      ...(column.form === undefined ? {} : { form: column.form }),
+      ...(column.form == null ? {} : { form: column.form }),
     });
   }
   for (const name of relation.absent) described.delete(name);
@@ -45,13 +49,13 @@ export function shapeOf(
 }
 
 function problemOf(
-  { name, type, encoding, form }: Relation['columns'][number],
+  { name, type, encoding, form }: DescribedColumn,
   found: ColumnDescription | undefined,
   pair: PairKind,
 ): string | null {
   if (encoding === null) return `column "${name}" does not come with the log in a form that can be compared`;
   if (found === undefined) return `column "${name}" does not exist there`;
-  if (form !== undefined) {
+  if (form != null) {
     // Between engines, and through what carries changes between them, types have other names; what counts is the form.
     const isRead = found.encodings[pair] === encoding && found.portable?.natural.includes(form) === true;
     return isRead ? null : `column "${name}" is ${found.type} there, and ${form} (${type}) in the log`;
