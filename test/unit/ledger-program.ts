@@ -3,7 +3,7 @@ import path from 'node:path';
 import ts from 'typescript';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const FOLDERS = ['src', 'src/ledger', 'src/connector', 'src/row', 'src/digest', 'test/unit'];
+const FOLDERS = ['src', 'src/config', 'src/ledger', 'src/connector', 'src/row', 'src/digest', 'test/unit'];
 
 /** Turns the ledger and its test writer into JavaScript, for a process of its own; answers with the program's path. */
 export function buildWriter(folder: string): string {
