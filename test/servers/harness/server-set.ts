@@ -9,6 +9,9 @@ import { installedVersions, type PostgresVersion } from '../../../src/demo/binar
 import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
 import { createWatcher } from './watcher.ts';
 
+/** An idle publisher tells its subscriber where it stands after half of wal_sender_timeout, that is after 30 seconds. */
+const EVENTUALLY_MS = 45_000;
+
 /** Servers and sessions of one test file, ended together. */
 export class ServerSet {
   private readonly clusters: Cluster[] = [];
@@ -53,11 +56,10 @@ export async function describeAll(session: Session): Promise<Map<string, TableDe
   return new Map(tables.map((table) => [table.name, table]));
 }
 
-/** Looks for ten seconds. */
+/** Looks until it is so, within bounds. */
 export async function eventually(check: () => Promise<boolean>, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (const end = performance.now() + EVENTUALLY_MS; performance.now() < end; await sleep(50)) {
     if (await check()) return;
-    await sleep(50);
   }
   throw new Error(`never: ${what}`);
 }
