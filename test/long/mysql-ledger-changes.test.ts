@@ -124,8 +124,9 @@ await describeMysql('the ledger of a %s primary', (flavor) => {
     expect(watch.lines.filter(({ event }) => event === 'difference')).toEqual([]);
   }, 400_000);
 
-  it.runIf(!mysql)(
-    'does not call a replica safe whose triggers fire for rows of the log',
+  // MySQL fires no triggers for rows that come by the log.
+  it.each(mysql ? [] : [flavor])(
+    'does not call a %s replica safe whose triggers fire for rows of the log',
     async () => {
       await pair.stopReplica();
       await pair.replica.sql(`SET GLOBAL slave_run_triggers_for_rbr = 'YES'`);

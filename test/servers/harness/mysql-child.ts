@@ -8,7 +8,7 @@ import type { MysqlFlavor } from './mysql-installation.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..', '..');
 const HARNESS = join('test', 'servers', 'harness');
-const NEEDED = /^(?:binaries|cluster-files|server-\w+)\.ts$/;
+const NEEDED = /^(?:binaries|cluster-files|server-\w+|mysql-[\w-]+)\.ts$/;
 
 /** A process of its own that made a server and now waits for its end. */
 export interface MysqlOwner {
@@ -37,7 +37,10 @@ export async function spawnMysqlOwner(flavor: MysqlFlavor): Promise<MysqlOwner> 
     setInterval(() => undefined, 1000);`;
   await writeFile(join(folder, 'main.js'), program);
   const child = spawn(process.execPath, [join(folder, 'main.js')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line]: unknown[] = await once(child.stdout, 'data');
+  const failed = once(child, 'exit').then(() =>
+    Promise.reject(new Error(`the owner of ${flavor} ended at once`)),
+  );
+  const [line]: unknown[] = await Promise.race([once(child.stdout, 'data'), failed]);
   const [server, home]: unknown[] = JSON.parse(String(line));
   return {
     process: child,
