@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { statePath } from '../src/state/file.ts';
 import type { VerdictWord } from '../src/verdict/verdict.ts';
 import { launchChromium } from '../test/servers/harness/chromium-program.ts';
 import { candidateOf, fleetYaml, stateOf } from '../test/unit/board-fixture.ts';
-import { cpuOf, median } from './measure.ts';
+import { cpuOf, median, statusMiB } from './measure.ts';
 
 /** The board with many systems: what a browser has to wait for, and what it costs. */
 
@@ -85,12 +85,8 @@ async function startBoard(): Promise<{ readonly child: ChildProcess; readonly ur
   return { child, url };
 }
 
-/** `VmRSS` and `VmHWM` of proc(5), in MiB. */
 function memoryOf(pid: number | undefined): string {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const [now, peak] = ['VmRSS', 'VmHWM'].map(
-    (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024,
-  );
+  const [now, peak] = [statusMiB(pid, 'VmRSS'), statusMiB(pid, 'VmHWM')];
   return `${now?.toFixed(0)} MiB now, ${peak?.toFixed(0)} MiB at most`;
 }
 

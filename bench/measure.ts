@@ -54,26 +54,52 @@ export function measure(
   });
 }
 
-/** The high-water mark of resident memory (proc(5), VmHWM). */
+/** The high-water mark of resident memory. */
 function peakOf(pid: number | undefined): number | null {
-  const match = /^VmHWM:\s+(\d+) kB$/m.exec(procFile(pid, 'status'));
-  return match === null ? null : Number(match[1]) / 1024;
+  return statusMiB(pid, 'VmHWM');
 }
 
 /**
- * Seconds in user and kernel mode of a process, or of a thread (`pid/task/tid`): proc(5), /proc/pid/stat, fields 14 and
- * 15; the second may hold blanks. Null where that cannot be known.
+ * Seconds in user and kernel mode of a process, or of a thread (`pid/task/tid`). Null where that cannot be known.
  */
 export function cpuOf(process: number | string | undefined): number | null {
-  const fields = procFile(process, 'stat')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return fields.length < 13 ? null : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return timesOf(process)?.own ?? null;
 }
 
-/** Memory of this process that no file backs, in MiB (RssAnon, proc(5)); null where /proc is not there. */
+export interface ProcessTimes {
+  readonly parent: number;
+  /** Seconds of processor, in user and kernel mode. */
+  readonly own: number;
+  /** The same, of its children that have ended and were waited for. */
+  readonly reaped: number;
+}
+
+/** proc(5), /proc/pid/stat, fields 4 and 14 to 17; the second may hold blanks. Null where that cannot be known. */
+export function timesOf(process: number | string | undefined): ProcessTimes | null {
+  const fields = procFile(process, 'stat')
+    .replace(/^.*\) /, '')
+    .split(' ')
+    .map(Number);
+  const [parent = 0] = fields.slice(1);
+  const [user, system, reapedUser, reapedSystem] = fields.slice(11);
+  if (user === undefined || system === undefined || reapedUser === undefined || reapedSystem === undefined) {
+    return null;
+  }
+  const own = (user + system) / TICKS_PER_SECOND;
+  return { parent, own, reaped: (reapedUser + reapedSystem) / TICKS_PER_SECOND };
+}
+
+/** Memory of this process that no file backs, in MiB; null where /proc is not there. */
 export function privateMiB(): number | null {
-  const match = /^RssAnon:\s+(\d+) kB$/m.exec(procFile('self', 'status'));
+  return statusMiB('self', 'RssAnon');
+}
+
+/** What proc(5) says of a process's memory in its file `status`, in MiB; null where that cannot be known. */
+export function statusMiB(
+  process: number | string | undefined,
+  field: 'RssAnon' | 'VmHWM' | 'VmRSS',
+): number | null {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(procFile(process, 'status'));
   return match === null ? null : Number(match[1]) / 1024;
 }
 

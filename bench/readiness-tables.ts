@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -9,7 +8,7 @@ import type { ReadinessJson } from '../src/report/readiness-json.ts';
 import { VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
 import { missingMysql } from '../test/servers/harness/mysql-named.ts';
-import { measure } from './measure.ts';
+import { measure, timesOf } from './measure.ts';
 import {
   type ReadyPair,
   type ReadySite,
@@ -36,7 +35,6 @@ const { values: options } = parseArgs({
 const tables = Number(options.tables);
 const CLI = path.resolve(import.meta.dirname, '../src/cli.js');
 const LIMIT_MS = 300_000;
-const TICKS_PER_SECOND = 100;
 /** Until a server has collected the process of a connection that was closed. */
 const REAPED_MS = 300;
 
@@ -79,12 +77,10 @@ async function readOnce(
   }
 }
 
-/** Of a process and its children that have ended: proc(5), /proc/pid/stat, fields 14 to 17. */
+/** Of a process and its children that have ended. */
 function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND;
+  const { own, reaped } = timesOf(pid) ?? { own: Number.NaN, reaped: Number.NaN };
+  return own + reaped;
 }
 
 async function measureCommand({ primary, candidate }: ReadyPair): Promise<void> {

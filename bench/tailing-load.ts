@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { type Cluster, createCluster } from '../src/demo/cluster.ts';
 import { createStandby } from '../src/demo/cluster-standby.ts';
 import { waitUntil } from '../src/demo/cluster-wait.ts';
-import { measure, median } from './measure.ts';
+import { measure, median, timesOf } from './measure.ts';
 
 /**
  * What a primary pays for being followed: the processor time of the whole server per pgbench transaction while `watch`
@@ -30,8 +30,6 @@ const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 const VERSION = 17;
 const PUBLICATION = 'twinproof';
 const SLOTS = { bare: 'bare', watch: 'twinproof' } as const;
-/** Unit of the times in proc(5): USER_HZ, 100 on every Linux. */
-const TICKS_PER_SECOND = 100;
 
 type Follower = keyof typeof SLOTS;
 
@@ -39,34 +37,15 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Processor seconds of the server's living processes and of those that have ended (proc(5), fields 14 to 17). */
+/** Processor seconds of the server's living processes and of those that have ended. */
 function serverSeconds(postmaster: number): number {
-  let ticks = 0;
+  let seconds = 0;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const fields = statOf(pid);
-    if (fields === null) continue;
-    const [parent, user, system, reapedUser, reapedSystem] = fields;
-    if (Number(pid) === postmaster) ticks += user + system + reapedUser + reapedSystem;
-    else if (parent === postmaster) ticks += user + system;
+    const times = timesOf(pid);
+    if (Number(pid) === postmaster) seconds += (times?.own ?? 0) + (times?.reaped ?? 0);
+    else if (times?.parent === postmaster) seconds += times.own;
   }
-  return ticks / TICKS_PER_SECOND;
-}
-
-type Stat = readonly [parent: number, user: number, system: number, reapedUser: number, reapedSystem: number];
-
-function statOf(pid: string): Stat | null {
-  try {
-    // The name in parentheses may hold blanks; field 3 follows it.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /, '')
-      .split(' ')
-      .map(Number);
-    const [, parent = 0] = fields;
-    const [user = 0, system = 0, reapedUser = 0, reapedSystem = 0] = fields.slice(11, 15);
-    return [parent, user, system, reapedUser, reapedSystem];
-  } catch {
-    return null;
-  }
+  return seconds;
 }
 
 async function pgbench(cluster: Cluster, args: readonly string[]): Promise<void> {

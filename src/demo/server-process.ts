@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TwinproofError } from '../errors.ts';
 import type { Binaries } from './binaries.ts';
-import { type Guarded, guard, release } from './server-guard.ts';
+import { sendSignal, ServerChild } from './server-child.ts';
+import type { Guarded } from './server-guard.ts';
 
 /** How PostgreSQL is told to stop: `fast` ends sessions, `smart` waits for them, `immediate` is a crash. */
 export type StopMode = 'fast' | 'immediate' | 'smart';
@@ -13,12 +13,6 @@ const STOP_SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', smart: 'SIGTERM' } 
 const POLL_MS = 15;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 60_000;
-
-/**
- * Ends the server and removes its files when the pipe from our process closes without a word, that is when we were
- * killed and could do neither. Runs as the server's user, so it can harm nothing else.
- */
-const WATCHDOG = 'read -r word; [ "$word" = over ] && exit 0; kill -QUIT "$1"; sleep 1; rm -rf "$2"';
 
 /** What one start of a server needs. Paths are absolute. */
 export interface ServerPaths {
@@ -33,47 +27,42 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 }
 
-/** One running postmaster: a direct child, so that its end is seen and no process is ever guessed. */
+/** One running postmaster. */
 export class ServerProcess implements Guarded {
-  readonly pid: number;
-  private readonly child: ChildProcess;
-  private readonly watchdog: ChildProcess;
+  private readonly child: ServerChild;
   private readonly paths: ServerPaths;
 
-  private constructor(child: ChildProcess, pid: number, watchdog: ChildProcess, paths: ServerPaths) {
+  private constructor(child: ServerChild, paths: ServerPaths) {
     this.child = child;
-    this.pid = pid;
-    this.watchdog = watchdog;
     this.paths = paths;
-    guard(this);
-    child.once('exit', () => this.dismiss());
+    child.guardedBy(this);
   }
 
   /** Spawns the postmaster; see `ready` for when it serves. @throws TwinproofError TP-DEMO */
   static launch(binaries: Binaries, paths: ServerPaths): ServerProcess {
     const log = openSync(paths.log, 'a');
-    // Detached: Ctrl-C in a terminal must reach us only; we decide how the server ends.
-    const common = { ...binaries.user, cwd: paths.home, env: serverEnvironment(), detached: true };
-    const child = spawn(binaries.postgres, ['-D', paths.data], { ...common, stdio: ['ignore', log, log] });
+    const child = ServerChild.launch({
+      program: binaries.postgres,
+      args: ['-D', paths.data],
+      home: paths.home,
+      user: binaries.user,
+      environment: serverEnvironment(),
+      stdio: ['ignore', log, log],
+      lastSignal: 'QUIT',
+    });
     closeSync(log);
-    child.on('error', () => undefined);
-    if (child.pid === undefined) {
+    if (child === null) {
       throw new TwinproofError('TP-DEMO', { message: `${binaries.postgres} could not be started` });
     }
-    const watchdog = spawn('/bin/sh', ['-c', WATCHDOG, 'watchdog', String(child.pid), paths.home], {
-      ...common,
-      cwd: '/',
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    watchdog.on('error', () => undefined);
-    watchdog.stdin?.on('error', () => undefined);
-    child.unref();
-    watchdog.unref();
-    return new ServerProcess(child, child.pid, watchdog, paths);
+    return new ServerProcess(child, paths);
+  }
+
+  get pid(): number {
+    return this.child.pid;
   }
 
   get ended(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
+    return this.child.ended;
   }
 
   /**
@@ -97,7 +86,7 @@ export class ServerProcess implements Guarded {
   /** Tells the server to stop and waits for its end. @throws TwinproofError TP-DEMO after a minute. */
   async stop(mode: StopMode): Promise<void> {
     this.signal(STOP_SIGNALS[mode]);
-    if (await this.end(STOP_TIMEOUT_MS)) return;
+    if (await this.child.end(STOP_TIMEOUT_MS, POLL_MS)) return;
     throw new TwinproofError('TP-DEMO', { message: `PostgreSQL did not stop (${mode}) within a minute` });
   }
 
@@ -106,13 +95,13 @@ export class ServerProcess implements Guarded {
     const children = childrenOf(this.pid);
     this.signal('SIGKILL');
     for (const pid of children) sendSignal(pid, 'SIGKILL');
-    await this.end(STOP_TIMEOUT_MS);
+    await this.child.end(STOP_TIMEOUT_MS, POLL_MS);
     const deadline = Date.now() + 2_000;
     while (children.some((pid) => isAlive(pid)) && Date.now() < deadline) await sleep(POLL_MS);
   }
 
   signal(name: NodeJS.Signals): void {
-    if (!this.ended) sendSignal(this.pid, name);
+    this.child.signal(name);
   }
 
   endNow(): void {
@@ -134,25 +123,6 @@ export class ServerProcess implements Guarded {
     } catch {
       return '';
     }
-  }
-
-  private async end(timeoutMs: number): Promise<boolean> {
-    const deadline = Date.now() + timeoutMs;
-    while (!this.ended && Date.now() < deadline) await sleep(POLL_MS);
-    return this.ended;
-  }
-
-  private dismiss(): void {
-    release(this);
-    this.watchdog.stdin?.end('over\n');
-  }
-}
-
-function sendSignal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It ended by itself in the meantime.
   }
 }
 

@@ -1,15 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Guarded, guard, release } from '../../../src/demo/server-guard.ts';
+import { ServerChild } from '../../../src/demo/server-child.ts';
+import type { Guarded } from '../../../src/demo/server-guard.ts';
 import type { ServerUser } from '../../../src/demo/server-user.ts';
 
 const POLL_MS = 10;
 const STOP_TIMEOUT_MS = 60_000;
-
-/** See mysql-process.ts: ends the program and removes its files when we were killed. */
-const WATCHDOG = 'read -r word; [ "$word" = over ] && exit 0; kill -KILL "$1"; sleep 1; rm -rf "$2"';
 
 /** Small and quick to start: no second compiler, no concurrent collector, one heap of fixed bounds. */
 export const JVM = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
@@ -35,21 +32,15 @@ export async function runJava(program: string, args: readonly string[]): Promise
   throw new Error(`${program} failed (${String(code)}): ${output.trim().split('\n').slice(-12).join('\n')}`);
 }
 
-/** One running Java program: a direct child, so that its end is seen and no process is ever guessed. */
+/** One running Java program. */
 export class JavaProcess implements Guarded {
-  readonly pid: number;
-  readonly child: ChildProcess;
-  private readonly home: string;
+  readonly #running: ServerChild;
+  readonly #home: string;
 
-  private constructor(child: ChildProcess, pid: number, watchdog: ChildProcess, home: string) {
-    this.child = child;
-    this.pid = pid;
-    this.home = home;
-    guard(this);
-    child.once('exit', () => {
-      release(this);
-      watchdog.stdin?.end('over\n');
-    });
+  private constructor(running: ServerChild, home: string) {
+    this.#running = running;
+    this.#home = home;
+    running.guardedBy(this);
   }
 
   /** Starts it in its folder `home`; what it prints goes to the file `log`, standard output too unless `piped`. */
@@ -63,57 +54,50 @@ export class JavaProcess implements Guarded {
     },
   ): JavaProcess {
     const log = openSync(at.log, 'a');
-    // Detached: Ctrl-C in a terminal must reach us only; we decide how the program ends.
-    const common = { ...at.user, env: javaEnvironment(), detached: true };
-    const output = at.piped === true ? ('pipe' as const) : log;
-    const child = spawn('java', args, { ...common, cwd: at.home, stdio: ['ignore', output, log] });
-    closeSync(log);
-    child.on('error', () => undefined);
-    if (child.pid === undefined) throw new Error('java could not be started');
-    const watchdog = spawn('/bin/sh', ['-c', WATCHDOG, 'watchdog', String(child.pid), at.home], {
-      ...common,
-      cwd: '/',
-      stdio: ['pipe', 'ignore', 'ignore'],
+    const running = ServerChild.launch({
+      program: 'java',
+      args,
+      home: at.home,
+      user: at.user,
+      environment: javaEnvironment(),
+      stdio: ['ignore', at.piped === true ? 'pipe' : log, log],
+      lastSignal: 'KILL',
     });
-    watchdog.on('error', () => undefined);
-    watchdog.stdin.on('error', () => undefined);
-    child.unref();
-    watchdog.unref();
-    return new JavaProcess(child, child.pid, watchdog, at.home);
+    closeSync(log);
+    if (running === null) throw new Error('java could not be started');
+    return new JavaProcess(running, at.home);
+  }
+
+  get pid(): number {
+    return this.#running.pid;
+  }
+
+  get child(): ChildProcess {
+    return this.#running.process;
   }
 
   get ended(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
+    return this.#running.ended;
   }
 
   /** Clean shutdown (SIGTERM); returns at its end. @throws Error after a minute. */
   async stop(): Promise<void> {
-    await this.end('SIGTERM');
+    await this.#end('SIGTERM');
   }
 
   /** SIGKILL, as a power cut would; returns when the process is gone. */
   async kill(): Promise<void> {
-    await this.end('SIGKILL');
+    await this.#end('SIGKILL');
   }
 
   endNow(): void {
-    this.signal('SIGKILL');
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 3 });
+    this.#running.signal('SIGKILL');
+    rmSync(this.#home, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  private async end(name: NodeJS.Signals): Promise<void> {
-    this.signal(name);
-    const deadline = Date.now() + STOP_TIMEOUT_MS;
-    while (!this.ended && Date.now() < deadline) await sleep(POLL_MS);
-    if (!this.ended) throw new Error(`the Java program outlived ${name} for a minute`);
-  }
-
-  private signal(name: NodeJS.Signals): void {
-    if (this.ended) return;
-    try {
-      process.kill(this.pid, name);
-    } catch {
-      // It ended by itself in the meantime.
-    }
+  async #end(name: NodeJS.Signals): Promise<void> {
+    this.#running.signal(name);
+    if (await this.#running.end(STOP_TIMEOUT_MS, POLL_MS)) return;
+    throw new Error(`the Java program outlived ${name} for a minute`);
   }
 }
