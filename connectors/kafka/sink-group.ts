@@ -15,6 +15,8 @@ export interface SinkPlace {
   readonly written: Position;
   /** Some records behind those offsets were removed before it read them. */
   readonly overtaken: boolean;
+  /** The ends of the topics as they were after those offsets: nothing behind them was written by then. */
+  readonly ceiling: Position;
 }
 
 /**
@@ -56,13 +58,15 @@ export class SinkGroup {
       );
       const places = new Map<string, Place>();
       let overtaken = false;
-      for (const [name, { low }] of await endsOf(admin, names)) {
+      const ends = await endsOf(admin, names);
+      for (const [name, { low }] of ends) {
         // -1: nothing committed.
         const offset = offsets.get(name) ?? -1n;
         if (offset >= 0n && offset < low) overtaken = true;
         places.set(name, { offset: offset < 0n ? low : offset, mark: null });
       }
-      return { clusterId, written: positionText(clusterId, places, new Map(), 'floor'), overtaken };
+      const written = positionText(clusterId, places, new Map(), 'floor');
+      return { clusterId, written, overtaken, ceiling: ceilingAt(clusterId, ends) };
     });
   }
 
@@ -70,10 +74,7 @@ export class SinkGroup {
   ceiling(signal: AbortSignal): Promise<Position> {
     return this.#share.ask(signal, async (admin) => {
       const { clusterId, names } = await this.#names(admin);
-      const places: Places = new Map(
-        [...(await endsOf(admin, names))].map(([name, { high }]) => [name, { offset: high, mark: null }]),
-      );
-      return positionText(clusterId, places, new Map(), 'ceiling');
+      return ceilingAt(clusterId, await endsOf(admin, names));
     });
   }
 
@@ -104,10 +105,14 @@ export class SinkGroup {
 }
 
 /** `topic:partition` → offset of the oldest record, and behind the newest. */
-export async function endsOf(
-  admin: Admin,
-  topics: readonly string[],
-): Promise<ReadonlyMap<string, { readonly low: bigint; readonly high: bigint }>> {
+type Ends = ReadonlyMap<string, { readonly low: bigint; readonly high: bigint }>;
+
+function ceilingAt(clusterId: string, ends: Ends): Position {
+  const places: Places = new Map([...ends].map(([name, { high }]) => [name, { offset: high, mark: null }]));
+  return positionText(clusterId, places, new Map(), 'ceiling');
+}
+
+export async function endsOf(admin: Admin, topics: readonly string[]): Promise<Ends> {
   const ends = new Map<string, { readonly low: bigint; readonly high: bigint }>();
   const found = await Promise.all(
     topics.map(async (topic) => ({ topic, offsets: await admin.fetchTopicOffsets(topic) })),

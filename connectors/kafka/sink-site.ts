@@ -184,8 +184,7 @@ export class SinkSite implements Connector, LedgerSite {
 
   /** What stands in the topics behind the sink's offsets is recoverable, unless records of it were removed. */
   async pendingLog(signal: AbortSignal): Promise<PendingLog> {
-    const { written, overtaken } = await this.#group.place(signal);
-    const ceiling = await this.#group.ceiling(signal);
+    const { written, overtaken, ceiling } = await this.#group.place(signal);
     return {
       received: overtaken ? null : ceiling,
       applied: written,
