@@ -74,6 +74,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   readonly #notes = new FeedNotes();
   readonly #caughtUp: Promise<void>;
   #setCaughtUp: () => void = () => undefined;
+  #isCaughtUp = false;
   #streamed: FeedTopics | null = null;
   #compacted: ReadonlySet<string> = new Set();
   /** Ends the stream. */
@@ -85,7 +86,12 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     this.#prefix = prefix;
     this.#settings = settings;
     this.#share = new AdminShare(client);
-    this.#caughtUp = new Promise((resolve) => (this.#setCaughtUp = resolve));
+    this.#caughtUp = new Promise((resolve) => {
+      this.#setCaughtUp = () => {
+        this.#isCaughtUp = true;
+        resolve();
+      };
+    });
   }
 
   identify(signal: AbortSignal): Promise<Identity> {
@@ -246,6 +252,9 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   async #untilCaughtUp(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    // Tables are asked for every few seconds for as long as `watch` runs: nothing must hang on its signal for each time.
+    if (this.#isCaughtUp) return;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), CAUGHT_UP_MS);
     try {
