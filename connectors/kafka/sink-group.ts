@@ -2,6 +2,7 @@ import type { Admin, Kafka } from 'kafkajs';
 import type { SinkSettings } from '../../src/config/topics.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { AdminShare } from './admin-share.ts';
+import { ofCoordinators } from './coordinator.ts';
 import { type Place, type Places, positionText } from './position.ts';
 import { readFeedTopics } from './topic-names.ts';
 
@@ -81,7 +82,7 @@ export class SinkGroup {
   /** Whether a member of the group is at work; null: it keeps its offsets without one, or that may not be seen. */
   isRunning(signal: AbortSignal): Promise<boolean | null> {
     return this.#share.ask(signal, async (admin) => {
-      const { groups } = await admin.describeGroups([this.name]);
+      const { groups } = await ofCoordinators(() => admin.describeGroups([this.name]), signal);
       const [group] = groups;
       if (group === undefined) return null;
       if (group.state === 'Stable' || group.state === 'CompletingRebalance') return group.members.length > 0;

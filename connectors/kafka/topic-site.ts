@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs';
 import type { KafkaAddress } from '../../src/config/kafka.ts';
 import type { GroupOffset, NamedRecord, TopicFacts, TopicSite } from '../../src/connector/topic-site.ts';
 import { kafkaClient } from './client.ts';
+import { ofCoordinators } from './coordinator.ts';
 import { kafkaFailure } from './failure.ts';
 import { RecordNamer } from './record-name.ts';
 import { startingPlaces } from './topic-log.ts';
@@ -42,7 +43,7 @@ class KafkaTopicSite implements TopicSite {
 
   groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]> {
     return this.#asked(signal, async (admin) => {
-      const { groups } = await admin.listGroups();
+      const { groups } = await ofCoordinators(() => admin.listGroups(), signal);
       const found: GroupOffset[] = [];
       for (const { groupId: group } of groups.filter(({ protocolType }) => protocolType === 'consumer')) {
         const [topic] = await admin.fetchOffsets({ groupId: group, topics: [this.#topic] });
