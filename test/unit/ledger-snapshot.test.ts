@@ -4,8 +4,6 @@ import { Ledger } from '../../src/ledger/ledger.ts';
 import { definitionOf } from '../../src/ledger/relation.ts';
 import { shapeOf } from '../../src/ledger/shape.ts';
 import { boundaryOf, StateAt } from '../../src/ledger/state.ts';
-import { keyStep, portableIdentity } from '../../src/row/portable-key.ts';
-import { frameFields, keyFieldsOf } from '../../src/row/stream.ts';
 import {
   comparePlaces,
   define,
@@ -139,29 +137,5 @@ describe('columns of a log that has portable forms', () => {
   it('are refused by name where the candidate has no such form', () => {
     const { problem } = shapeOf(described, there('instant'), 'cross-engine', 'candidate');
     expect(problem).toMatch(/column "at" is timestamp with time zone there, and datetime/);
-  });
-});
-
-describe('a key of a database’s own log', () => {
-  it.each([
-    ['smallint', 'integer', 'widened'],
-    ['character varying(9)', 'text', 'same'],
-    ['timestamp(3) without time zone', 'datetime', 'same'],
-    ['timestamp with time zone', 'datetime', null],
-    ['numeric(9,0)', 'decimal', null],
-    ['character(3)', 'text', null],
-  ] as const)('of %s becomes %s by %s', (type, form, step) => {
-    expect(keyStep(type, 'pg-binary', form)).toBe(step);
-    expect(keyStep(type, 'pg-text', form)).toBeNull();
-  });
-
-  it('is widened with its sign', () => {
-    const identity = frameFields([Buffer.from('fffe', 'hex'), Buffer.from('a'), Buffer.from('0002', 'hex')]);
-    const fields = keyFieldsOf(portableIdentity(identity, ['widened', 'same', 'widened']));
-    expect(fields.map((field) => Buffer.from(field ?? []).toString('hex'))).toEqual([
-      'fffffffffffffffe',
-      '61',
-      '0000000000000002',
-    ]);
   });
 });
