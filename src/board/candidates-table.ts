@@ -3,7 +3,7 @@ import type { FleetSystem } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { LagState } from '../state/schema.ts';
 import { html, type Html } from '../report/html.ts';
-import { ageOf, lossOf, proofOf, verdictChip } from './parts.ts';
+import { ageOf, lossOf, proofOf, readinessText, verdictChip } from './parts.ts';
 import type { Words } from './words.ts';
 
 interface Line {
@@ -71,7 +71,8 @@ function lines(fresh: boolean, now: Date, words: Words): readonly Line[] {
     { name: words.rows, cell: (standing) => proofOf(standing, now, words) },
     {
       name: words.readiness,
-      cell: ({ candidate }) => readinessText(fresh ? candidate.readiness : null, words),
+      cell: ({ candidate: { readiness } }) =>
+        fresh && readiness !== null ? readinessText(readiness, words) : words.unknown,
     },
     {
       name: words.server,
@@ -95,17 +96,5 @@ function figure(lag: LagState | null, part: 'transport' | 'apply', words: Words)
     bytes === null ? null : bytesText(BigInt(bytes)),
   ]
     .filter((one) => one !== null)
-    .join(' · ');
-}
-
-function readinessText(readiness: CandidateStanding['candidate']['readiness'], words: Words): string {
-  if (readiness === null) return words.unknown;
-  const modes = ['switchover', 'failover'] as const;
-  return modes
-    .map((mode) => {
-      const { word, blocking } = readiness[mode];
-      const count = blocking > 0 ? ` (${words.blocking(String(blocking))})` : '';
-      return `${words.mode[mode]}: ${words.readyWord[word]}${count}`;
-    })
     .join(' · ');
 }

@@ -31,7 +31,8 @@ export const proposalSchema = z.strictObject({
 });
 export type Proposal = z.infer<typeof proposalSchema>;
 
-const shown = z.object({
+/** What the board showed when a decision was taken. */
+export const shownSchema = z.object({
   verdict: z.string(),
   doubt: z.string().nullable(),
   /** When the verdict was reached; null: there was none. */
@@ -52,7 +53,13 @@ const head = {
   previous: z.string().nullable(),
 };
 const recordSchema = z.discriminatedUnion('kind', [
-  z.object({ ...head, kind: z.literal('proposed'), id: z.string(), proposal: proposalSchema, shown }),
+  z.object({
+    ...head,
+    kind: z.literal('proposed'),
+    id: z.string(),
+    proposal: proposalSchema,
+    shown: shownSchema,
+  }),
   z.object({ ...head, kind: z.literal('approved'), id: z.string() }),
 ]);
 type DecisionRecord = z.infer<typeof recordSchema>;
@@ -67,11 +74,11 @@ export interface Decision extends Proposal {
   /** Null: a second person has not approved it yet. */
   readonly approvedBy: string | null;
   readonly approvedAt: string | null;
-  readonly shown: z.infer<typeof shown>;
+  readonly shown: z.infer<typeof shownSchema>;
 }
 
 /** What the board showed when the decision was taken. */
-export function shownOf({ verdict, doubt, best, state }: SystemStanding): z.infer<typeof shown> {
+export function shownOf({ verdict, doubt, best, state }: SystemStanding): z.infer<typeof shownSchema> {
   const held = doubt === null ? (best?.candidate.verdict ?? null) : null;
   const [newest] = state?.certificates ?? [];
   return {

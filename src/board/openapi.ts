@@ -1,18 +1,33 @@
-import { z } from 'zod';
-import { stateSchema } from '../state/schema.ts';
-import { proposalSchema } from './decisions.ts';
+import { bodySchemas, ref } from './openapi-schemas.ts';
 
-const JSON_ANSWER = (description: string, schema: object): object => ({
-  description,
-  content: { 'application/json': { schema } },
-});
+type Answer = Readonly<Record<string, unknown>>;
 
-const REF = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
+function json(description: string, schema: object): Answer {
+  return { description, content: { 'application/json': { schema } } };
+}
 
-const REFUSALS = {
-  '401': { description: 'The board has tokens, and none was given.' },
-  '404': { description: 'There is no such system.' },
-};
+function text(description: string, type = 'text/plain'): Answer {
+  return { description, content: { [type]: { schema: { type: 'string' } } } };
+}
+
+/** What is refused to a program that asks under `/api`. */
+function refused(description: string): Answer {
+  return json(description, ref('Error'));
+}
+
+const NO_TOKEN = 'The board has tokens, and none of them was given.';
+const OTHER_NAME = 'A board on a loopback address was asked under a name that is not its own.';
+const NOT_ABLE = 'It cannot be done at the moment; the error says why.';
+
+/** Of everything under `/api`. */
+const REFUSALS = { '401': refused(NO_TOKEN), '421': refused(OTHER_NAME), '503': refused(NOT_ABLE) };
+/** Of what is not JSON. */
+const TEXT_REFUSALS = { '401': text(NO_TOKEN), '421': text(OTHER_NAME) };
+const NO_SYSTEM = { '404': refused('There is no such system.') };
+
+function parameter(name: string): object {
+  return { name, in: 'path', required: true, schema: { type: 'string' } };
+}
 
 /** The HTTP interface of the board (OpenAPI 3.1). Who may look may read all but `POST`, which takes an approver. */
 export function openApi(version: string): object {
@@ -26,149 +41,135 @@ export function openApi(version: string): object {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     security: [{ token: [] }],
-    paths: {
-      '/api/v1/fleet': {
-        get: {
-          operationId: 'fleet',
-          summary: 'Every system in the order of promotion, and every consistency group',
-          responses: { '200': JSON_ANSWER('The fleet as it stands.', REF('Fleet')), ...REFUSALS },
+    paths: { ...systemPaths(), ...decisionPaths(), ...otherPaths() },
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      schemas: bodySchemas(),
+    },
+  };
+}
+
+function systemPaths(): object {
+  return {
+    '/api/v1/fleet': {
+      get: {
+        operationId: 'fleet',
+        summary: 'Every system in the order of promotion, and every consistency group',
+        responses: { '200': json('The fleet as it stands.', ref('Fleet')), ...REFUSALS },
+      },
+    },
+    '/api/v1/systems/{system}': {
+      get: {
+        operationId: 'system',
+        summary: 'One system with all that was published of it',
+        parameters: [parameter('system')],
+        responses: { '200': json('The system.', ref('System')), ...NO_SYSTEM, ...REFUSALS },
+      },
+    },
+  };
+}
+
+function decisionPaths(): object {
+  return {
+    '/api/v1/systems/{system}/decisions': {
+      get: {
+        operationId: 'decisions',
+        summary: 'What was decided about a system, the newest first',
+        parameters: [parameter('system')],
+        responses: {
+          '200': json('Decisions.', { type: 'array', items: ref('Decision') }),
+          ...NO_SYSTEM,
+          ...REFUSALS,
         },
       },
-      '/api/v1/systems/{system}': {
-        get: {
-          operationId: 'system',
-          summary: 'One system with all that was published of it',
-          parameters: [systemParameter()],
-          responses: { '200': JSON_ANSWER('The system.', REF('System')), ...REFUSALS },
-        },
-      },
-      '/api/v1/systems/{system}/decisions': {
-        get: {
-          operationId: 'decisions',
-          summary: 'What was decided about a system, the newest first',
-          parameters: [systemParameter()],
-          responses: {
-            '200': JSON_ANSWER('Decisions.', { type: 'array', items: { type: 'object' } }),
-            ...REFUSALS,
-          },
-        },
-        post: {
-          operationId: 'decide',
-          summary: 'Record a decision; a second approver is to approve it',
-          parameters: [systemParameter()],
-          requestBody: { required: true, content: { 'application/json': { schema: REF('Proposal') } } },
-          responses: {
-            '201': JSON_ANSWER('It is recorded.', { type: 'object', properties: { id: { type: 'string' } } }),
-            '403': { description: 'Only an approver decides.' },
-            ...REFUSALS,
-          },
-        },
-      },
-      '/api/v1/decisions/{id}/approve': {
-        post: {
-          operationId: 'approve',
-          summary: 'Approve a decision as the second person',
-          parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-          responses: {
-            '204': { description: 'It is approved.' },
-            '403': { description: 'Only another approver approves.' },
-            '409': { description: 'It is approved already, proposed by the same person, or unknown.' },
-          },
-        },
-      },
-      '/events': {
-        get: {
-          operationId: 'events',
-          summary: 'Server-sent events: `change` names systems that changed, `beat` says that nothing did',
-          parameters: [
-            {
-              name: 'since',
-              in: 'query',
-              description: 'What has changed since then comes first.',
-              schema: { type: 'string', format: 'date-time' },
-            },
-          ],
-          responses: {
-            '200': { description: 'A stream.', content: { 'text/event-stream': {} } },
-            ...REFUSALS,
-          },
-        },
-      },
-      '/metrics': {
-        get: {
-          operationId: 'metrics',
-          summary: 'Metrics in the text format of Prometheus, or OpenMetrics where it is asked for',
-          responses: { '200': { description: 'Metrics.', content: { 'text/plain': {} } }, ...REFUSALS },
-        },
-      },
-      '/healthz': {
-        get: {
-          operationId: 'health',
-          security: [],
-          responses: { '200': { description: 'The board runs.' } },
-        },
-      },
-      '/readyz': {
-        get: {
-          operationId: 'ready',
-          security: [],
-          responses: {
-            '200': { description: 'States can be read.' },
-            '503': { description: 'They cannot be read.' },
-          },
+      post: {
+        operationId: 'decide',
+        summary: 'Record a decision; a second approver is to approve it',
+        parameters: [parameter('system')],
+        requestBody: { required: true, content: { 'application/json': { schema: ref('Proposal') } } },
+        responses: {
+          '201': json('It is recorded.', ref('Recorded')),
+          '400': refused('The body is no such proposal; `fields` names what is wrong.'),
+          '403': refused('Only an approver decides.'),
+          '409': refused('Decisions are not recorded here.'),
+          '413': refused('The body is too large.'),
+          '415': refused('The body is neither JSON nor a form.'),
+          ...NO_SYSTEM,
+          ...REFUSALS,
         },
       },
     },
-    components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: {
-        State: z.toJSONSchema(stateSchema),
-        Proposal: z.toJSONSchema(proposalSchema.omit({ system: true }), { io: 'input' }),
-        System: {
-          type: 'object',
-          required: ['system', 'verdict', 'doubt', 'fresh', 'place', 'blockers', 'state'],
-          properties: { ...systemProperties(), state: { oneOf: [REF('State'), { type: 'null' }] } },
-        },
-        Fleet: {
-          type: 'object',
-          required: ['at', 'systems', 'groups', 'strangers'],
-          properties: {
-            at: { type: 'string', format: 'date-time' },
-            name: { type: ['string', 'null'] },
-            systems: { type: 'array', items: { type: 'object', properties: systemProperties() } },
-            groups: { type: 'array', items: { type: 'object' } },
-            strangers: { type: 'array', items: { type: 'string' } },
-          },
+    '/api/v1/decisions/{id}/approve': {
+      post: {
+        operationId: 'approve',
+        summary: 'Approve a decision as the second person',
+        parameters: [parameter('id')],
+        responses: {
+          '204': { description: 'It is approved.' },
+          '403': refused('Only an approver approves.'),
+          '409': refused('It is approved already, was proposed by the same person, or is unknown.'),
+          ...REFUSALS,
         },
       },
     },
   };
 }
 
-function systemParameter(): object {
-  return { name: 'system', in: 'path', required: true, schema: { type: 'string' } };
-}
-
-function systemProperties(): Readonly<Record<string, object>> {
-  const words = ['SAFE', 'SAFE_WITH_LOSS', 'NOT_SAFE', 'UNKNOWN'];
-  const doubts = ['absent', 'unreadable', 'stale', 'ahead', 'none', 'expired', null];
+function otherPaths(): object {
+  const since = {
+    name: 'since',
+    in: 'query',
+    description: 'What has changed since then comes first.',
+    schema: { type: 'string', format: 'date-time' },
+  };
   return {
-    system: { type: 'string' },
-    title: { type: ['string', 'null'] },
-    tier: { type: ['string', 'null'] },
-    owner: { type: ['string', 'null'] },
-    group: { type: ['string', 'null'] },
-    place: { type: 'integer', description: 'In the order of promotion, from 1.' },
-    verdict: { enum: words, description: 'Of the best candidate, as it holds at this moment.' },
-    doubt: {
-      enum: doubts,
-      description: 'Why the verdict is UNKNOWN whatever was published; null: it is not.',
+    '/events': {
+      get: {
+        operationId: 'events',
+        summary: 'Server-sent events: `change` names systems that changed, `beat` says that nothing did',
+        parameters: [since],
+        responses: {
+          '200': text('A stream that has no end.', 'text/event-stream'),
+          '503': text('Too many pages are open.'),
+          ...TEXT_REFUSALS,
+        },
+      },
     },
-    fresh: { type: 'boolean' },
-    best: { type: ['string', 'null'] },
-    blockers: {
-      type: 'array',
-      items: { type: 'object', properties: { name: { type: 'string' }, verdict: { enum: words } } },
+    '/metrics': {
+      get: {
+        operationId: 'metrics',
+        summary: 'Metrics in the text format of Prometheus, or OpenMetrics where it is asked for',
+        responses: {
+          '200': {
+            description: 'Metrics.',
+            content: {
+              'text/plain': { schema: { type: 'string' } },
+              'application/openmetrics-text': { schema: { type: 'string' } },
+            },
+          },
+          ...TEXT_REFUSALS,
+        },
+      },
+    },
+    '/healthz': {
+      get: {
+        operationId: 'health',
+        summary: 'Whether the board runs',
+        security: [],
+        responses: { '200': text('It does.'), '421': text(OTHER_NAME) },
+      },
+    },
+    '/readyz': {
+      get: {
+        operationId: 'ready',
+        summary: 'Whether what the board shows is up to date',
+        security: [],
+        responses: {
+          '200': text('States can be read.'),
+          '421': text(OTHER_NAME),
+          '503': text('They cannot be read.'),
+        },
+      },
     },
   };
 }

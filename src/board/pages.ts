@@ -12,7 +12,7 @@ import { layout, type PageContext } from './layout.ts';
 import type { Live } from './live.ts';
 import { overviewMain } from './overview-page.ts';
 import { systemLink } from './parts.ts';
-import { languageOf, personOf, themeOf } from './requests.ts';
+import { isForPrograms, languageOf, personOf, refuse, themeOf } from './requests.ts';
 import { SCRIPT } from './script.ts';
 import { ICON, STYLE } from './style.ts';
 import { systemMain } from './system-page.ts';
@@ -82,7 +82,11 @@ export function addPages(server: FastifyInstance, parts: BoardParts): void {
         .send(content);
     },
   );
-  server.setNotFoundHandler(async (request, reply) => missing(reply, contextOf(request, reply, parts)));
+  server.setNotFoundHandler(async (request, reply) =>
+    isForPrograms(request)
+      ? refuse(request, reply, 404, 'there is no such path')
+      : missing(reply, contextOf(request, reply, parts)),
+  );
 }
 
 function addAssets(server: FastifyInstance): void {

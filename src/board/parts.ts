@@ -1,5 +1,6 @@
 import type { FleetSystem } from '../state/fleet-view.ts';
 import { isPromotable } from '../state/lapse.ts';
+import type { CheckedState } from '../state/schema.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
@@ -73,6 +74,21 @@ export function proofOf({ doubt, candidate }: CandidateStanding, now: Date, word
   }
   if (rows.provenAt === null) return html`${words.unprovenTables(String(rows.unprovenTables))}`;
   return html`${words.allProven} · ${ageOf(rows.provenAt, now, words)}`;
+}
+
+/** Whether a candidate is ready, in each mode of promotion. */
+export function readinessText(
+  readiness: Pick<CheckedState, 'switchover' | 'failover'>,
+  words: Words,
+): string {
+  const modes = ['switchover', 'failover'] as const;
+  return modes
+    .map((mode) => {
+      const { word, blocking } = readiness[mode];
+      const count = blocking > 0 ? ` (${words.blocking(String(blocking))})` : '';
+      return `${words.mode[mode]}: ${words.readyWord[word]}${count}`;
+    })
+    .join(' · ');
 }
 
 /** The first reason that keeps the verdict from being better; null: there is none. */

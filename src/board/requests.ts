@@ -66,3 +66,20 @@ export function themeOf(request: FastifyRequest): PageContext['theme'] {
   const theme = cookieOf(request.headers.cookie, THEME_COOKIE);
   return theme === 'light' || theme === 'dark' ? theme : null;
 }
+
+/** Says no: to programs that ask under `/api` as JSON, to everybody else as a line of text. */
+export function refuse(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  message: string,
+): FastifyReply {
+  reply.code(status);
+  return isForPrograms(request)
+    ? reply.send({ error: message })
+    : reply.type('text/plain').send(`${message}\n`);
+}
+
+export function isForPrograms({ url }: Pick<FastifyRequest, 'url'>): boolean {
+  return url.startsWith('/api/');
+}

@@ -4,7 +4,7 @@ import { messageOf, TwinproofError } from '../errors.ts';
 import { addApi } from './api.ts';
 import { addEvents } from './events.ts';
 import { addPages, type BoardParts } from './pages.ts';
-import { isOwnHost, isOwnPage, personOf, SECURITY_HEADERS } from './requests.ts';
+import { isOwnHost, isOwnPage, personOf, refuse, SECURITY_HEADERS } from './requests.ts';
 import { readTls } from './tls.ts';
 
 /** A form with a reason of 4,000 letters, in any script, fits many times. */
@@ -61,24 +61,20 @@ function addGuards(server: FastifyInstance, { access }: BoardParts, config: Boar
     reply.headers(SECURITY_HEADERS);
     if (config.tls !== null) reply.header('strict-transport-security', 'max-age=31536000');
     if (!isOwnHost(request, config.host)) {
-      return reply.code(421).type('text/plain').send('this board does not answer to that name\n');
+      return refuse(request, reply, 421, 'this board does not answer to that name');
     }
     if (request.method !== 'GET' && request.method !== 'HEAD' && !isOwnPage(request)) {
-      return reply.code(403).type('text/plain').send('this request comes from another page\n');
+      return refuse(request, reply, 403, 'this request comes from another page');
     }
     const [path] = request.url.split('?');
     if (!access.hasTokens || OPEN.has(path ?? '') || personOf(request, access) !== null) return undefined;
     const isPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
     if (isPage) return reply.redirect('/login');
-    return reply
-      .code(401)
-      .header('www-authenticate', 'Bearer')
-      .type('text/plain')
-      .send('a token is wanted\n');
+    return refuse(request, reply.header('www-authenticate', 'Bearer'), 401, 'a token is wanted');
   });
-  server.setErrorHandler(async (error, _request, reply) => {
+  server.setErrorHandler(async (error, request, reply) => {
     const { status, message } = statusOf(error);
-    return reply.code(status).type('text/plain').send(`${message}\n`);
+    return refuse(request, reply, status, message);
   });
 }
 

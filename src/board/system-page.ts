@@ -3,6 +3,7 @@ import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 import { candidatesTable } from './candidates-table.ts';
+import { checkedReadiness, differenceList } from './findings.ts';
 import { Html, html } from '../report/html.ts';
 import { ageOf, groupNote, lossText, systemLink, timeAt, tone, verdictChip, verdictIcon } from './parts.ts';
 import { lagChart } from './sparkline.ts';
@@ -23,9 +24,11 @@ export function systemMain(system: FleetSystem, view: FleetView, decisions: Html
             ${candidatesTable(system, view.at, words)}
           </section>`
     }
+    ${standing.candidates.map((candidate) => differenceList(candidate, view.at, words))}
     ${standing.candidates.map((candidate) => history(candidate, system.config.policy.rpo, words))}
-    ${verdict === null ? null : proven(verdict, words)} ${relations(system, view, words)}
-    ${certificates(system, words)} ${schedules(system, view.at, words)}
+    ${verdict === null ? null : proven(verdict, words)}
+    ${standing.candidates.map((candidate) => checkedReadiness(candidate, view.at, words))}
+    ${relations(system, view, words)} ${certificates(system, words)} ${schedules(system, view.at, words)}
     <section>
       <h2>${words.decisions}</h2>
       ${decisions}

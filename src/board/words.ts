@@ -55,6 +55,13 @@ export interface Words {
   readonly unprovenTables: (count: string) => string;
   readonly differentRows: (count: string) => string;
   readonly dirtyRows: (count: string) => string;
+  readonly differences: string;
+  readonly differenceKind: Readonly<Record<'missing' | 'extra' | 'changed', string>>;
+  readonly table: string;
+  readonly key: string;
+  readonly kind: string;
+  readonly digest: string;
+  readonly firstSeen: string;
   readonly reasons: Readonly<Record<'not-safe' | 'unknown' | 'loss' | 'warning' | 'note', string>>;
   readonly noReasons: string;
   readonly candidates: string;
@@ -68,6 +75,11 @@ export interface Words {
   readonly readiness: string;
   readonly readyWord: Readonly<Record<'ready' | 'not-ready' | 'unknown', string>>;
   readonly blocking: (count: string) => string;
+  readonly readinessRun: string;
+  readonly nothingFound: string;
+  readonly found: string;
+  readonly notChecked: string;
+  readonly severity: Readonly<Record<'block' | 'warn' | 'info', string>>;
   readonly server: string;
   readonly silence: string;
   readonly lagHistory: string;
@@ -191,6 +203,17 @@ export const EN: Words = {
   unprovenTables: (count) => `${count} ${count === '1' ? 'table' : 'tables'} not proven`,
   differentRows: (count) => `${count} ${count === '1' ? 'row differs' : 'rows differ'}`,
   dirtyRows: (count) => `${count} ${count === '1' ? 'row' : 'rows'} to look at`,
+  differences: 'Rows that differ',
+  differenceKind: {
+    missing: 'missing on the candidate',
+    extra: 'only on the candidate',
+    changed: 'changed',
+  },
+  table: 'Table',
+  key: 'Key',
+  kind: 'Difference',
+  digest: 'Digest of the primary’s row',
+  firstSeen: 'First seen',
   reasons: {
     'not-safe': 'Against promotion',
     unknown: 'Short of proof',
@@ -210,6 +233,11 @@ export const EN: Words = {
   readiness: 'Readiness',
   readyWord: { ready: 'ready', 'not-ready': 'not ready', unknown: 'not known' },
   blocking: (count) => `${count} ${count === '1' ? 'check blocks' : 'checks block'}`,
+  readinessRun: 'Readiness by schedule',
+  nothingFound: 'Nothing was found.',
+  found: 'Found',
+  notChecked: 'could not be checked',
+  severity: { block: 'blocks', warn: 'warning', info: 'note' },
   server: 'Server',
   silence: 'Does not answer',
   lagHistory: 'Lag over time',
@@ -340,6 +368,13 @@ export const KO: Words = {
   unprovenTables: (count) => `미증명 테이블 ${count}개`,
   differentRows: (count) => `다른 행 ${count}개`,
   dirtyRows: (count) => `확인할 행 ${count}개`,
+  differences: '다른 행',
+  differenceKind: { missing: '후보에 없음', extra: '후보에만 있음', changed: '내용이 다름' },
+  table: '테이블',
+  key: '키',
+  kind: '차이',
+  digest: '주 서버 행의 다이제스트',
+  firstSeen: '처음 발견',
   reasons: {
     'not-safe': '승격을 막는 이유',
     unknown: '증명이 부족한 이유',
@@ -359,6 +394,11 @@ export const KO: Words = {
   readiness: '준비 상태',
   readyWord: { ready: '준비됨', 'not-ready': '준비 안 됨', unknown: '알 수 없음' },
   blocking: (count) => `막는 점검 ${count}건`,
+  readinessRun: '정기 준비 상태 점검',
+  nothingFound: '발견된 문제가 없습니다.',
+  found: '발견된 것',
+  notChecked: '점검하지 못함',
+  severity: { block: '승격을 막음', warn: '경고', info: '참고' },
   server: '서버',
   silence: '응답 없음',
   lagHistory: '지연 추이',

@@ -1,5 +1,5 @@
 import { promotionOrder } from '../config/fleet-order.ts';
-import type { ScheduleConfig } from '../config/fleet.ts';
+import { everyOf, type ScheduleConfig } from '../config/fleet.ts';
 import type { Config } from '../config/load.ts';
 import type { Policy } from '../config/policy.ts';
 import type { SiteConfig, SystemConfig } from '../config/schema.ts';
@@ -104,7 +104,7 @@ function systemText({ name, primary, candidates, fleet, policy, scrub }: SystemC
 function scheduleText(schedule: ScheduleConfig, { certificateValidFor }: Policy, now: Date): string {
   const { name, run, at, zone } = schedule;
   const title = name === run ? run : `${name} (${run})`;
-  const when = `${title} at ${at}${zone === null ? '' : ` ${zone}`}`;
+  const when = `${title} ${everyOf(at) === null ? 'at ' : ''}${at}${zone === null ? '' : ` ${zone}`}`;
   const gap = run === 'certify' ? longestGap(timesOf(schedule, certificateValidFor), now, GAPS) : null;
   if (gap === null) return when;
   return `${when}, up to ${durationText(gap)} apart, for certificates that hold ${durationText(certificateValidFor)}`;

@@ -10,8 +10,10 @@ import type { RunAnswer, RunOutcome, ScheduleRecord } from '../service/schedule.
 import type { WatchLine } from '../service/watch-log.ts';
 import { decisionText } from '../board/decision-text.ts';
 import { chosenLedger, runLedgerCertify, type LedgerCertifyOptions } from './certify-ledger.ts';
+import { inTime } from './in-time.ts';
 import type { SiteIo } from './io.ts';
 import type { CertificateFolder } from './state-certificates.ts';
+import type { ReadinessFolder } from './state-readiness.ts';
 
 const STATEMENT_TIMEOUT_MS = 300_000;
 const JOBS = 2;
@@ -22,6 +24,8 @@ export interface ScheduledParts {
   readonly state: StateConfig;
   /** Where certificates are kept; null: without a key none is. */
   readonly certificates: CertificateFolder | null;
+  /** Where what readiness has found is kept. */
+  readonly readiness: ReadinessFolder;
   /** The record of decisions, whose certificates are kept for ever; null: none is kept. */
   readonly decisions: string | null;
   readonly io: SiteIo;
@@ -34,15 +38,22 @@ const OUTCOMES: Readonly<Record<number, RunOutcome>> = {
   [EXIT.unknown]: 'unknown',
 };
 
+const RUNS: Readonly<Record<ScheduleConfig['run'], (parts: ScheduledParts, io: SiteIo) => Promise<number>>> =
+  { certify, verify, readiness };
+
+/** Behind a server that hangs the next run would never be begun. */
+const LONGEST_MS = { certify: 3_600_000, verify: 86_400_000, readiness: 600_000 } as const;
+
 /** One scheduled run. Throws nothing: what goes wrong is its outcome. */
 export async function scheduledRun(
   parts: ScheduledParts,
   { run }: ScheduleConfig,
   signal: AbortSignal,
 ): Promise<RunAnswer> {
-  const io = { ...parts.io, signal };
   try {
-    const code = run === 'certify' ? await certify(parts, io) : await verify(parts, io);
+    const code = await inTime({ ms: LONGEST_MS[run], signal }, (own) =>
+      RUNS[run](parts, { ...parts.io, signal: own }),
+    );
     return { outcome: OUTCOMES[code] ?? 'failed', message: null };
   } catch (error) {
     return {
@@ -130,7 +141,48 @@ async function verify({ config, system, state }: ScheduledParts, io: SiteIo): Pr
       quiet,
     );
     await writeOutput(path.join(folder, `${name}.json`), result);
-    if (gravest !== EXIT.critical) gravest = code === EXIT.critical ? code : Math.max(gravest, code);
+    gravest = graver(gravest, code);
   }
+  return gravest;
+}
+
+function graver(one: number, other: number): number {
+  return one === EXIT.critical || other === EXIT.critical ? EXIT.critical : Math.max(one, other);
+}
+
+/**
+ * Everything but the rows, of each candidate; what one comes to stays beside the state until the next. One that cannot be
+ * asked keeps none of the others from it.
+ */
+async function readiness({ config, system, readiness: kept }: ScheduledParts, io: SiteIo): Promise<number> {
+  const { runReadiness } = await import('./readiness.ts');
+  let gravest: number = EXIT.ok;
+  let failure: unknown = null;
+  for (const { name } of system.candidates) {
+    let result = '';
+    const quiet = { ...io, stdout: (text: string) => void (result += text), stderr: () => undefined };
+    try {
+      const code = await runReadiness(
+        {
+          config,
+          system: system.name,
+          primary: null,
+          candidate: name,
+          mode: null,
+          primaryLost: false,
+          deep: false,
+          statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+          format: 'json',
+        },
+        quiet,
+      );
+      await kept.keep(name, result);
+      gravest = graver(gravest, code);
+    } catch (error) {
+      if (io.signal.aborted) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure !== null) throw failure;
   return gravest;
 }

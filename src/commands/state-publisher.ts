@@ -1,42 +1,31 @@
-import { hostname } from 'node:os';
 import type { StateConfig } from '../config/fleet.ts';
-import type { LedgerConfig, SiteConfig, SystemConfig } from '../config/schema.ts';
+import type { LedgerConfig, SystemConfig } from '../config/schema.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { Schedule } from '../service/schedule.ts';
 import type { WriteLine } from '../service/watch-log.ts';
 import { StateFolder, writeState } from '../state/file.ts';
 import { isPromotable, lapsing } from '../state/lapse.ts';
-import {
-  SAMPLES_MAX,
-  STATE_SCHEMA,
-  type CandidateState,
-  type LagPoint,
-  type SystemState,
-} from '../state/schema.ts';
-import { CertificateFolder } from './state-certificates.ts';
+import { type Rhythm, rhythmOf } from '../state/rhythm.ts';
+import { type LagPoint, SAMPLES_MAX, type SystemState } from '../state/schema.ts';
 import type { SiteIo } from './io.ts';
 import { runLine, scheduledRun } from './scheduled-runs.ts';
-import {
-  judgeSystem,
-  lagOfSystem,
-  type JudgedSystem,
-  type SampledLag,
-  type StateQuestion,
-} from './state-judge.ts';
+import { Silences } from './silences.ts';
+import { CertificateFolder } from './state-certificates.ts';
+import { contentOf, withoutSilent } from './state-content.ts';
+import { judgeSystem } from './state-judge.ts';
+import { lookAt, type Look } from './state-look.ts';
+import type { StateQuestion } from './state-question.ts';
+import { ReadinessFolder } from './state-readiness.ts';
+import type { JudgedSystem } from './state-verdicts.ts';
 import { REAL_TIMING } from './timing.ts';
-import { toolVersion } from './version.ts';
 
 /**
- * The rows and the readiness of the candidates are judged at every third writing, lag is looked at for each. While
- * somebody may promote by the verdict it is judged for each, too: what was true before a standby was paused is not then.
+ * The rows and the readiness of the candidates are judged in every third interval. While somebody may promote by the
+ * verdict they are judged in each: what was true before a standby was paused is not then.
  */
-const WRITINGS_PER_VERDICT = 3;
-/** Writings in which a verdict by which somebody may promote must be confirmed, or it lapses. */
-const WRITINGS_TO_CONFIRM = 2;
-/** Writings that may be missed before the system counts as not watched. */
-const MISSED_MAX = 3;
-/** A look at a site that is slow takes longer than the shortest interval. */
-const STALE_AFTER_MS_MIN = 5_000;
+const INTERVALS_PER_VERDICT = 3;
+/** Intervals in which a verdict by which somebody may promote must be confirmed, or it lapses. */
+const INTERVALS_TO_CONFIRM = 2;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** However long it took: the sites and the ledger have other things to do. */
 const REST_MS_MIN = 1_000;
@@ -52,7 +41,7 @@ export interface PublisherParts {
   readonly signed: boolean;
   /** The record of decisions, for what must be kept; null: none is kept. */
   readonly decisions: string | null;
-  /** Called with each state that was written down, and the one before it. */
+  /** Called once an interval with the state that was written down, and the one that it was called with before. */
   readonly told?: (state: SystemState, before: SystemState | null) => void;
 }
 
@@ -62,20 +51,28 @@ export interface PublisherParts {
  */
 export class StatePublisher {
   readonly #parts: PublisherParts;
+  readonly #rhythm: Rhythm;
   readonly #startedAt: string;
   readonly #samples = new Map<string, LagPoint[]>();
   readonly #certificates: CertificateFolder;
+  readonly #readiness: ReadinessFolder;
+  readonly #silences = new Silences();
   #judged: JudgedSystem | null = null;
   #judging: Promise<void> | null = null;
+  /** Something has happened that makes another verdict likely. */
+  #judgeSoon = false;
   #schedule: Schedule | null = null;
   #problem: SystemState['problem'] = null;
   #told: string | null = null;
   #last: SystemState | null = null;
 
   constructor(parts: PublisherParts) {
+    const { state, system } = parts;
     this.#parts = parts;
+    this.#rhythm = rhythmOf(state.every);
     this.#startedAt = parts.io.now().toISOString();
-    this.#certificates = new CertificateFolder(parts.state.path, parts.system.name);
+    this.#certificates = new CertificateFolder(state.path, system.name);
+    this.#readiness = new ReadinessFolder(state.path, system.name);
   }
 
   /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
@@ -93,26 +90,34 @@ export class StatePublisher {
     const before =
       (await new StateFolder(state.path).read().catch(() => null))?.get(system.name)?.state?.runs ?? [];
     const certificates = signed ? this.#certificates : null;
-    const parts = { config, system, state, certificates, decisions, io };
+    const parts = { config, system, state, certificates, readiness: this.#readiness, decisions, io };
     return new Schedule({
       schedules,
       before,
       certificateValidForMs: system.policy.certificateValidFor,
-      run: (schedule, signal) => scheduledRun(parts, schedule, signal),
+      run: async (schedule, signal) => {
+        const answer = await scheduledRun(parts, schedule, signal);
+        if (schedule.run === 'readiness') this.#judgeSoon = true;
+        return answer;
+      },
       tell: (record) => write(runLine(system.name, record)),
       timing: REAL_TIMING,
     });
   }
 
   async #turns(signal: AbortSignal): Promise<void> {
-    const { every } = this.#parts.state;
+    const { turnMs, turnsPerInterval } = this.#rhythm;
     for (let turn = 0; !signal.aborted; turn += 1) {
       const startedAt = REAL_TIMING.now();
-      if (turn % WRITINGS_PER_VERDICT === 0 || this.#mayPromote()) {
-        this.#judging ??= this.#judge(signal).finally(() => (this.#judging = null));
+      const interval = turn / turnsPerInterval;
+      const isWhole = Number.isInteger(interval);
+      const isDue = isWhole && (this.#mayPromote() || interval % INTERVALS_PER_VERDICT === 0);
+      if ((isDue || this.#judgeSoon) && this.#judging === null) {
+        this.#judgeSoon = false;
+        this.#judging = this.#judge(signal).finally(() => (this.#judging = null));
       }
-      await this.#publish(startedAt + every, signal);
-      const rest = Math.max(REST_MS_MIN, every - (REAL_TIMING.now() - startedAt));
+      await this.#publish(startedAt + turnMs - REST_MS_MIN, isWhole, signal);
+      const rest = Math.max(REST_MS_MIN, turnMs - (REAL_TIMING.now() - startedAt));
       await REAL_TIMING.sleep(rest, signal).catch(() => undefined);
     }
   }
@@ -131,27 +136,47 @@ export class StatePublisher {
     enough.abort();
   }
 
-  /** Waits until `time` for a verdict that is under way. */
-  async #publish(time: number, signal: AbortSignal): Promise<void> {
-    const { state, io } = this.#parts;
+  /** Waits until `time` for a verdict that is under way. `isWhole`: an interval begins. */
+  async #publish(time: number, isWhole: boolean, signal: AbortSignal): Promise<void> {
+    const { state, told } = this.#parts;
     try {
-      let lag: ReadonlyMap<string, SampledLag> = new Map();
-      try {
-        lag = await lagOfSystem(this.#question(), { ...io, signal });
-      } catch (error) {
-        // Without a ledger there is none yet: judging tells.
-        if (signal.aborted || !(error instanceof TwinproofError)) throw error;
-      }
-      for (const [name, { sample }] of lag) this.#keep(name, sample);
+      const look = await this.#look(signal);
+      if (isWhole) this.#keepSamples(look);
       await this.#judgedBy(time);
-      const now = await this.#stateOf(lag);
+      const now = await this.#stateNow(look);
       await writeState(state.path, now);
-      this.#parts.told?.(now, this.#last);
-      this.#last = now;
+      if (isWhole) {
+        told?.(now, this.#last);
+        this.#last = now;
+      }
       this.#tell(null);
     } catch (error) {
       if (!signal.aborted) this.#tell(known(error));
     }
+  }
+
+  /** Null: there is no ledger yet, which judging tells. A verdict of a site that does not answer is withdrawn. */
+  async #look(signal: AbortSignal): Promise<Look | null> {
+    const { system, io } = this.#parts;
+    const primary = this.#mayPromote();
+    let look: Look;
+    try {
+      look = await lookAt(this.#question(), { answerMs: this.#rhythm.answerMs, primary }, { ...io, signal });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TwinproofError)) throw error;
+      return null;
+    }
+    const silences = [...look.candidates].map(([name, { silence }]) => [name, silence] as const);
+    for (const [name, silence] of [...silences, [system.primary.name, look.primarySilence] as const]) {
+      if (this.#silences.heard(name, silence)) this.#judgeSoon = true;
+    }
+    this.#withdraw();
+    return look;
+  }
+
+  #withdraw(): void {
+    if (this.#judged === null) return;
+    this.#judged = withoutSilent(this.#judged, this.#parts.system, this.#silences);
   }
 
   /** A failure takes the last verdict away with it: nothing that was is carried on. */
@@ -160,9 +185,10 @@ export class StatePublisher {
     const { every } = this.#parts.state;
     try {
       const judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
-      const confirmMs = Math.max(STALE_AFTER_MS_MIN, every * WRITINGS_TO_CONFIRM);
+      const confirmMs = Math.max(this.#rhythm.freshMs, every * INTERVALS_TO_CONFIRM);
       this.#judged = confirmedFor(judged, confirmMs + REAL_TIMING.now() - startedAt);
       this.#problem = null;
+      this.#withdraw();
     } catch (error) {
       if (signal.aborted) return;
       const { code, message, hint } = known(error);
@@ -173,55 +199,33 @@ export class StatePublisher {
 
   #question(): StateQuestion {
     const { system, ledger } = this.#parts;
-    return { system, ledger, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+    return { system, ledger, statementTimeoutMs: STATEMENT_TIMEOUT_MS, silences: this.#silences };
   }
 
-  #keep(name: string, sample: LagPoint): void {
-    const samples = this.#samples.get(name) ?? [];
-    samples.push(sample);
-    this.#samples.set(name, samples.slice(-SAMPLES_MAX));
+  #keepSamples(look: Look | null): void {
+    for (const [name, { sampled }] of look?.candidates ?? []) {
+      if (sampled === null) continue;
+      const samples = this.#samples.get(name) ?? [];
+      samples.push(sampled.sample);
+      this.#samples.set(name, samples.slice(-SAMPLES_MAX));
+    }
   }
 
-  async #stateOf(lag: ReadonlyMap<string, SampledLag>): Promise<SystemState> {
+  async #stateNow(look: Look | null): Promise<SystemState> {
     const { system, state, io } = this.#parts;
-    const judged = this.#judged;
-    return {
-      schema: STATE_SCHEMA,
-      system: system.name,
-      publisher: {
-        host: hostname(),
-        pid: process.pid,
-        version: toolVersion(),
-        startedAt: this.#startedAt,
-      },
+    return contentOf({
+      system,
+      state,
+      startedAt: this.#startedAt,
       writtenAt: io.now().toISOString(),
-      everyMs: state.every,
-      staleAfterMs: Math.max(STALE_AFTER_MS_MIN, state.every * MISSED_MAX),
       problem: this.#problem,
-      pair: judged?.pair ?? null,
-      primary: {
-        site: system.primary.site,
-        faultDomain: system.primary.faultDomain ?? null,
-        ...(judged?.primary ?? UNKNOWN_PRIMARY),
-        ...witnessOf(lag),
-      },
-      best: judged?.best ?? null,
-      candidates: system.candidates.map((candidate) => this.#candidate(candidate, lag)),
+      judged: this.#judged,
+      look,
+      samples: this.#samples,
+      checked: await this.#readiness.newest(system.candidates.map(({ name }) => name)),
       certificates: await this.#certificates.newest(),
       runs: [...(this.#schedule?.records ?? [])],
-    };
-  }
-
-  #candidate({ name, site, faultDomain }: SiteConfig, lag: ReadonlyMap<string, SampledLag>): CandidateState {
-    return {
-      name,
-      site,
-      faultDomain: faultDomain ?? null,
-      ...(this.#judged?.candidates.get(name) ?? UNKNOWN_CANDIDATE),
-      recoveryPointAt: lag.get(name)?.recoveryPointAt ?? null,
-      lag: lag.get(name)?.lag ?? null,
-      samples: this.#samples.get(name) ?? [],
-    };
+    });
   }
 
   /** Once for each trouble: a full disk is one line. */
@@ -257,31 +261,4 @@ function confirmedFor(judged: JudgedSystem, ms: number): JudgedSystem {
     return [name, { ...one, verdict }] as const;
   });
   return { ...judged, candidates: new Map(candidates) };
-}
-
-const UNKNOWN_PRIMARY = {
-  state: 'unknown',
-  message: null,
-  identity: null,
-  position: null,
-  witnessedUntil: null,
-} as const;
-
-const UNKNOWN_CANDIDATE = {
-  silence: null,
-  identity: null,
-  position: null,
-  verdict: null,
-  outlook: null,
-  rows: null,
-  readiness: null,
-} as const;
-
-/** The newest witness: that of a lag sample is later than that of the verdict. */
-function witnessOf(lag: ReadonlyMap<string, SampledLag>): { witnessedUntil?: string } {
-  const times = [...lag.values()].flatMap(({ witnessedUntil }) =>
-    witnessedUntil === null ? [] : [witnessedUntil],
-  );
-  const last = times.sort().at(-1);
-  return last === undefined ? {} : { witnessedUntil: last };
 }

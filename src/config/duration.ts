@@ -22,6 +22,13 @@ export function durationOf(text: string): number | null {
   return milliseconds <= LONGEST_MS ? milliseconds : null;
 }
 
+/** The shortest text that durationOf reads as so many milliseconds. */
+export function durationWords(milliseconds: number): string {
+  const units = Object.entries(MILLISECONDS).toReversed();
+  const [unit, size] = units.find(([, one]) => milliseconds % one === 0) ?? ['ms', 1];
+  return `${milliseconds / size}${unit}`;
+}
+
 /**
  * A duration from the command line in milliseconds.
  *

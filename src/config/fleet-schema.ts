@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   BEFORE_EXPIRY,
   DEFAULT_BOARD,
+  EVERY,
   isLoopback,
   ROLES,
   type BoardConfig,
@@ -12,12 +13,14 @@ import {
   type ScheduleConfig,
   STATE_DEFAULTS,
 } from './fleet.ts';
+import { durationWords } from './duration.ts';
 import type { Secret } from './secret.ts';
 
 /** Shortest token that is taken: a guess a millisecond finds no 16 random letters in the life of a fleet. */
 const TOKEN_LENGTH_MIN = 16;
 const STATE_EVERY_MIN_MS = 1_000;
 const STATE_EVERY_MAX_MS = 600_000;
+const SCHEDULE_EVERY_MIN_MS = 1_000;
 
 /** The pieces that the schema of the whole file is made of: they know variables and folders. */
 export interface SchemaPieces {
@@ -32,7 +35,8 @@ export interface SchemaPieces {
 }
 
 /** Keys of one system. */
-export function factSchemas({ name, words, duration }: SchemaPieces) {
+export function factSchemas(pieces: SchemaPieces) {
+  const { name, words, duration } = pieces;
   return {
     title: words.nullable().default(null),
     tier: words.nullable().default(null),
@@ -42,31 +46,42 @@ export function factSchemas({ name, words, duration }: SchemaPieces) {
       .default({ rpo: null, rto: null }),
     dependsOn: z.array(name).default([]),
     group: name.nullable().default(null),
-    schedules: z.array(scheduleSchema(words)).superRefine(refuseTwice).default([]),
+    schedules: z.array(scheduleSchema(pieces)).superRefine(refuseTwice).default([]),
   };
 }
 
-function scheduleSchema(words: SchemaPieces['words']): z.ZodType<ScheduleConfig> {
+const TIME_HINT =
+  'a time as cron has it is wanted, such as 0 3 * * *, and a zone such as Asia/Seoul; or, for certify, before-expiry';
+
+function scheduleSchema({ words, duration }: SchemaPieces): z.ZodType<ScheduleConfig> {
+  const every = duration.refine((ms) => ms >= SCHEDULE_EVERY_MIN_MS, { error: 'at least 1s is wanted' });
   return z
     .strictObject({
       name: words.nullable().default(null),
       run: z.enum(SCHEDULED, { error: `one of ${SCHEDULED.join(', ')} is wanted` }),
-      at: words,
+      at: words.optional(),
+      every: every.optional(),
       zone: words.nullable().default(null),
     })
-    .transform((raw, issues): ScheduleConfig => {
-      const { at, zone } = raw;
-      if (at === BEFORE_EXPIRY && raw.run === 'certify') return { ...raw, name: raw.name ?? raw.run };
+    .transform(({ name, run, at, every: everyMs, zone }, issues): ScheduleConfig => {
+      const refuse = (key: string, message: string): never => {
+        issues.addIssue({ code: 'custom', message, path: [key] });
+        return z.NEVER;
+      };
+      const schedule = { name: name ?? run, run, zone };
+      if (everyMs !== undefined) {
+        if (at !== undefined) return refuse('every', 'either at or every is wanted, not both');
+        if (zone !== null) return refuse('zone', 'every goes by no clock');
+        return { ...schedule, at: `${EVERY} ${durationWords(everyMs)}` };
+      }
+      if (at === undefined) return refuse('at', 'is missing: at or every is wanted');
+      if (at === BEFORE_EXPIRY && run === 'certify') return { ...schedule, at };
       try {
         const cron = new Cron(at, { paused: true, ...(zone === null ? {} : { timezone: zone }) });
-        if (cron.nextRun() !== null) return { ...raw, name: raw.name ?? raw.run };
-        issues.addIssue({ code: 'custom', message: 'this time never comes', path: ['at'] });
+        return cron.nextRun() === null ? refuse('at', 'this time never comes') : { ...schedule, at };
       } catch {
-        const message =
-          'a time as cron has it is wanted, such as 0 3 * * *, and a zone such as Asia/Seoul; or, for certify, before-expiry';
-        issues.addIssue({ code: 'custom', message, path: ['at'] });
+        return refuse('at', TIME_HINT);
       }
-      return z.NEVER;
     });
 }
 

@@ -1,3 +1,4 @@
+import { durationOf } from './duration.ts';
 import type { Secret } from './secret.ts';
 
 /** What is said of a system beside its servers: for people, and for the order of a promotion. */
@@ -17,15 +18,27 @@ export interface FleetFacts {
   readonly schedules: readonly ScheduleConfig[];
 }
 
-export const SCHEDULED = ['certify', 'verify'] as const;
+export const SCHEDULED = ['certify', 'verify', 'readiness'] as const;
 
 /** Of `certify`: as often as it takes for a certificate to be there that has not expired. */
 export const BEFORE_EXPIRY = 'before-expiry';
 
+/** `every 15m` in milliseconds; null: it is another kind of time. */
+export function everyOf(at: string): number | null {
+  const [word, duration, ...more] = at.split(' ');
+  return word === EVERY && duration !== undefined && more.length === 0 ? durationOf(duration) : null;
+}
+
+/** Opens a time that comes again after a duration. */
+export const EVERY = 'every';
+
 export interface ScheduleConfig {
   readonly name: string;
   readonly run: (typeof SCHEDULED)[number];
-  /** When, in the notation of cron, with a field for seconds before the others if it has six; or BEFORE_EXPIRY. */
+  /**
+   * When, in the notation of cron, with a field for seconds before the others if it has six; or BEFORE_EXPIRY; or
+   * `every` and a duration (`everyOf`).
+   */
   readonly at: string;
   /** The time zone that is meant (IANA name); null: that of the machine. */
   readonly zone: string | null;

@@ -96,6 +96,10 @@ export const METRICS = {
     help: 'Readiness checks that would block and could not be made.',
     labels: ['system', 'candidate', 'mode'],
   },
+  twinproof_readiness_run_timestamp_seconds: {
+    help: 'When the last scheduled run of readiness looked at the candidate; absent when none did.',
+    labels: CANDIDATE,
+  },
   twinproof_schedule_last_start_timestamp_seconds: {
     help: 'When the last scheduled run was begun.',
     labels: ['system', 'schedule'],

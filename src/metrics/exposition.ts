@@ -109,7 +109,7 @@ function writeCandidate(
   labels: Readonly<Record<string, string>>,
   { candidate, doubt }: CandidateStanding,
 ): void {
-  const { lag, rows, readiness, recoveryPointAt, silence } = candidate;
+  const { lag, rows, readiness, checked, recoveryPointAt, silence } = candidate;
   sheet.set('twinproof_candidate_up', labels, Number(silence === null));
   sheet.set('twinproof_recovery_point_timestamp_seconds', labels, secondsAt(recoveryPointAt));
   sheet.set('twinproof_recovery_point_known', labels, Number(recoveryPointAt !== null));
@@ -125,6 +125,7 @@ function writeCandidate(
     sheet.set('twinproof_readiness_blocking', { ...labels, mode }, readiness?.[mode].blocking);
     sheet.set('twinproof_readiness_unknown', { ...labels, mode }, readiness?.[mode].unknown);
   }
+  sheet.set('twinproof_readiness_run_timestamp_seconds', labels, secondsAt(checked?.at));
   const verdict = doubt === null ? candidate.verdict : null;
   const lossKnown = verdict?.loss.kind === 'none' || verdict?.loss.kind === 'bounded';
   sheet.set('twinproof_loss_known', labels, Number(lossKnown));

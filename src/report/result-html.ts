@@ -1,5 +1,6 @@
 import type { VerdictJson } from '../verdict/json.ts';
-import { html, Html, type HtmlValue } from './html.ts';
+import { facts, filePage, type Sections, table } from './file-page.ts';
+import { html, type Html } from './html.ts';
 import type { ReadinessJson } from './readiness-json.ts';
 import type { VerifyDocument } from './verify-json.ts';
 
@@ -25,47 +26,7 @@ export type ResultDocument = VerifyDocument | NamedVerdict | Verdicts | Readines
  * @param json The text as it was printed.
  */
 export function resultHtml(document: ResultDocument, json: string, madeAt: Date): string {
-  const { title, tone, body } = sectionsOf(document);
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'" />
-        <title>Twinproof: ${title}</title>
-        <style>
-          ${new Html(STYLE)}
-        </style>
-      </head>
-      <body>
-        <header class="${tone}">
-          <p>Twinproof</p>
-          <h1>${title}</h1>
-        </header>
-        <main>${body}</main>
-        <details>
-          <summary>The result as JSON</summary>
-          <pre>${linesOf(json)}</pre>
-        </details>
-        <footer>Made at ${madeAt.toISOString()}.</footer>
-      </body>
-    </html> `.text;
-}
-
-/** Each line by itself: an end of line is one, and whatever else acts in a text is shown. */
-function linesOf(json: string): Html {
-  return new Html(
-    json
-      .split('\n')
-      .map((line) => html`${line}`.text)
-      .join('\n'),
-  );
-}
-
-interface Sections {
-  readonly title: string;
-  readonly tone: 'good' | 'warn' | 'bad' | 'grey';
-  readonly body: Html;
+  return filePage(sectionsOf(document), json, madeAt);
 }
 
 function sectionsOf(document: ResultDocument): Sections {
@@ -114,13 +75,13 @@ function verdictBody(verdict: NamedVerdict): Html {
       ['Decided', verdict.decidedAt],
       ['Lapses', verdict.expiresAt],
     ])}
-    <h3>Reasons</h3>
     ${table(
+      'Reasons',
       ['Effect', 'Subject', 'Reason', 'What to do', 'Code'],
       reasons.map(({ effect, subject, message, hint, code }) => [effect, subject, message, hint, code]),
     )}
-    <h3>Not proven</h3>
     ${table(
+      'Not proven',
       ['Subject', 'What', 'Left out by', 'Code'],
       notProven.map(({ subject, message, decidedBy, code }) => [subject, message, decidedBy ?? '', code]),
     )}
@@ -142,58 +103,58 @@ function verifySections({
     title: `rows are ${outcome}`,
     tone: ({ same: 'good', different: 'bad', unproven: 'grey' } as const)[outcome],
     body: html`${facts([
-        ['Pair', pair],
-        ['Begun', startedAt],
-        ['Ended', finishedAt],
-        ['Primary', siteText(primary)],
-        ['Candidate', siteText(candidate)],
-        ['Coverage', `${coverage.compared} of ${coverage.tables} tables`],
-      ])}
-      <h3>Tables</h3>
-      ${table(
-        [
-          'Table',
-          'Outcome',
-          'Rows of the primary',
-          'Rows of the candidate',
-          'Missing',
-          'Extra',
-          'Changed',
-          'Reasons',
-        ],
-        tables.map(({ table: name, outcome: own, rows, differences, reasons: why }) => [
+      ['Pair', pair],
+      ['Begun', startedAt],
+      ['Ended', finishedAt],
+      ['Primary', siteText(primary)],
+      ['Candidate', siteText(candidate)],
+      ['Coverage', `${coverage.compared} of ${coverage.tables} tables`],
+    ])}
+    ${table(
+      'Tables',
+      [
+        'Table',
+        'Outcome',
+        'Rows of the primary',
+        'Rows of the candidate',
+        'Missing',
+        'Extra',
+        'Changed',
+        'Reasons',
+      ],
+      tables.map(({ table: name, outcome: own, rows, differences, reasons: why }) => [
+        name,
+        own,
+        rows.primary,
+        rows.candidate,
+        differences.missing,
+        differences.extra,
+        differences.changed,
+        why.map(({ message }) => message).join('; '),
+      ]),
+    )}
+    ${table(
+      'Left out',
+      ['Table', 'Why'],
+      coverage.excluded.map((one) => [one.table, one.reason]),
+    )}
+    ${table(
+      'Rows that differ (samples)',
+      ['Table', 'Kind', 'Key', 'Columns'],
+      tables.flatMap(({ table: name, samples }) =>
+        samples.map(({ kind, key, columns }) => [
           name,
-          own,
-          rows.primary,
-          rows.candidate,
-          differences.missing,
-          differences.extra,
-          differences.changed,
-          why.map(({ message }) => message).join('; '),
+          kind,
+          JSON.stringify(key),
+          (columns ?? []).join(', '),
         ]),
-      )}
-      <h3>Left out</h3>
-      ${table(
-        ['Table', 'Why'],
-        coverage.excluded.map((one) => [one.table, one.reason]),
-      )}
-      <h3>Rows that differ (samples)</h3>
-      ${table(
-        ['Table', 'Kind', 'Key', 'Columns'],
-        tables.flatMap(({ table: name, samples }) =>
-          samples.map(({ kind, key, columns }) => [
-            name,
-            kind,
-            JSON.stringify(key),
-            (columns ?? []).join(', '),
-          ]),
-        ),
-      )}
-      <h3>Reasons</h3>
-      ${table(
-        ['Severity', 'Subject', 'Reason', 'What to do', 'Code'],
-        reasons.map(({ severity, subject, message, hint, code }) => [severity, subject, message, hint, code]),
-      )}`,
+      ),
+    )}
+    ${table(
+      'Reasons',
+      ['Severity', 'Subject', 'Reason', 'What to do', 'Code'],
+      reasons.map(({ severity, subject, message, hint, code }) => [severity, subject, message, hint, code]),
+    )}`,
   };
 }
 
@@ -218,81 +179,37 @@ function readinessSections({
     title: `${word === 'unknown' ? 'readiness not known' : word.replace('-', ' ')} for ${mode}`,
     tone: ({ ready: 'good', 'not-ready': 'bad', unknown: 'grey' } as const)[word],
     body: html`${facts([
-        ['Checked', checkedAt],
-        ['Primary', primary.silence ?? primary.site],
-        ['Candidate', candidate.silence ?? candidate.site],
-        [
-          'Switchover',
-          `${switchover.word}, ${switchover.blocking} blocking, ${switchover.unknown} not known`,
-        ],
-        ['Failover', `${failover.word}, ${failover.blocking} blocking, ${failover.unknown} not known`],
-        ['No pair', refusal?.message ?? null],
-      ])}
-      <h3>Found</h3>
-      ${table(
-        ['State', 'Switchover', 'Failover', 'Subject', 'What', 'What to do', 'Waived', 'Code'],
-        found.map(({ state, severity, subject, message, hint, waiver, code }) => [
-          state,
-          severity.switchover,
-          severity.failover,
-          subject,
-          message,
-          hint,
-          waiver === null ? '' : `${waiver.by} until ${waiver.until}: ${waiver.reason}`,
-          code,
-        ]),
-      )}
-      <h3>Passed</h3>
-      ${table(
-        ['Subject', 'What', 'Code'],
-        results
-          .filter(({ state }) => state === 'pass')
-          .map(({ subject, message, code }) => [subject, message, code]),
-      )}`,
+      ['Checked', checkedAt],
+      ['Primary', primary.silence ?? primary.site],
+      ['Candidate', candidate.silence ?? candidate.site],
+      ['Switchover', `${switchover.word}, ${switchover.blocking} blocking, ${switchover.unknown} not known`],
+      ['Failover', `${failover.word}, ${failover.blocking} blocking, ${failover.unknown} not known`],
+      ['No pair', refusal?.message ?? null],
+    ])}
+    ${table(
+      'Found',
+      ['State', 'Switchover', 'Failover', 'Subject', 'What', 'What to do', 'Waived', 'Code'],
+      found.map(({ state, severity, subject, message, hint, waiver, code }) => [
+        state,
+        severity.switchover,
+        severity.failover,
+        subject,
+        message,
+        hint,
+        waiver === null ? '' : `${waiver.by} until ${waiver.until}: ${waiver.reason}`,
+        code,
+      ]),
+    )}
+    ${table(
+      'Passed',
+      ['Subject', 'What', 'Code'],
+      results
+        .filter(({ state }) => state === 'pass')
+        .map(({ subject, message, code }) => [subject, message, code]),
+    )}`,
   };
 }
 
 function milliseconds(ms: number | null): string | null {
   return ms === null ? null : `${ms / 1000} s`;
 }
-
-/** What is null is unknown, and said to be. */
-function facts(pairs: readonly (readonly [string, string | null])[]): Html {
-  return html`<dl>
-    ${pairs.map(
-      ([name, value]) =>
-        html`<div>
-          <dt>${name}</dt>
-          <dd>${value === null || value === '' ? '–' : value}</dd>
-        </div>`,
-    )}
-  </dl>`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly HtmlValue[])[]): Html {
-  if (rows.length === 0) return html`<p>None.</p>`;
-  return html`<table>
-    <thead>
-      <tr>
-        ${head.map((name) => html`<th scope="col">${name}</th>`)}
-      </tr>
-    </thead>
-    <tbody>
-      ${rows.map(
-        (row) =>
-          html`<tr>
-            ${row.map((cell) => html`<td>${cell}</td>`)}
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
-}
-
-const STYLE = `body{font:15px/1.45 system-ui,'Noto Sans KR','Malgun Gothic',sans-serif;color:#151a21;margin:0 auto;max-width:1100px;padding:24px;overflow-wrap:anywhere}
-header{border-left:8px solid;padding:4px 18px;margin-bottom:20px}header p{margin:0;color:#545f6d}h1{margin:0;font-size:1.9rem}
-.good{border-color:#0d6e40}.good h1{color:#0d6e40}.warn{border-color:#7d4d00}.warn h1{color:#7d4d00}.bad{border-color:#a81a26}.bad h1{color:#a81a26}.grey{border-color:#475260}.grey h1{color:#475260}
-h2{margin:28px 0 8px}h3{margin:24px 0 6px;font-size:1rem}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:10px 24px;margin:0}dt{color:#545f6d;font-size:.85rem}dd{margin:0}
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid #dde2e8}th{color:#545f6d;font-weight:500}
-details{margin-top:32px}pre{white-space:pre-wrap;font-size:.8rem}footer{color:#545f6d;margin-top:24px}
-@media print{body{padding:0;max-width:none}tr{break-inside:avoid}details{display:none}}`;

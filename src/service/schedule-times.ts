@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { BEFORE_EXPIRY, type ScheduleConfig } from '../config/fleet.ts';
+import { BEFORE_EXPIRY, everyOf, type ScheduleConfig } from '../config/fleet.ts';
 
 /** Moments that come again and again. */
 export interface Times {
@@ -15,8 +15,9 @@ export function timesOf(
   { at, zone }: Pick<ScheduleConfig, 'at' | 'zone'>,
   certificateValidForMs: number,
 ): Times {
-  if (at === BEFORE_EXPIRY) {
-    const everyMs = Math.max(1000, Math.floor(certificateValidForMs / 2));
+  const everyMs = at === BEFORE_EXPIRY ? Math.max(1000, Math.floor(certificateValidForMs / 2)) : everyOf(at);
+  // Counted from 1970, so that they are the same after a restart.
+  if (everyMs !== null) {
     return { after: (from) => new Date((Math.floor(from.getTime() / everyMs) + 1) * everyMs) };
   }
   const cron = new Cron(at, { paused: true, ...(zone === null ? {} : { timezone: zone }) });

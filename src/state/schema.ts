@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SCHEDULED } from '../config/fleet.ts';
 import { identitySchema, verdictSchema } from '../certificate/statement-schema.ts';
 import type { VerdictJson } from '../verdict/json.ts';
 
@@ -6,7 +7,9 @@ export const STATE_SCHEMA = 'twinproof.state/v1';
 
 /** What a state file may hold of each list; the whole number stands beside it. */
 export const LISTED_MAX = 50;
-/** Lag samples that are kept: an hour and a half at one every half minute. */
+/** Rows that differ and are named; how many there are stands beside them. */
+export const DIFFERENCES_MAX = 20;
+/** Lag samples that are kept: half an hour at one every ten seconds. */
 export const SAMPLES_MAX = 180;
 
 const text = z.string();
@@ -42,13 +45,51 @@ const rows = z.object({
   differences: whole,
   more: z.boolean(),
   tables: z.array(z.object({ table: text, differences: whole })),
+  /** The first of them: the key as the candidate writes it, and what the primary's row is told by. */
+  listed: z
+    .array(
+      z.object({
+        table: text,
+        kind: z.enum(['missing', 'extra', 'changed']),
+        key: text,
+        /** Of the primary's row in the ledger, hexadecimal; null: it has none, or it is not known. */
+        digest: z
+          .string()
+          .regex(/^[0-9a-f]+$/)
+          .nullable(),
+        firstSeenAt: time,
+      }),
+    )
+    .max(DIFFERENCES_MAX)
+    .default([]),
 });
+
+const severity = z.enum(['block', 'warn', 'info']);
 
 const readiness = z.object({
   word: z.enum(['ready', 'not-ready', 'unknown']),
   blocking: whole,
   unknown: whole,
   warnings: whole,
+});
+
+const modes = z.object({ switchover: readiness, failover: readiness });
+
+/** What a scheduled run of `readiness` has found. */
+export const checkedSchema = modes.extend({
+  at: time,
+  /** What was found, the gravest first, and how many there are. */
+  findings: z.array(
+    z.object({
+      code: text,
+      state: z.enum(['fail', 'unknown']),
+      severity: z.object({ switchover: severity, failover: severity }),
+      subject: text,
+      message: text,
+      hint: text,
+    }),
+  ),
+  count: whole,
 });
 
 const candidate = z.object({
@@ -71,7 +112,10 @@ const candidate = z.object({
   lag: lag.nullable(),
   samples: z.array(sample).max(SAMPLES_MAX),
   rows: rows.nullable(),
-  readiness: z.object({ switchover: readiness, failover: readiness }).nullable(),
+  /** As the verdict has it, so of its time. */
+  readiness: modes.nullable(),
+  /** By the schedule, with a time of its own; null: it is not scheduled, or has not come to an end yet. */
+  checked: checkedSchema.nullable().default(null),
 });
 
 const primary = z.object({
@@ -97,7 +141,7 @@ const certificate = z.object({
 
 const run = z.object({
   name: text,
-  run: z.enum(['certify', 'verify']),
+  run: z.enum(SCHEDULED),
   at: text,
   zone: text.nullable(),
   dueAt: time.nullable(),
@@ -110,8 +154,8 @@ const run = z.object({
 });
 
 /**
- * How one system stands, as the process that watches it knew it at `writtenAt`. Fields may be added; these stay. Who
- * reads it after `staleAfterMs` knows nothing of the present any more.
+ * How one system stands, as the process that watches it knew it at `writtenAt`. Fields may be added; these stay. By
+ * `staleAfterMs` after that the next one is written: who finds none then knows nothing of the present any more.
  */
 export const stateSchema = z.object({
   schema: z.literal(STATE_SCHEMA),
@@ -134,6 +178,7 @@ export const stateSchema = z.object({
 
 export type SystemState = z.infer<typeof stateSchema>;
 export type CandidateState = SystemState['candidates'][number];
+export type CheckedState = NonNullable<CandidateState['checked']>;
 export type LagState = NonNullable<CandidateState['lag']>;
 export type LagPoint = CandidateState['samples'][number];
 

@@ -88,6 +88,72 @@ describe.skipIf(missing !== null)(
       expectCalm(browser, board.host);
     });
 
+    it('names the rows that differ and what readiness has found, whatever they are called', async () => {
+      await board.publish(
+        'cards',
+        'NOT_SAFE',
+        {},
+        {
+          rows: {
+            provenAt: null,
+            unproven: [],
+            unprovenTables: 0,
+            dirty: '1',
+            differences: 1200,
+            more: true,
+            tables: [{ table: ODD, differences: 1200 }],
+            listed: [
+              {
+                table: ODD,
+                kind: 'changed',
+                key: `name=${ODD}`,
+                digest: 'a1b2c3',
+                firstSeenAt: '2026-03-01T02:00:00Z',
+              },
+              {
+                table: 'public.card',
+                kind: 'missing',
+                key: 'id=7',
+                digest: null,
+                firstSeenAt: '2026-03-01T02:00:00Z',
+              },
+            ],
+          },
+          checked: {
+            at: board.now.toISOString(),
+            switchover: { word: 'ready', blocking: 0, unknown: 0, warnings: 1 },
+            failover: { word: 'not-ready', blocking: 1, unknown: 0, warnings: 0 },
+            findings: [
+              {
+                code: 'TP-R-UNLOGGED',
+                state: 'fail',
+                severity: { switchover: 'warn', failover: 'block' },
+                subject: ODD,
+                message: `${ODD} is unlogged`,
+                hint: 'SET LOGGED',
+              },
+            ],
+            count: 1,
+          },
+        },
+      );
+      await board.look();
+      const page = await signedIn(TOKENS.LEE, await browser.page());
+      await page.goto(`${board.url}/systems/cards`);
+      await expectShown(page, '.differences', '1200+ rows differ');
+      const cells = (row: number): Promise<string[]> =>
+        page.locator('.differences tbody tr').nth(row).locator('td').allTextContents();
+      expect((await cells(0)).slice(0, 4)).toEqual([ODD, `name=${ODD}`, 'changed', 'a1b2c3']);
+      expect((await cells(1)).slice(0, 4)).toEqual(['public.card', 'id=7', 'missing on the candidate', '–']);
+      await expectShown(page, '.checked', /failover: not ready \(1 check blocks\).*ago/s);
+      await page.click('.checked summary');
+      await expectShown(page, '.checked li', `${ODD} is unlogged`);
+      await expectShown(page, '.checked li', 'planned switchover: warning, failover: blocks');
+      expect(await page.locator('main img').count()).toBe(0);
+      await board.publishAll();
+      expectCalm(browser, board.host);
+    });
+
     it('turns a system grey whose publisher has stopped, and itself when the board is gone', async () => {
       const page = await signedIn(TOKENS.LEE, await browser.page());
       await expectShown(page, '.liveness', 'live');

@@ -39,7 +39,7 @@ beforeAll(async () => {
     // Wide: however slow the machine, a paused replay is what speaks against the standby, and not its lag.
     policy: '{ rpo: 10m, maxTail: 30s }',
     more: 'state: { every: 1s }\nsigning: { key: ./key.pem }\n',
-    facts: 'schedules: [{ run: certify, at: "*/5 * * * * *", zone: UTC }]',
+    facts: 'schedules: [{ run: certify, at: "*/5 * * * * *", zone: UTC }, { run: readiness, every: 2s }]',
   });
   await primary.sql(`SELECT pg_create_logical_replication_slot('twinproof_mail', 'pgoutput')`);
   const site = (cluster: Cluster, more: string): string =>
@@ -145,7 +145,19 @@ describe('watch and board', () => {
     expect(state?.candidates[0]?.outlook).toMatchObject({ mode: 'failover', loss: { kind: 'bounded' } });
     await until(() => published()?.candidates[0]?.lag?.total.ms === 0, 'the lag is known', WAIT_MS);
     await until(() => (published()?.certificates.length ?? 0) > 0, 'a certificate is kept', WAIT_MS);
-    expect(published()?.runs).toMatchObject([{ name: 'certify', message: null }]);
+    await until(() => published()?.candidates[0]?.checked != null, 'readiness is looked at', WAIT_MS);
+    expect(published()?.runs).toMatchObject([
+      { name: 'certify', message: null },
+      { name: 'readiness', at: 'every 2s', message: null },
+    ]);
+    const checked = published()?.candidates[0]?.checked;
+    expect(checked).toMatchObject({ failover: { word: 'ready' }, switchover: { blocking: 0 } });
+    // It has a time of its own, which goes on with each run.
+    await until(
+      () => (published()?.candidates[0]?.checked?.at ?? '') > (checked?.at ?? ''),
+      'readiness is looked at again',
+      WAIT_MS,
+    );
     const [certificate] = published()?.certificates ?? [];
     expect(certificate).toMatchObject({ file: expect.stringMatching(/^2.*Z\.json$/), candidate: null });
     const board = started(new Command((io) => runBoard({ config: folder.path, port: 0 }, io)));

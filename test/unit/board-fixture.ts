@@ -96,6 +96,14 @@ const REASONS: Readonly<Record<VerdictWord, VerdictJson['reasons']>> = {
   ],
 };
 
+const DIFFERENCE = {
+  table: 'public.transfer',
+  kind: 'changed',
+  key: 'id=7',
+  digest: '00112233445566778899aabbccddeeff',
+  firstSeenAt: ago(600),
+} as const;
+
 export function candidateOf(
   name: string,
   verdict: VerdictWord,
@@ -128,6 +136,7 @@ export function candidateOf(
       differences: different ? 7 : 0,
       more: false,
       tables: different ? [{ table: 'public.transfer', differences: 7 }] : [],
+      listed: different ? [DIFFERENCE] : [],
     },
     readiness: {
       switchover: { word: 'ready', blocking: 0, unknown: 0, warnings: 1 },
@@ -138,6 +147,7 @@ export function candidateOf(
         warnings: 0,
       },
     },
+    checked: null,
     ...more,
   };
 }
@@ -155,7 +165,7 @@ export function stateOf(
     publisher: { host: 'witness', pid: 7, version: '1', startedAt: ago(9_000, now) },
     writtenAt: ago(3, now),
     everyMs: 10_000,
-    staleAfterMs: 30_000,
+    staleAfterMs: 10_000,
     problem: null,
     pair: 'physical',
     primary: {

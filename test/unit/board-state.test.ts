@@ -23,9 +23,9 @@ describe('what was published', () => {
     expect(standingOf('bank', safe, NOW)).toMatchObject({ verdict: 'SAFE', doubt: null, fresh: true });
   });
 
-  it('is UNKNOWN as soon as the publisher has stopped for longer than it said', () => {
-    expect(standingOf('bank', safe, later(27))).toMatchObject({ verdict: 'SAFE' });
-    expect(standingOf('bank', safe, later(28))).toMatchObject({
+  it('is UNKNOWN as soon as the next writing is due by its interval, and there is none', () => {
+    expect(standingOf('bank', safe, later(7))).toMatchObject({ verdict: 'SAFE' });
+    expect(standingOf('bank', safe, later(7.001))).toMatchObject({
       verdict: 'UNKNOWN',
       doubt: 'stale',
       fresh: false,
@@ -54,7 +54,8 @@ describe('what was published', () => {
     const [able, not] = (['SAFE', 'NOT_SAFE'] as const).map((word) => lapsing(verdictOf(word), 20_000));
     expect([able?.expiresAt, not?.expiresAt]).toEqual([ago(-15), ago(-595)]);
     expect(lapsing(verdictOf('SAFE_WITH_LOSS'), 3_600_000).expiresAt).toBe(ago(-595));
-    const state = read(stateOf('bank', [candidateOf('gasan', 'SAFE', { verdict: able ?? null })]));
+    const candidates = [candidateOf('gasan', 'SAFE', { verdict: able ?? null })];
+    const state = read(stateOf('bank', candidates, { staleAfterMs: 60_000 }));
     expect(standingOf('bank', state, later(14))).toMatchObject({ verdict: 'SAFE', doubt: null });
     expect(standingOf('bank', state, later(15))).toMatchObject({ verdict: 'UNKNOWN', doubt: 'expired' });
   });

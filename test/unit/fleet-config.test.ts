@@ -159,12 +159,13 @@ describe('what is read and done at certain hours', () => {
       - { run: certify, at: before-expiry }
       - { name: archive, run: certify, at: '0 * * * *', zone: UTC }
       - { run: verify, at: '0 3 * * *' }
+      - { run: readiness, every: 90m }
 `,
     );
     expect(code).toBe(0);
     expect(printed.replaceAll(/\s+/g, ' ')).toContain(
       'certify at before-expiry, up to 5 min apart, for certificates that hold 10 min; ' +
-        'archive (certify) at 0 * * * * UTC, up to 1 h apart, for certificates that hold 10 min; verify at 0 3 * * *; ' +
+        'archive (certify) at 0 * * * * UTC, up to 1 h apart, for certificates that hold 10 min; verify at 0 3 * * *; readiness every 90m; ' +
         'scrub 50,000 rows/s, 09:00–18:30 mon, tue 2,000 rows/s, 23:00–01:00 nothing, 02:00–03:00 unbounded (Asia/Seoul)',
     );
   });
@@ -195,6 +196,12 @@ describe('what is read and done at certain hours', () => {
     ['scrub: { windows: [{ from: 09:00, to: 10:00, days: [Mon], rowsPerSecond: 1 }] }', /one of mon, tue, /],
     ['scrub: { windows: [{ from: 09:00, to: 10:00, days: [], rowsPerSecond: 1 }] }', /at least one day/],
     ['schedules: [{ run: verify, at: before-expiry }]', /for certify, before-expiry/],
+    ['schedules: [{ run: readiness, at: before-expiry }]', /for certify, before-expiry/],
+    ['schedules: [{ run: readiness }]', /schedules\[0\]\.at: is missing: at or every is wanted/],
+    ['schedules: [{ run: readiness, every: 5m, at: "0 3 * * *" }]', /\.every: either at or every is wanted/],
+    ['schedules: [{ run: readiness, every: 5m, zone: UTC }]', /\.zone: every goes by no clock/],
+    ['schedules: [{ run: readiness, every: 10ms }]', /\.every: at least 1s is wanted/],
+    ['schedules: [{ run: readiness, at: "every 5m" }]', /\.at: a time as cron has it is wanted/],
     [
       'schedules: [{ run: certify, at: "0 25 * * *" }]',
       /schedules\[0\]\.at: a time as cron has it is wanted/,

@@ -24,6 +24,7 @@ async function series(systems: number, candidates: number, tables: number): Prom
     differences: tables,
     more: true,
     tables: named.map((table) => ({ table, differences: 1 })),
+    listed: [],
   };
   const states = names.map((name) => {
     const all = Array.from({ length: candidates }, (_, index) =>

@@ -30,9 +30,14 @@ const RUN = {
   missed: 2,
   nextAt: NOW.toISOString(),
 } as const;
+const READY = { word: 'ready', blocking: 0, unknown: 0, warnings: 0 } as const;
+const CHECKED = { at: NOW.toISOString(), switchover: READY, failover: READY, findings: [], count: 0 };
 const states = new Map([
   ['cards', read(stateOf('cards', [candidateOf('gasan', 'SAFE')]))],
-  ['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS')], { runs: [RUN] }))],
+  [
+    'bank',
+    read(stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS', { checked: CHECKED })], { runs: [RUN] })),
+  ],
   [
     'mail',
     read(
@@ -56,6 +61,7 @@ describe('metrics', () => {
         `twinproof_recovery_point_timestamp_seconds{system="bank",candidate="gasan"} ${NOW.getTime() / 1000 - 2}`,
         'twinproof_loss_bound_seconds{system="bank",candidate="gasan"} 12.4',
         'twinproof_rto_objective_seconds{system="bank"} 10800',
+        `twinproof_readiness_run_timestamp_seconds{system="bank",candidate="gasan"} ${NOW.getTime() / 1000}`,
         'twinproof_schedule_missed_runs{system="bank",schedule="certify"} 2',
         'twinproof_schedule_failed{system="bank",schedule="certify"} 1',
       ]),

@@ -108,6 +108,15 @@ describe('what is to be done at certain times', () => {
     expect(told).toEqual(['ok 0']);
   });
 
+  it('comes again after a duration, whatever it is, and not together with another', async () => {
+    const { begun, overlaps, records } = await played(40, 2 * MINUTE, [
+      { name: 'readiness', run: 'readiness', at: 'every 15m', zone: null },
+      every('certify', '15 * * * *'),
+    ]);
+    expect([begun, overlaps]).toEqual([['readiness 00:15:00', 'certify 00:17:00', 'readiness 00:30:00'], 0]);
+    expect(records[0]).toMatchObject({ run: 'readiness', missed: 0, nextAt: '2026-03-01T00:45:00.000Z' });
+  });
+
   it('renews a certificate at every half of its life', async () => {
     const { begun, records } = await played(11, 1000, [every('certify', BEFORE_EXPIRY)]);
     expect(begun).toEqual(['certify 00:05:00', 'certify 00:10:00']);

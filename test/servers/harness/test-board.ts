@@ -10,7 +10,7 @@ import { loadPrivateKey } from '../../../src/certificate/key.ts';
 import { DEFAULT_BOARD } from '../../../src/config/fleet.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { StateFolder, writeState } from '../../../src/state/file.ts';
-import type { SystemState } from '../../../src/state/schema.ts';
+import type { CandidateState, SystemState } from '../../../src/state/schema.ts';
 import type { VerdictWord } from '../../../src/verdict/verdict.ts';
 import { candidateOf, fleetYaml, stateOf } from '../../unit/board-fixture.ts';
 
@@ -86,8 +86,13 @@ export class TestBoard {
     await this.#live?.look();
   }
 
-  async publish(system: string, verdict: VerdictWord, more: Partial<SystemState> = {}): Promise<void> {
-    const candidate = candidateOf('gasan', verdict, {}, this.now);
+  async publish(
+    system: string,
+    verdict: VerdictWord,
+    more: Partial<SystemState> = {},
+    ofCandidate: Partial<CandidateState> = {},
+  ): Promise<void> {
+    const candidate = candidateOf('gasan', verdict, ofCandidate, this.now);
     await writeState(path.join(this.folder, 'state'), stateOf(system, [candidate], more, this.now));
   }
 
