@@ -148,12 +148,14 @@ export interface ChangeRequest {
    * holds it against this, and a difference is a gap. Null: it is not to be had. Absent: it is taken for the same.
    */
   readonly held?: ((behind: Position) => Iterable<HeldTransaction> | null) | undefined;
+  /** ChangeStream.mark of a stream before, at or before `after`; null or absent: there is none. */
+  readonly mark?: string | null | undefined;
   /** Whose canonical form the values have, as in RowShape.pair. */
   readonly pair: PairKind;
 }
 
 /** A transaction that changed something, as its commit event gave it. */
-export type HeldTransaction = Pick<CommitEvent, 'id' | 'position'>;
+export type HeldTransaction = Pick<CommitEvent, 'id' | 'position' | 'committedAtUs'>;
 
 /**
  * A running stream: iterate `batches`, store, acknowledge. One transaction may span batches, one batch hold many. Bytes
@@ -168,6 +170,11 @@ export interface ChangeStream {
    * soon after; never a position beyond one that was handed out.
    */
   acknowledge(position: Position): void;
+  /**
+   * Of the log as far as it was handed out: by it a later stream can tell that the source was set back, where positions
+   * do not say so. To be stored behind what was handed out. Null: nothing can be said yet. Absent: positions say it.
+   */
+  mark?(): string | null;
   /** Sends the last acknowledgement, ends the connection, deletes what was set aside. */
   close(): Promise<void>;
 }

@@ -25,7 +25,8 @@ function* transactions(core: Core, from: Boundary, to: number): Generator<HeldTr
     const { head } = readTransaction(record);
     changes += head.changes;
     if (head.position === null) continue;
-    if (changes > 0) yield { id: head.id, position: head.position };
+    const { id, position, committedAtUs } = head;
+    if (changes > 0) yield { id, position, committedAtUs };
     changes = 0;
   }
 }

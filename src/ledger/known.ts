@@ -118,7 +118,13 @@ const lagSchema = z.object({
   applied: positionSchema.nullable(),
   pendingBytes: count,
 });
-const ownLogSchema = z.object({ incarnation: z.string(), position: positionSchema, atUs: microseconds });
+const ownLogSchema = z.object({
+  incarnation: z.string(),
+  position: positionSchema,
+  atUs: microseconds,
+  mark: z.string().nullable().default(null),
+});
+const logMarkSchema = z.object({ mark: z.string().nullable() });
 const differencesSchema = z.object({
   found: z.array(differenceSchema),
   /** More than `found` holds were seen and are not listed. */
@@ -133,7 +139,10 @@ export type KnownPrimary = z.infer<typeof primarySchema>;
 export type KnownDefinitions = z.infer<typeof definitionsSchema>;
 /** The last gap in the log, whichever tables it was of. */
 export type KnownGap = z.infer<typeof gapSchema>;
-/** Up to where in its own log, and up to when, everything that others wrote to a candidate is on its dirty list. */
+/**
+ * Up to where in its own log, and up to when, everything that others wrote to a candidate is on its dirty list. `mark`:
+ * ChangeStream.mark of there, or of a little before.
+ */
 export type KnownOwnLog = z.infer<typeof ownLogSchema>;
 /** A row that was found to differ and has not been read equal since. */
 export type KnownDifference = z.infer<typeof differenceSchema>;
@@ -170,6 +179,11 @@ export class Known {
     return this.#store.read(`known:lag:${name}`, lagSchema);
   }
 
+  /** ChangeStream.mark of the primary's log, of at most a second before what is stored of it; null: there is none. */
+  logMark(): string | null {
+    return this.#store.read('known:logmark', logMarkSchema)?.mark ?? null;
+  }
+
   ownLog(name: string): KnownOwnLog | null {
     return this.#store.read(`known:ownlog:${name}`, ownLogSchema);
   }
@@ -196,6 +210,10 @@ export class Known {
 
   writeLag(name: string, value: KnownLag): void {
     this.#write(`known:lag:${name}`, value);
+  }
+
+  writeLogMark(mark: string | null): void {
+    this.#write('known:logmark', { mark });
   }
 
   writeOwnLog(name: string, value: KnownOwnLog): void {

@@ -3,10 +3,10 @@ import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { entryChangedAt } from '../ledger/entry.ts';
-import type { Relation } from '../ledger/relation.ts';
-import { type KeyStep, keyStep, portableIdentity } from '../row/portable-key.ts';
+import { portableIdentity } from '../row/portable-key.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
 import { NOWHERE, OriginPlaces } from './origin-places.ts';
+import { blindness, stepsOf } from './own-log-keys.ts';
 import { isFinal } from './site-errors.ts';
 import { untilFirstEnds } from './together.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -41,6 +41,9 @@ export class OwnLog {
   #touched: Touched[] = [];
   /** Everything up to here is in `#touched` or written down. */
   #position: Position | null = null;
+  /** ChangeStream.mark of there or of a little before; and what is stored of it. */
+  #mark: string | null = null;
+  #reachedMark: string | null = null;
   /** Stored; and the watcher's time, microseconds, up to which everything that was written to it is. */
   #reached: Position | null = null;
   #guardedUs = 0n;
@@ -51,6 +54,8 @@ export class OwnLog {
   /** Tables that lost all their rows, by root. */
   #emptied: string[] = [];
   #isFirst = false;
+  /** Up to here in the journal every key was looked at before its log was followed. */
+  #drainedTo = 0;
   /** Something was written of which nothing can be known: the session ends with it. */
   #isLost = false;
 
@@ -115,6 +120,7 @@ export class OwnLog {
     }
     const keys = touched.flatMap((one) => this.#suspect(one) ?? []);
     if (keys.length > 0) watched.candidates.suspect(bound, keys);
+    this.#reachedMark = this.#mark ?? this.#reachedMark;
     this.#store(bound.incarnation, position);
     this.#reached = position;
     this.#acknowledge?.(position);
@@ -166,7 +172,8 @@ export class OwnLog {
 
   #store(incarnation: string, position: Position): void {
     const { watched } = this.#session;
-    watched.known.writeOwnLog(this.#name, { incarnation, position, atUs: this.#guardedUs });
+    const mark = this.#reachedMark;
+    watched.known.writeOwnLog(this.#name, { incarnation, position, atUs: this.#guardedUs, mark });
   }
 
   /** False: nobody can write to this candidate. */
@@ -177,7 +184,9 @@ export class OwnLog {
     const after = own?.position ?? null;
     this.#reached = after;
     this.#guardedUs = own?.atUs ?? 0n;
-    const stream = await site.ownChanges({ after, pair: 'logical' }, signal);
+    this.#reachedMark = own?.mark ?? null;
+    this.#mark = null;
+    const stream = await site.ownChanges({ after, pair: 'logical', mark: this.#reachedMark }, signal);
     if (stream === null) return false;
     try {
       this.#acknowledge = (position) => stream.acknowledge(position);
@@ -188,6 +197,7 @@ export class OwnLog {
         message: 'its own log is followed',
       });
       this.#isFirst = after === null;
+      this.#drainedTo = bound.cursor;
       // What changes later makes another incarnation.
       this.#sources = await site.sourceTables(this.#session.selection, 'logical', signal);
       await untilFirstEnds(signal, [(one) => this.#read(stream, one), (one) => this.#ask(one)]);
@@ -214,6 +224,7 @@ export class OwnLog {
           since = await this.#startOf(event, signal);
         } else this.#take(event, since, isLocal);
       }
+      this.#mark = stream.mark?.() ?? this.#mark;
       this.#started();
       await this.#room(signal);
     }
@@ -242,7 +253,10 @@ export class OwnLog {
       if (identity !== null) this.#touched.push({ table, identity, since });
   }
 
-  /** Where the transaction begins in the journal, if it is the primary's. */
+  /**
+   * Where the transaction begins in the journal, if it is the primary's. What was looked at before its log was followed is
+   * not looked at again for such a one: it may be applied a second time, over later ones.
+   */
   async #startOf({ origin }: BeginEvent, signal: AbortSignal): Promise<number> {
     const { site, watched, timing } = this.#session;
     const position = site.originPosition(origin);
@@ -251,7 +265,8 @@ export class OwnLog {
       if (leftMs <= 0) return NOWHERE;
       await timing.sleep(POLL_MS, signal);
     }
-    return this.#places.startOf(position);
+    const start = this.#places.startOf(position);
+    return start < this.#drainedTo ? NOWHERE : start;
   }
 
   async #room(signal: AbortSignal): Promise<void> {
@@ -270,26 +285,6 @@ export class OwnLog {
     const entry = this.#session.watched.ledger.core.entry(stored);
     return entry !== undefined && entryChangedAt(entry) >= since ? null : stored;
   }
-}
-
-/** Why rows of a table that others write are not known by its own log; null: they are. */
-function blindness({ unfollowed, table }: SourceTable, relation: Relation): string | null {
-  if (unfollowed !== null) return unfollowed;
-  if (table !== null && stepsOf(table, relation) !== null) return null;
-  return 'its key is another than the primary’s, or of types that are not followed here';
-}
-
-/** What makes identities of its own log those of the ledger; null: they do not mean the same rows, or nobody can tell. */
-function stepsOf(table: StreamedTable, relation: Relation): readonly KeyStep[] | null {
-  const { keyFields } = relation;
-  if (keyFields === null || table.keyFields !== keyFields) return null;
-  const steps = table.columns.slice(0, keyFields).map(({ name, type, encoding }, at): KeyStep | null => {
-    const column = relation.columns[at];
-    if (column?.name !== name) return null;
-    if (column.form !== undefined) return keyStep(type, encoding, column.form);
-    return column.encoding === encoding ? 'same' : null;
-  });
-  return steps.every((step) => step !== null) ? steps : null;
 }
 
 async function sleepOn(timing: CandidateSession['timing'], signal: AbortSignal): Promise<void> {

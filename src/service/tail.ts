@@ -8,6 +8,8 @@ import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
 
 const TABLES_TOLD = 5;
+/** It takes a write of the disk. */
+const MARK_EVERY_US = 1_000_000n;
 
 /** Where the next stream begins. */
 type Start = 'stored' | 'server';
@@ -20,6 +22,9 @@ export class Tail {
   readonly #watched: WatchedLedger;
   readonly #log: WatchLog;
   #start: Start = 'stored';
+  /** ChangeStream.mark of what is durable, and when one was stored last. */
+  #mark: { readonly text: string; readonly stored: boolean } | null = null;
+  #markedUs = 0n;
 
   constructor(watched: WatchedLedger, log: WatchLog) {
     this.#watched = watched;
@@ -63,7 +68,8 @@ export class Tail {
       const { ledger, compare } = this.#watched;
       const held = (behind: Position): ReturnType<typeof heldBehind> =>
         heldBehind(ledger.core, behind, compare);
-      return await primary.streamChanges({ after, pair, held }, signal);
+      const mark = this.#watched.known.logMark();
+      return await primary.streamChanges({ after, pair, held, mark }, signal);
     } catch (error) {
       if (!isGap(error) || after === null) throw error;
       await this.#recordGap(error.message, nowUs());
@@ -74,19 +80,44 @@ export class Tail {
 
   async #follow(stream: ChangeStream, nowUs: () => bigint): Promise<void> {
     let seen = false;
-    for await (const events of stream.batches) {
-      const durable = await this.#watched.take(events);
-      this.#tellGaps(events, nowUs());
-      seen ||= events.some(({ type }) => type === 'commit' || type === 'idle');
-      // A position of the stream before this one is not this server's to hear.
-      if (durable === null || !seen) continue;
-      this.#watched.witness.advance(durable, this.#watched.compare);
-      stream.acknowledge(durable);
+    try {
+      for await (const events of stream.batches) {
+        const durable = await this.#watched.take(events);
+        this.#tellGaps(events, nowUs());
+        seen ||= events.some(({ type }) => type === 'commit' || type === 'idle');
+        // A position of the stream before this one is not this server's to hear.
+        if (durable === null || !seen) continue;
+        this.#watched.witness.advance(durable, this.#watched.compare);
+        stream.acknowledge(durable);
+        this.#keepMark(stream.mark?.() ?? null, nowUs());
+      }
+    } finally {
+      this.#storeMark();
     }
+  }
+
+  /** Everything that it speaks of is durable. */
+  #keepMark(text: string | null, atUs: bigint): void {
+    if (text !== null && text !== this.#mark?.text) this.#mark = { text, stored: false };
+    // Either way, should the clock be set.
+    if (atUs >= this.#markedUs && atUs - this.#markedUs < MARK_EVERY_US) return;
+    this.#markedUs = atUs;
+    this.#storeMark();
+  }
+
+  #storeMark(): void {
+    const mark = this.#mark;
+    if (mark === null || mark.stored) return;
+    const { ledger, known } = this.#watched;
+    ledger.core.guard(() => known.writeLogMark(mark.text));
+    this.#mark = { text: mark.text, stored: true };
   }
 
   async #recordGap(reason: string, atUs: bigint): Promise<void> {
     await this.#watched.between(() => this.#watched.ledger.recordGap(reason, null));
+    // It is of what lies before the gap.
+    this.#mark = null;
+    this.#watched.known.writeLogMark(null);
     this.#tellGap(reason, atUs);
   }
 
