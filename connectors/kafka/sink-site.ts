@@ -10,7 +10,7 @@ import type {
   RowShape,
   RowSink,
 } from '../../src/connector/contract.ts';
-import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
+import type { FeedFacts, ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type {
   Bracket,
@@ -138,10 +138,14 @@ export class SinkSite implements Connector, LedgerSite {
   /** The sink stands where a subscription would. */
   async readiness(signal: AbortSignal, options?: ReadinessOptions): Promise<ReadinessFacts> {
     const facts = await this.#database.readiness(signal, options);
+    return { ...facts, ...(await this.feed(signal)) };
+  }
+
+  async feed(signal: AbortSignal): Promise<Pick<FeedFacts, 'subscriptions'>> {
     const workerRunning = await this.#group.isRunning(signal);
     const { name } = this.#group;
     const sink = { name, enabled: true, workerRunning, applyErrors: null, skip: null, tablesNotReady: [] };
-    return { ...facts, subscriptions: [sink] };
+    return { subscriptions: [sink] };
   }
 
   /** Throws TP-UNRELATED for a ledger that was fed from other topics. */

@@ -1,5 +1,6 @@
 import type { ChangeStream } from '../../src/connector/changes.ts';
 import type { FoundRow, Range } from '../../src/connector/contract.ts';
+import type { FeedFacts } from '../../src/connector/facts.ts';
 import type { Finding, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type {
   Bracket,
@@ -45,6 +46,10 @@ export abstract class TopicsAlone implements LedgerCandidate {
   }
 
   pendingLog(): Promise<PendingLog> {
+    return Promise.reject(refused());
+  }
+
+  feed(): Promise<FeedFacts> {
     return Promise.reject(refused());
   }
 

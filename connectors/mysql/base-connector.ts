@@ -9,7 +9,7 @@ import type {
   RowSink,
 } from '../../src/connector/contract.ts';
 import type { ControlSession } from '../../src/connector/control-session.ts';
-import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
+import type { FeedFacts, ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PreflightOptions } from '../../src/connector/preflight.ts';
@@ -19,7 +19,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import type { ConnectTarget } from './address.ts';
 import { readCommitsPending } from './commits.ts';
-import { readFacts } from './facts.ts';
+import { readFacts, readFeed } from './facts.ts';
 import { comparePositions } from './gtid.ts';
 import { readIdentity } from './identity.ts';
 import { describeKeys } from './key-text.ts';
@@ -212,6 +212,10 @@ export class BaseConnector implements Connector {
         await beside?.close();
       }
     });
+  }
+
+  feed(signal: AbortSignal): Promise<FeedFacts> {
+    return this.control.use(signal, (session) => readFeed(session, signal));
   }
 
   /** One connection more, for a while; null where the server has none to give, or another server answers. */

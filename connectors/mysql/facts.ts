@@ -1,8 +1,14 @@
-import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
+import type {
+  FeedFacts,
+  ReadinessFacts,
+  ReadinessOptions,
+  SubscriptionFact,
+} from '../../src/connector/facts.ts';
+import type { ChannelFact } from '../../src/connector/facts-mysql.ts';
 import { ended, SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { mysqlFacts, readKeys, readServerFacts } from './facts-mysql.ts';
-import { isFatal } from './facts-reading.ts';
+import { isFatal, readingOf } from './facts-reading.ts';
 import {
   type CounterColumn,
   readCounterColumns,
@@ -10,6 +16,7 @@ import {
   type Sequences,
   type Unread,
 } from './facts-sequences.ts';
+import { channelFacts } from './facts-server.ts';
 import { readTableList, unkeptOf } from './facts-tables.ts';
 import { readIdentity } from './identity.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
@@ -74,6 +81,13 @@ export async function readFacts(
     unread,
     mysql: mysqlFacts(own, tables, keys, counting ? (sequences?.counters ?? null) : null),
   };
+}
+
+/** What brings the site the primary's changes, and nothing else. Throws only when the site is lost or the run aborted. */
+export async function readFeed(session: Session, signal: AbortSignal): Promise<FeedFacts> {
+  const query = async (): Promise<readonly ChannelFact[]> =>
+    channelFacts(session, await readChannels(session, signal), signal);
+  return { subscriptions: null, mysql: { channels: await readingOf(session, null, query, signal) } };
 }
 
 const NO_COLUMNS: readonly CounterColumn[] = [];

@@ -9,7 +9,7 @@ import type {
 } from '../../src/connector/contract.ts';
 import type { Capabilities } from '../../src/connector/capabilities.ts';
 import type { ControlSession } from '../../src/connector/control-session.ts';
-import type { ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
+import type { FeedFacts, ReadinessFacts, ReadinessOptions } from '../../src/connector/facts.ts';
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PreflightOptions } from '../../src/connector/preflight.ts';
@@ -22,7 +22,7 @@ import type { ConnectTarget } from './address.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { readCommitsPending } from './commits.ts';
 import { controlSession } from './control.ts';
-import { readFacts } from './facts.ts';
+import { readFacts, readFeed } from './facts.ts';
 import { readIdentity } from './identity.ts';
 import { comparePositions } from './lsn.ts';
 import { addressText, foundRow, keyTextQuery, pointQueries, writtenSinceQuery } from './points.ts';
@@ -233,6 +233,10 @@ export class BaseConnector implements Connector {
         await beside?.close();
       }
     });
+  }
+
+  feed(signal: AbortSignal): Promise<FeedFacts> {
+    return this.control.use(signal, (session) => readFeed(session, signal));
   }
 
   /** One connection more, for a while; null where the server has none to give, or another server answers. */

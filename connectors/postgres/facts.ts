@@ -1,11 +1,16 @@
-import type { ReadinessFacts, ReadinessOptions, SubscriptionFact } from '../../src/connector/facts.ts';
+import type {
+  FeedFacts,
+  ReadinessFacts,
+  ReadinessOptions,
+  SubscriptionFact,
+} from '../../src/connector/facts.ts';
 import type { PostgresFacts } from '../../src/connector/facts-postgres.ts';
 import { ended, SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
-import { readPostgresFacts } from './readiness-facts.ts';
+import { readPostgresFacts, readReceiving } from './readiness-facts.ts';
 import { readLogicalFacts } from './readiness-logical.ts';
-import { isFatal } from './readiness-reading.ts';
+import { isFatal, reading } from './readiness-reading.ts';
 import { readSequences, type Unread } from './sequences.ts';
 import type { Session } from './session.ts';
 
@@ -50,6 +55,13 @@ export async function readFacts(
         }),
   ]);
   return { ...others, sequences, unread, postgres: { ...own, ...(logical === null ? {} : { logical }) } };
+}
+
+/** What brings the site the primary's changes, and nothing else. Throws only when the site is lost or the run aborted. */
+export async function readFeed(session: Session, signal: AbortSignal): Promise<FeedFacts> {
+  const receiver = await readReceiving(session, signal);
+  const subscriptions = await reading(signal, () => readSubscriptions(session, signal));
+  return { subscriptions: subscriptions.known ? subscriptions.value : null, postgres: { receiver } };
 }
 
 async function readOthers(

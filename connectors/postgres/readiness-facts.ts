@@ -30,6 +30,9 @@ import {
 } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
+const STATS = 'pg_read_all_stats';
+const RECEIVER = 'the state of the WAL receiver';
+
 /**
  * The facts of PostgreSQL's own rules, one short statement each, without those of logical pairs. Throws only when the
  * site is lost or the run aborted.
@@ -43,7 +46,7 @@ export async function readPostgresFacts(
   const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>, grant?: string): Promise<Reading<T>> =>
     reading(signal, () => query(session, signal), grant);
   const stats = async <T>(what: string, query: (s: Session, a: AbortSignal) => Promise<T>) =>
-    role.stats ? get(query) : withheld(what, 'pg_read_all_stats', role.quoted);
+    role.stats ? get(query) : withheld(what, STATS, role.quoted);
   const settings = await get(readSettings);
   return {
     versionNumber: session.versionNumber,
@@ -51,7 +54,7 @@ export async function readPostgresFacts(
     configErrors: role.files ? await get(readConfigErrors) : notGranted(FILES, role.quoted),
     pendingRestart: await get(readPendingRestart),
     hbaErrors: role.logins ? await get(readHbaErrors) : notGranted(loginFunctions(session), role.quoted),
-    receiver: await stats('the state of the WAL receiver', readReceiver),
+    receiver: await stats(RECEIVER, readReceiver),
     unreplayedBytes: await get(readUnreplayed),
     senders: await stats('who receives log', readSenders),
     slots: await get(readSlots),
@@ -69,6 +72,15 @@ export async function readPostgresFacts(
     writers: await stats('who writes', readWriters),
     ...(options.deep === true ? { indexChecks: await readIndexChecks(session, role.quoted, signal) } : {}),
   };
+}
+
+/** Of these facts the one that says what a standby receives. Throws as `readPostgresFacts`. */
+export async function readReceiving(
+  session: Session,
+  signal: AbortSignal,
+): Promise<PostgresFacts['receiver']> {
+  const { stats, quoted } = await readRole(session, signal);
+  return stats ? reading(signal, () => readReceiver(session, signal)) : withheld(RECEIVER, STATS, quoted);
 }
 
 interface Role {

@@ -186,8 +186,7 @@ async function ask(site: LedgerConnector, known: Known, notes: string[], io: Sit
   try {
     await site.follow(followed, io.signal);
     const pair = known.stream()?.pair ?? 'physical';
-    const facts = await site.readiness(io.signal, { pair });
-    const feed = feedOf(facts, pair);
+    const feed = feedOf(await site.feed(io.signal), pair);
     notes.push(...feed.notes);
     return { pending: await site.pendingLog(io.signal), feed };
   } catch (error) {

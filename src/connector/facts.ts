@@ -30,6 +30,12 @@ export interface ReadinessFacts {
   readonly mysql?: MysqlFacts;
 }
 
+/** Of these facts what brings a candidate the primary's changes; the engine's own part is there where it has one. */
+export interface FeedFacts extends Pick<ReadinessFacts, 'subscriptions'> {
+  readonly postgres?: Pick<PostgresFacts, 'receiver'>;
+  readonly mysql?: Pick<MysqlFacts, 'channels'>;
+}
+
 export interface SequenceFact {
   /** `schema.sequence`. */
   readonly name: string;

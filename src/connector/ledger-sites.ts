@@ -1,6 +1,7 @@
 import { TwinproofError } from '../errors.ts';
 import type { BeginEvent, ChangeRequest, ChangeSource, ChangeStream, StreamedTable } from './changes.ts';
 import type { Connector, FoundRow, PlanOptions, Range, RangeRead, RowShape, RowSink } from './contract.ts';
+import type { FeedFacts } from './facts.ts';
 import type { Finding } from './identity.ts';
 import type { Position, PositionOrder } from './position.ts';
 import type { PairKind, TableSelection } from './table.ts';
@@ -158,6 +159,11 @@ export interface LedgerCandidate {
    * follow it, TP-ROLES for one that did and was promoted.
    */
   follow(source: FollowedSource, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes in what is remembered of the primary's history, and asks nobody; `follow` does so too. From then on
+   * comparePositions also orders positions of before a failover and of after it. Absent: positions tell that themselves.
+   */
+  recall?(source: FollowedSource): void;
   /** Opaque. Another one means: other storage, another history, a clone, or redefined on its own; proofs are void. */
   incarnation(signal: AbortSignal): Promise<string>;
   /**
@@ -179,6 +185,8 @@ export interface LedgerCandidate {
    */
   writtenWhen(writer: string, transactions: string): 'before' | 'since' | null;
   pendingLog(signal: AbortSignal): Promise<PendingLog>;
+  /** What brings it the primary's changes, asked for by itself. Null or unknown where it may not be seen. */
+  feed(signal: AbortSignal): Promise<FeedFacts>;
   /** Bytes of log from `a` to `b`, never negative; null: they cannot be compared. */
   bytesBetween(a: Position, b: Position): bigint | null;
   /** Where it left each timeline of its history, as a position on that timeline; on a promoted server too. */

@@ -1,4 +1,4 @@
-import type { ReadinessFacts } from '../connector/facts.ts';
+import type { FeedFacts } from '../connector/facts.ts';
 import type { PairKind } from '../connector/table.ts';
 
 /** What brings a candidate the primary's changes. Null is not known. */
@@ -12,7 +12,7 @@ export interface Feed {
 }
 
 /** Pure. */
-export function feedOf({ postgres, mysql, subscriptions }: ReadinessFacts, pair: PairKind): Feed {
+export function feedOf({ postgres, mysql, subscriptions }: FeedFacts, pair: PairKind): Feed {
   if (pair === 'physical') {
     const receiver = postgres?.receiver;
     const streaming = receiver?.known === true ? receiver.value?.status === 'streaming' : null;
@@ -24,9 +24,9 @@ export function feedOf({ postgres, mysql, subscriptions }: ReadinessFacts, pair:
   return { receiving: fed, fed, notes: [] };
 }
 
-type Channels = NonNullable<ReadinessFacts['mysql']>;
+type Channels = NonNullable<FeedFacts['mysql']>;
 
-function feedOfChannels({ channels }: Pick<Channels, 'channels'>): Feed {
+function feedOfChannels({ channels }: Channels): Feed {
   if (!channels.known || channels.value.length === 0) return { receiving: null, fed: null, notes: [] };
   return {
     receiving: channels.value.every(({ receiving }) => receiving === 'yes'),
