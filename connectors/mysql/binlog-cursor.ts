@@ -46,11 +46,6 @@ export class LogCursor {
     return uint32At(this.bytes, this.skip(4));
   }
 
-  uint64(): bigint {
-    const start = this.skip(8);
-    return BigInt(uint32At(this.bytes, start)) | (BigInt(uint32At(this.bytes, start + 4)) << 32n);
-  }
-
   /** "Length-Encoded Integer Type" of the protocol, of at most 4 bytes. */
   packed(): number {
     const first = this.uint8();

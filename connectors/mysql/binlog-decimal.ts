@@ -45,38 +45,54 @@ export function writeDecimal(
   if (negative) target[at++] = MINUS;
   const digitsAt = at;
   let source = from;
-  const odd = whole % GROUP_DIGITS;
   let flip = 0x80;
-  const group = (digits: number): void => {
-    const size = BYTES_OF_DIGITS[digits] ?? 0;
-    let value = 0;
-    for (let index = 0; index < size; index += 1) {
-      value = value * 256 + (((bytes[source] ?? 0) ^ mask ^ flip) & 0xff);
-      flip = 0;
-      source += 1;
-    }
-    for (let place = at + digits - 1; place >= at; place -= 1) {
-      target[place] = ZERO + (value % 10);
-      value = Math.trunc(value / 10);
-    }
+  for (let left = whole; left > 0; flip = 0) {
+    const digits = left % GROUP_DIGITS === 0 ? GROUP_DIGITS : left % GROUP_DIGITS;
+    putGroup(target, at, digits, groupAt(bytes, source, digits, mask, flip));
+    source += BYTES_OF_DIGITS[digits] ?? 0;
     at += digits;
-  };
-  if (odd > 0) group(odd);
-  for (let left = whole - odd; left > 0; left -= GROUP_DIGITS) group(GROUP_DIGITS);
+    left -= digits;
+  }
   if (!zerofill) at = withoutZeros(target, digitsAt, at);
   if (at === digitsAt) target[at++] = ZERO;
   if (scale === 0) return at;
   target[at++] = POINT;
-  let left = scale;
-  for (; left >= GROUP_DIGITS; left -= GROUP_DIGITS) group(GROUP_DIGITS);
-  if (left > 0) group(left);
+  for (let left = scale; left > 0; flip = 0) {
+    const digits = Math.min(left, GROUP_DIGITS);
+    putGroup(target, at, digits, groupAt(bytes, source, digits, mask, flip));
+    source += BYTES_OF_DIGITS[digits] ?? 0;
+    at += digits;
+    left -= digits;
+  }
   return at;
+}
+
+/** The number that a group of so many digits is. */
+function groupAt(bytes: Uint8Array, from: number, digits: number, mask: number, flip: number): number {
+  const size = BYTES_OF_DIGITS[digits] ?? 0;
+  let value = 0;
+  for (let index = 0; index < size; index += 1) {
+    const inverted = index === 0 ? mask ^ flip : mask;
+    value = value * 256 + (((bytes[from + index] ?? 0) ^ inverted) & 0xff);
+  }
+  return value;
+}
+
+function putGroup(target: Uint8Array, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place -= 1) {
+    const tens = Math.floor(rest / 10);
+    target[place] = ZERO + (rest - tens * 10);
+    rest = tens;
+  }
 }
 
 /** Moves the digits over the zeros in front of them; the answer is where they end. */
 function withoutZeros(target: Uint8Array, start: number, end: number): number {
   let first = start;
   while (first < end && target[first] === ZERO) first += 1;
-  if (first > start) target.copyWithin(start, first, end);
-  return end - (first - start);
+  const skipped = first - start;
+  if (skipped > 0)
+    for (let place = start; place < end - skipped; place += 1) target[place] = target[place + skipped] ?? 0;
+  return end - skipped;
 }

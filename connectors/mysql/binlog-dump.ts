@@ -21,15 +21,21 @@ export interface DumpOptions {
   readonly heartbeatMs: number;
 }
 
+/** A place in one file of a log. */
+export interface DumpPlace {
+  readonly file: string;
+  readonly at: number;
+}
+
 /**
  * What the server must know before it sends its log (MySQL: sql/rpl_replica.cc, get_master_version_and_clock; MariaDB
  * knowledge base, "Replica Registration"): how often to be heard from, that checksums are understood, and on MariaDB that
  * GTIDs are, and from where on. MySQL before 8.0.26 knows the old names alone. We do not register as a replica:
- * tools that look for replicas would find one, and nothing needs it.
+ * tools that look for replicas would find one, and nothing needs it. `after`: null where a file and a place are asked for.
  */
 export async function prepareDump(
   session: Session,
-  after: LogStart,
+  after: LogStart | null,
   options: DumpOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -39,10 +45,10 @@ export async function prepareDump(
     `@${name}_heartbeat_period = ${nanoseconds}`,
     `@${name}_binlog_checksum = 'CRC32'`,
   ]);
-  if (after.kind === 'list') {
+  // MARIA_SLAVE_CAPABILITY_GTID.
+  if (session.flavor === 'mariadb') assignments.push('@mariadb_slave_capability = 4');
+  if (after?.kind === 'list') {
     assignments.push(
-      // MARIA_SLAVE_CAPABILITY_GTID.
-      '@mariadb_slave_capability = 4',
       `@slave_connect_state = '${formatGtidList(after.list)}'`,
       '@slave_gtid_strict_mode = 0',
       '@slave_gtid_ignore_duplicates = 0',
@@ -53,16 +59,19 @@ export async function prepareDump(
 
 /** The command that follows `prepareDump`, as packets. */
 export function dumpCommand(after: LogStart, serverId: number): Uint8Array {
-  return after.kind === 'list' ? dumpOf(serverId) : dumpByGtids(serverId, after.set);
+  // Without a file the GTIDs decide.
+  return after.kind === 'list'
+    ? dumpFrom(serverId, { file: '', at: FIRST_EVENT_AT })
+    : dumpByGtids(serverId, after.set);
 }
 
-/** "COM_BINLOG_DUMP": place in the file (4 bytes), flags (2), server id (4), file, which the GTIDs decide here. */
-function dumpOf(serverId: number): Uint8Array {
+/** The command for one place. "COM_BINLOG_DUMP": place in the file (4 bytes), flags (2), server id (4), file. */
+export function dumpFrom(serverId: number, { file, at }: DumpPlace): Uint8Array {
   const payload = Buffer.alloc(11);
   payload[0] = COM_BINLOG_DUMP;
-  payload.writeUInt32LE(FIRST_EVENT_AT, 1);
+  payload.writeUInt32LE(at, 1);
   payload.writeUInt32LE(serverId, 7);
-  return framed(payload);
+  return framed(Buffer.concat([payload, Buffer.from(file, 'utf8')]));
 }
 
 /**

@@ -102,24 +102,22 @@ export function logError(message: string, cause?: unknown): TwinproofError {
 export class EventReader {
   #checksums = false;
 
-  /** `bytes`: one event as it was sent. Throws TP-STREAM-PROTOCOL. */
-  read(bytes: Uint8Array): LogEvent {
-    if (bytes.length < HEADER_BYTES) throw logError(`an event of ${bytes.length} bytes`);
-    const type = bytes[TYPE_AT] ?? 0;
-    const length = uint32At(bytes, LENGTH_AT);
-    if (length !== bytes.length) throw logError(`an event of ${length} bytes came with ${bytes.length}`);
-    const flags = (bytes[FLAGS_AT] ?? 0) | ((bytes[FLAGS_AT + 1] ?? 0) << 8);
-    const artificial = (flags & ARTIFICIAL) !== 0;
-    if (type === EVENT.formatDescription) this.#checksums = hasChecksums(bytes);
+  /** One event as it was sent stands in `sent` from `from` up to `to`. Throws TP-STREAM-PROTOCOL. */
+  read(sent: Uint8Array, from = 0, to = sent.length): LogEvent {
+    if (to - from < HEADER_BYTES) throw logError(`an event of ${to - from} bytes`);
+    const type = sent[from + TYPE_AT] ?? 0;
+    const length = uint32At(sent, from + LENGTH_AT);
+    if (length !== to - from) throw logError(`an event of ${length} bytes came with ${to - from}`);
+    const flags = uint16At(sent, from + FLAGS_AT);
     return {
       type,
-      timestamp: uint32At(bytes, 0),
-      serverId: uint32At(bytes, SERVER_AT),
-      next: uint32At(bytes, NEXT_AT),
-      artificial,
+      timestamp: uint32At(sent, from),
+      serverId: uint32At(sent, from + SERVER_AT),
+      next: uint32At(sent, from + NEXT_AT),
+      artificial: (flags & ARTIFICIAL) !== 0,
       ignorable: (flags & IGNORABLE) !== 0,
       length,
-      bytes: this.#proven(bytes, type),
+      bytes: this.#proven(sent, from, to, type),
     };
   }
 
@@ -127,13 +125,17 @@ export class EventReader {
    * Without the checksum. What the sender makes up holds nothing that is relied on, and before the first description of
    * a format nobody knows whether it has one.
    */
-  #proven(bytes: Uint8Array, type: number): Uint8Array {
-    if (type === EVENT.formatDescription) return bytes;
-    const end = bytes.length - CHECKSUM_BYTES;
-    const body = bytes.subarray(0, Math.max(end, HEADER_BYTES));
-    const matches = end >= HEADER_BYTES && crc32(body) === uint32At(bytes, end);
+  #proven(sent: Uint8Array, from: number, to: number, type: number): Uint8Array {
+    if (type === EVENT.formatDescription) {
+      const whole = sent.subarray(from, to);
+      this.#checksums = hasChecksums(whole);
+      return whole;
+    }
+    const end = to - CHECKSUM_BYTES;
+    const body = sent.subarray(from, Math.max(end, from + HEADER_BYTES));
+    const matches = end >= from + HEADER_BYTES && crc32(body) === uint32At(sent, end);
     // A name of a file that happens to end in the checksum of its beginning is not to be feared.
-    if (MADE_UP.has(type) || !this.#checksums) return matches ? body : bytes;
+    if (MADE_UP.has(type) || !this.#checksums) return matches ? body : sent.subarray(from, to);
     if (!matches) throw logError(`an event of type ${type} does not match its checksum`);
     return body;
   }
@@ -176,4 +178,11 @@ export function uint32At(bytes: Uint8Array, at: number): number {
 /** Six bytes: the number of a table. */
 export function uint48At(bytes: Uint8Array, at: number): number {
   return uint32At(bytes, at) + uint16At(bytes, at + 4) * 0x1_0000_0000;
+}
+
+/** Numbers that a double holds, as nearly all are, need no arithmetic of large ones. */
+export function uint64At(bytes: Uint8Array, at: number): bigint {
+  const low = uint32At(bytes, at);
+  const high = uint32At(bytes, at + 4);
+  return high < 0x20_00_00 ? BigInt(high * 0x1_0000_0000 + low) : (BigInt(high) << 32n) | BigInt(low);
 }

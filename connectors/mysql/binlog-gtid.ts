@@ -1,6 +1,15 @@
-import { HEADER_BYTES, logError, type LogEvent, uint24At, uint32At } from './binlog-event.ts';
+import {
+  EVENT,
+  HEADER_BYTES,
+  logError,
+  type LogEvent,
+  uint24At,
+  uint32At,
+  uint64At,
+} from './binlog-event.ts';
 import { LogCursor } from './binlog-cursor.ts';
 import { xidText } from './binlog-statement.ts';
+import { decimal } from './gtid-list.ts';
 
 /** The beginning of a transaction, or of a statement that is logged by itself. */
 export interface GroupStart {
@@ -44,17 +53,46 @@ const CLOCK_AT = NUMBER_AT + 8;
 const TIME_AT = CLOCK_AT + 17;
 const LOGICAL_CLOCK = 2;
 
-/** Knows the last UUID: one follows another of the same server nearly always. */
-export class GtidReader {
-  readonly #last = new Uint8Array(16);
-  #uuid = uuidText(new Uint8Array(16));
+/** FL_STANDALONE, FL_GROUP_COMMIT_ID, FL_PREPARED_XA. */
+const FLAG = { standalone: 0x01, groupCommit: 0x02, preparedXa: 0x40 } as const;
 
+/**
+ * GTID_EVENT of MariaDB (knowledge base, "GTID_EVENT"): sequence (8 bytes), domain (4), flags (1), then what these say:
+ * commit id (8), XA transaction (format, 4 bytes; two lengths, 1 each; both texts). The server is that of the header. It
+ * has no time but the header's: whole seconds, in which the statement that committed began.
+ */
+const SEQUENCE_AT = HEADER_BYTES;
+const DOMAIN_AT = SEQUENCE_AT + 8;
+const FLAGS_AT = DOMAIN_AT + 4;
+
+/** Reads beginnings. Knows the last one's origin and second: one follows another of the same nearly always. */
+export class GtidReader {
+  readonly #uuidBytes = new Uint8Array(16);
+  #uuid = uuidText(new Uint8Array(16));
+  #domain = 0;
+  #server = 0;
+  #mariadb = { domain: 0n, server: 0n, origin: '0-0' };
+  #second = 0;
+  #secondUs = 0n;
+
+  /** Of a GTID event of any kind. Throws TP-STREAM-PROTOCOL. */
   read(event: LogEvent): GroupStart {
+    switch (event.type) {
+      case EVENT.mariadbGtid:
+        return this.#readMariadb(event);
+      case EVENT.gtidTagged:
+        return this.#readTagged(event);
+      default:
+        return this.#readMysql(event);
+    }
+  }
+
+  #readMysql(event: LogEvent): GroupStart {
     const { bytes } = event;
     if (bytes.length < CLOCK_AT) throw logError('a GTID that is cut off');
-    const number = BigInt(uint32At(bytes, NUMBER_AT)) | (BigInt(uint32At(bytes, NUMBER_AT + 4)) << 32n);
     const timed = bytes.length >= TIME_AT + 7 && bytes[CLOCK_AT] === LOGICAL_CLOCK;
-    return this.#start(event, bytes.subarray(UUID_AT, NUMBER_AT), '', number, timed ? timeAt(bytes) : 0);
+    this.#takeUuid(bytes, UUID_AT);
+    return this.#start(event, '', uint64At(bytes, NUMBER_AT), timed ? timeAt(bytes) : 0);
   }
 
   /**
@@ -62,7 +100,7 @@ export class GtidReader {
    * size, last field that must be known, then fields with their numbers in rising order: 0 flags, 1 UUID (16 numbers), 2
    * number, 3 tag, 4 and 5 the logical clock, 6 commit on this server in microseconds. Signed numbers: 2n, or −2n−1.
    */
-  readTagged(event: LogEvent): GroupStart {
+  #readTagged(event: LogEvent): GroupStart {
     const cursor = new LogCursor(event.bytes, HEADER_BYTES);
     if (cursor.serialized() !== 1n) throw logError('a tagged GTID of an unknown version');
     const end = HEADER_BYTES + Number(cursor.serialized());
@@ -81,24 +119,63 @@ export class GtidReader {
       else cursor.serialized();
     }
     if (number < 1n) throw logError('a tagged GTID without a number');
-    return this.#start(event, uuid, tag, number, Number(timeUs));
+    this.#takeUuid(uuid, 0);
+    return this.#start(event, tag, number, Number(timeUs));
   }
 
-  /** `timeUs`: 0 where the log does not say it, as in one that comes from an old server. */
-  #start(event: LogEvent, uuid: Uint8Array, tag: string, number: bigint, timeUs: number): GroupStart {
-    if (!uuid.every((byte, index) => byte === this.#last[index])) {
-      this.#last.set(uuid);
-      this.#uuid = uuidText(uuid);
-    }
+  #takeUuid(bytes: Uint8Array, at: number): void {
+    const known = this.#uuidBytes;
+    let same = true;
+    for (let index = 0; index < 16; index += 1) if (bytes[at + index] !== known[index]) same = false;
+    if (same) return;
+    known.set(bytes.subarray(at, at + 16));
+    this.#uuid = uuidText(known);
+  }
+
+  /** Of the UUID that was taken last; `timeUs`: 0 where the log does not say it, as in one that comes from an old server. */
+  #start(event: LogEvent, tag: string, number: bigint, timeUs: number): GroupStart {
     const source = tag === '' ? this.#uuid : `${this.#uuid}:${tag}`;
     return {
-      id: `${source}:${number}`,
+      id: `${source}:${decimal(number)}`,
       origin: this.#uuid,
-      committedAtUs: timeUs === 0 ? BigInt(event.timestamp) * US : BigInt(timeUs),
+      committedAtUs: timeUs === 0 ? this.#secondOf(event) : BigInt(timeUs),
       gtid: { kind: 'mysql', source, number },
       standalone: null,
       prepares: null,
     };
+  }
+
+  #readMariadb(event: LogEvent): GroupStart {
+    const { bytes, serverId } = event;
+    if (bytes.length <= FLAGS_AT) throw logError('a GTID that is cut off');
+    const domainId = uint32At(bytes, DOMAIN_AT);
+    if (domainId !== this.#domain || serverId !== this.#server) {
+      this.#domain = domainId;
+      this.#server = serverId;
+      const origin = `${domainId}-${serverId}`;
+      this.#mariadb = { domain: BigInt(domainId), server: BigInt(serverId), origin };
+    }
+    const { domain, server, origin } = this.#mariadb;
+    const sequence = uint64At(bytes, SEQUENCE_AT);
+    const flags = bytes[FLAGS_AT] ?? 0;
+    const more = FLAGS_AT + 1 + ((flags & FLAG.groupCommit) === 0 ? 0 : 8);
+    if (bytes.length < more) throw logError('a GTID that is cut off');
+    return {
+      id: `${origin}-${decimal(sequence)}`,
+      origin,
+      committedAtUs: this.#secondOf(event),
+      gtid: { kind: 'mariadb', domain, server, sequence },
+      standalone: (flags & FLAG.standalone) !== 0,
+      prepares: (flags & FLAG.preparedXa) === 0 ? null : readXid(new LogCursor(bytes, more)),
+    };
+  }
+
+  #secondOf({ timestamp }: LogEvent): bigint {
+    if (timestamp !== this.#second) {
+      this.#second = timestamp;
+      this.#secondUs = BigInt(timestamp) * US;
+    }
+    return this.#secondUs;
   }
 }
 
@@ -110,31 +187,6 @@ function timeAt(bytes: Uint8Array): number {
 function uuidText(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
-
-/** FL_STANDALONE, FL_GROUP_COMMIT_ID, FL_PREPARED_XA. */
-const FLAG = { standalone: 0x01, groupCommit: 0x02, preparedXa: 0x40 } as const;
-
-/**
- * GTID_EVENT of MariaDB (knowledge base, "GTID_EVENT"): sequence (8 bytes), domain (4), flags (1), then what these say:
- * commit id (8), XA transaction (format, 4 bytes; two lengths, 1 each; both texts). The server is that of the header. It
- * has no time but the header's: whole seconds, in which the statement that committed began.
- */
-export function readMariadbGtid(event: LogEvent): GroupStart {
-  const cursor = new LogCursor(event.bytes, HEADER_BYTES);
-  const sequence = cursor.uint64();
-  const domain = BigInt(cursor.uint32());
-  const server = BigInt(event.serverId);
-  const flags = cursor.uint8();
-  if ((flags & FLAG.groupCommit) !== 0) cursor.skip(8);
-  return {
-    id: `${domain}-${server}-${sequence}`,
-    origin: `${domain}-${server}`,
-    committedAtUs: BigInt(event.timestamp) * US,
-    gtid: { kind: 'mariadb', domain, server, sequence },
-    standalone: (flags & FLAG.standalone) !== 0,
-    prepares: (flags & FLAG.preparedXa) === 0 ? null : readXid(cursor),
-  };
 }
 
 function readXid(cursor: LogCursor): string {

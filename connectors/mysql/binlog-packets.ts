@@ -4,8 +4,12 @@ import { logError, uint24At } from './binlog-event.ts';
 const HEADER_BYTES = 4;
 const FULL = 0xff_ff_ff;
 
-/** Cuts what a server sends into payloads; those that came whole are views of what was pushed. */
+/** Takes one payload: the bytes from `from` up to `to`. */
+export type PayloadTaker = (bytes: Uint8Array, from: number, to: number) => void;
+
+/** Cuts what a server sends into payloads; those that came whole are given where they stand in what was pushed. */
 export class PacketCutter {
+  readonly #take: PayloadTaker;
   readonly #header = new Uint8Array(HEADER_BYTES);
   #headerFilled = 0;
   /** Of a payload whose end is still to come. */
@@ -16,8 +20,12 @@ export class PacketCutter {
   /** The number of the next packet: answers to a command begin with 1. */
   #number = 1;
 
-  /** Appends the payloads that are whole now. Throws TP-STREAM-PROTOCOL for packets out of order. */
-  push(chunk: Uint8Array, payloads: Uint8Array[]): void {
+  constructor(take: PayloadTaker) {
+    this.#take = take;
+  }
+
+  /** Gives out the payloads that are whole now. Throws TP-STREAM-PROTOCOL for packets out of order, and what `take` throws. */
+  push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length || this.#missing === 0) {
       if (this.#missing === null) {
@@ -25,14 +33,23 @@ export class PacketCutter {
         continue;
       }
       const size = Math.min(this.#missing, chunk.length - at);
-      if (size > 0) this.#pieces.push(chunk.subarray(at, at + size));
-      at += size;
       this.#missing -= size;
-      if (this.#missing === 0) this.#endPacket(payloads);
+      if (this.#missing === 0 && !this.#full && this.#pieces.length === 0) {
+        this.#missing = null;
+        this.#take(chunk, at, at + size);
+      } else {
+        if (size > 0) this.#pieces.push(chunk.subarray(at, at + size));
+        if (this.#missing === 0) this.#endPacket();
+      }
+      at += size;
     }
   }
 
   #takeHeader(chunk: Uint8Array, start: number): number {
+    if (this.#headerFilled === 0 && start + HEADER_BYTES <= chunk.length) {
+      this.#begin(chunk, start);
+      return start + HEADER_BYTES;
+    }
     let at = start;
     while (this.#headerFilled < HEADER_BYTES && at < chunk.length) {
       this.#header[this.#headerFilled] = chunk[at] ?? 0;
@@ -40,20 +57,24 @@ export class PacketCutter {
       at += 1;
     }
     if (this.#headerFilled < HEADER_BYTES) return at;
-    const number = this.#header[3] ?? 0;
-    if (number !== this.#number) throw logError(`packet ${number} where ${this.#number} should come`);
-    this.#number = (this.#number + 1) & 0xff;
     this.#headerFilled = 0;
-    this.#missing = uint24At(this.#header, 0);
-    this.#full = this.#missing === FULL;
+    this.#begin(this.#header, 0);
     return at;
   }
 
-  #endPacket(payloads: Uint8Array[]): void {
+  #begin(header: Uint8Array, at: number): void {
+    const number = header[at + 3] ?? 0;
+    if (number !== this.#number) throw logError(`packet ${number} where ${this.#number} should come`);
+    this.#number = (this.#number + 1) & 0xff;
+    this.#missing = uint24At(header, at);
+    this.#full = this.#missing === FULL;
+  }
+
+  #endPacket(): void {
     this.#missing = null;
     if (this.#full) return;
-    const [first] = this.#pieces;
-    payloads.push(this.#pieces.length === 1 && first !== undefined ? first : Buffer.concat(this.#pieces));
+    const payload = Buffer.concat(this.#pieces);
     this.#pieces = [];
+    this.#take(payload, 0, payload.length);
   }
 }

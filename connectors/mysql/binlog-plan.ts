@@ -187,10 +187,12 @@ export interface RowPlan {
   readonly used: readonly boolean[];
   /** How many leading columns of a row are the key; null: no key is known. */
   readonly keyFields: number | null;
+  /** Every value counts, and rows have them in the order of the log. */
+  readonly straight: boolean;
 }
 
 /** A table none of whose rows can be read. */
-export const UNREADABLE_PLAN: RowPlan = { steps: [], order: [], used: [], keyFields: null };
+export const UNREADABLE_PLAN: RowPlan = { steps: [], order: [], used: [], keyFields: null, straight: false };
 
 export function commaIn(characterSet: string | null): Uint8Array {
   switch (characterSet) {

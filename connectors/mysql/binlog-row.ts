@@ -13,17 +13,22 @@ const FIRST_BYTES = 16_384;
 /** Room for any value that is not copied: a decimal is the longest. */
 const VALUE_ROOM = 128;
 /** A call into the engine costs more than copying the few bytes of most values. */
-const COPY_LOOP_MAX = 24;
+const COPY_LOOP_MAX = 96;
+
+/** Views of longer rows are not kept. */
+const VIEW_BYTES_MAX = 1024;
 
 /** Marks a column that the image does not have. */
 const MISSING_LENGTH = -4;
 
 /**
- * One image of a row, taken apart: every value in the order of the log, with its length in front, in memory that the next
- * image uses again.
+ * One image of a row, taken apart: how many columns it has, then every value in the order of the log, with its length in
+ * front, in memory that the next image uses again.
  */
 export class RowImage {
   #bytes = new Uint8Array(FIRST_BYTES);
+  /** Of the beginning of `#bytes`, by length: making views is what costs. */
+  #views: Uint8Array[] = [];
   #at = 0;
   /** By column of the log: where its length stands. */
   #starts = new Int32Array(64);
@@ -49,7 +54,9 @@ export class RowImage {
     let there = 0;
     for (let index = 0; index < length; index += 1) if (isSet(source, present, index)) there += 1;
     this.#complete = there === length;
-    this.#at = 0;
+    this.#bytes[0] = length >> 8;
+    this.#bytes[1] = length;
+    this.#at = COUNT_BYTES;
     let at = start + ((there + 7) >> 3);
     let place = 0;
     for (let index = 0; index < length; index += 1) {
@@ -85,6 +92,7 @@ export class RowImage {
    * unchanged where there was a row before (`was`), else as unread, for then it is the column's default value.
    */
   body(plan: RowPlan, fallback: RowImage | null, was: boolean, arena: RowArena): Uint8Array {
+    if (plan.straight && this.#complete) return this.#whole(arena);
     const { order } = plan;
     let size = COUNT_BYTES;
     for (const column of order) size += this.#holder(column, fallback).#sizeOf(column, plan);
@@ -109,8 +117,18 @@ export class RowImage {
     return size;
   }
 
+  #whole(arena: RowArena): Uint8Array {
+    const body = arena.space(this.#at);
+    const known = this.#views[this.#at];
+    const view = known ?? this.#bytes.subarray(0, this.#at);
+    if (known === undefined && this.#at <= VIEW_BYTES_MAX) this.#views[this.#at] = view;
+    body.set(view);
+    return body;
+  }
+
   #holder(column: number, fallback: RowImage | null): RowImage {
-    return fallback !== null && this.lengthOf(column) === MISSING_LENGTH ? fallback : this;
+    const lacks = fallback !== null && !this.#complete && this.lengthOf(column) === MISSING_LENGTH;
+    return lacks ? fallback : this;
   }
 
   #sizeOf(column: number, plan: RowPlan): number {
@@ -141,6 +159,7 @@ export class RowImage {
     const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + size));
     larger.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = larger;
+    this.#views = [];
   }
 
   /** One value; the answer is where the next one begins. */

@@ -35,6 +35,14 @@ export interface TableMap {
 /** Where the part begins that describes the table: behind its number (6 bytes) and flags (2). */
 export const DESCRIPTION_AT = HEADER_BYTES + 8;
 
+/** Whether a TABLE_MAP_EVENT has this description: an event mostly describes its table as the one before did. */
+export function isDescribedBy(bytes: Uint8Array, description: Uint8Array): boolean {
+  const { length } = description;
+  if (bytes.length - DESCRIPTION_AT !== length) return false;
+  for (let at = 0; at < length; at += 1) if (bytes[DESCRIPTION_AT + at] !== description[at]) return false;
+  return true;
+}
+
 /** The fields behind the columns: type (1 byte), length, content ("Table_map_event", optional metadata). */
 const FIELD = { signedness: 1, names: 4, setLabels: 5, enumLabels: 6 } as const;
 

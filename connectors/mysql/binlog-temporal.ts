@@ -119,7 +119,27 @@ export function writeTime2(
 function putInstant(target: Uint8Array, at: number, seconds: number, microseconds: number): number {
   if (seconds === 0 && microseconds === 0) return 0;
   const days = Math.trunc(seconds / 86_400);
-  // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": days_from_civil, the other way round.
+  let date = dates[days] ?? 0;
+  if (date === 0) {
+    date = civilDate(days);
+    dates[days] = date;
+  }
+  return putDatetime(
+    target,
+    at,
+    date >> 9,
+    (date >> 5) & 15,
+    date & 31,
+    seconds - days * 86_400,
+    microseconds,
+  );
+}
+
+/** Of every day from 1970 on that 32 bits of seconds reach, as DATE has it: found out once each, which takes a while. */
+const dates = new Int32Array(Math.trunc(0xff_ff_ff_ff / 86_400) + 1);
+
+/** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: day (5 bits), month (4), year. */
+function civilDate(days: number): number {
   const shifted = days + 719_468;
   const era = Math.trunc(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
@@ -135,7 +155,7 @@ function putInstant(target: Uint8Array, at: number, seconds: number, microsecond
   const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
   const day = dayOfYear - Math.trunc((153 * fromMarch + 2) / 5) + 1;
-  return putDatetime(target, at, year, month, day, seconds - days * 86_400, microseconds);
+  return (year << 9) | (month << 5) | day;
 }
 
 function putDatetime(

@@ -35,6 +35,11 @@ export function parseGtidList(text: string): GtidList {
   return latest(parseGtids(text));
 }
 
+/** The digits of a number, with less work for those that a double holds. */
+export function decimal(value: bigint): string {
+  return value <= Number.MAX_SAFE_INTEGER ? String(Number(value)) : String(value);
+}
+
 /** Domains in order. */
 export function formatGtidList(list: GtidList): string {
   return [...list]

@@ -30,6 +30,11 @@ export function positionOfList(list: GtidList): Position {
   return asPosition(`mariadb:${formatGtidList(list)}`);
 }
 
+/** The same of a list that formatGtidList has written. */
+export function positionOfListText(text: string): Position {
+  return asPosition(`mariadb:${text}`);
+}
+
 /** `mysql-log:`, the server's UUID, `/`, log file, `/` and offset. */
 export function positionOfPlace({ server, file, offset }: FilePlace): Position {
   return asPosition(`mysql-log:${server}/${file}/${offset}`);
@@ -118,5 +123,5 @@ function asPosition(text: string): Position {
 }
 
 function isTagged(text: string): text is Position {
-  return /^(?:mysql|mariadb|mysql-log):/.test(text);
+  return text.startsWith('mysql:') || text.startsWith('mariadb:') || text.startsWith('mysql-log:');
 }

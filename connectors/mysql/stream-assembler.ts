@@ -1,7 +1,6 @@
 import type { RowChange, StreamedTable } from '../../src/connector/changes.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { inflated, inflatedRows, isCompressedRows } from './binlog-compressed.ts';
-import { LogCursor } from './binlog-cursor.ts';
 import {
   beginsRun,
   EVENT,
@@ -11,14 +10,15 @@ import {
   type LogEvent,
   uint48At,
 } from './binlog-event.ts';
-import { GtidReader, type GroupStart, readMariadbGtid } from './binlog-gtid.ts';
+import { GtidReader, type GroupStart } from './binlog-gtid.ts';
 import { isBegin, readQuery } from './binlog-query.ts';
-import { DESCRIPTION_AT, readTableMap, type TableMap } from './binlog-table-map.ts';
+import { DESCRIPTION_AT, isDescribedBy, readTableMap, type TableMap } from './binlog-table-map.ts';
+import { LogFile, type LogMark, markOf, type PlacedTransaction } from './log-mark.ts';
 import type { Cascades } from './stream-cascades.ts';
 import { CascadeGaps } from './stream-cascade-gaps.ts';
 import type { Resolved } from './stream-catalog.ts';
 import { Group, type GroupParts } from './stream-group.ts';
-import type { LogMemory, PlacedTransaction } from './stream-memory.ts';
+import type { LogMemory } from './stream-memory.ts';
 import { isRows, RowsReader } from './stream-rows.ts';
 import { StatementReader } from './stream-statements.ts';
 import type { TableEntry } from './stream-table.ts';
@@ -83,13 +83,13 @@ export class LogAssembler {
   readonly #cascades: CascadeGaps;
   readonly #maps = new Map<number, Mapped>();
   #group: Group | null = null;
-  /** Where the open transaction begins, for LogMemory.torn. */
-  #groupAt = '';
-  /** The same for LogMemory.last. */
+  /** Where the open transaction begins, for LogMemory.torn: its file, and the place behind its first event. */
+  #groupFile = '';
+  #groupAt = 0;
+  /** The open transaction, and the last one that was handed out. */
   #placed: PlacedTransaction | null = null;
-  #file = '';
-  /** Where the last transaction of the file begins: places behind 4 GiB begin again at 0. */
-  #reached = 0;
+  #last: PlacedTransaction | null = null;
+  readonly #file = new LogFile();
   /** Within a transaction that is known to be cut off. */
   #skipping = false;
 
@@ -99,18 +99,27 @@ export class LogAssembler {
     this.#cascades = new CascadeGaps(parts);
   }
 
-  /** One event. Wait for a promise. Throws TP-STREAM-PROTOCOL, TP-STREAM-SETUP, and what the catalog throws. */
-  take(bytes: Uint8Array): Promise<void> | null {
-    const event = this.#events.read(bytes);
+  /** Of everything that was handed out; null: nothing can be said yet. */
+  mark(): LogMark | null {
+    return markOf(this.#file, this.#last, this.#parts.place.position);
+  }
+
+  /**
+   * One event, which stands in `bytes` from `from` up to `to`. Wait for a promise. Throws TP-STREAM-PROTOCOL,
+   * TP-STREAM-SETUP, and what the catalog throws.
+   */
+  take(bytes: Uint8Array, from = 0, to = bytes.length): Promise<void> | null {
+    const event = this.#events.read(bytes, from, to);
     switch (event.type) {
       case EVENT.rotate:
-        this.#rotate(event);
+        this.#file.rotate(event);
         return null;
       case EVENT.formatDescription:
         this.#beginFile(event);
         return null;
       case EVENT.heartbeat:
       case EVENT.heartbeatV2:
+        this.#file.reach(event);
         if (this.#group === null && !this.#skipping) {
           this.#parts.batch.push({ type: 'idle', position: this.#parts.place.position });
         }
@@ -123,11 +132,9 @@ export class LogAssembler {
   #logged(event: LogEvent): Promise<void> | null {
     switch (event.type) {
       case EVENT.gtid:
-        return this.#begin(this.#gtids.read(event), event);
       case EVENT.gtidTagged:
-        return this.#begin(this.#gtids.readTagged(event), event);
       case EVENT.mariadbGtid:
-        return this.#begin(readMariadbGtid(event), event);
+        return this.#begin(this.#gtids.read(event), event);
       case EVENT.anonymousGtid:
         throw new TwinproofError('TP-STREAM-SETUP', {
           message: 'the log has transactions without a GTID',
@@ -181,11 +188,13 @@ export class LogAssembler {
 
   #begin(start: GroupStart, event: LogEvent): null {
     if (this.#group !== null) throw logError('a transaction begins within another');
-    this.#groupAt = `${this.#file}:${event.next}`;
-    this.#skipping = this.#parts.memory.torn.has(this.#groupAt);
+    this.#groupFile = this.#file.name;
+    this.#groupAt = event.next;
+    const { torn } = this.#parts.memory;
+    this.#skipping = torn.size > 0 && torn.has(this.#groupPlace());
     if (this.#skipping) return null;
     if (this.#maps.size > MAPS_MAX) this.#maps.clear();
-    this.#placed = this.#placeOf(start, event);
+    this.#placed = this.#file.place(event);
     this.#group = new Group(start, this.#parts);
     if (start.prepares !== null) {
       this.#group.xid = start.prepares;
@@ -194,12 +203,8 @@ export class LogAssembler {
     return null;
   }
 
-  #placeOf({ id, gtid }: GroupStart, event: LogEvent): PlacedTransaction | null {
-    const at = event.next - event.length;
-    if (at < this.#reached) this.#reached = Infinity;
-    if (at < this.#reached) return null;
-    this.#reached = at;
-    return { file: this.#file, at, id, gtid };
+  #groupPlace(): string {
+    return `${this.#groupFile}:${this.#groupAt}`;
   }
 
   #open(): Group {
@@ -210,7 +215,7 @@ export class LogAssembler {
   #end(): void {
     this.#open().end();
     this.#group = null;
-    this.#parts.memory.last = this.#placed;
+    this.#last = this.#placed;
   }
 
   /** XA_PREPARE_LOG_EVENT begins with whether the transaction is committed at once (1 byte). */
@@ -231,16 +236,15 @@ export class LogAssembler {
 
   #tableMap({ bytes }: LogEvent): Promise<void> | null {
     const number = uint48At(bytes, HEADER_BYTES);
-    const description = bytes.subarray(DESCRIPTION_AT);
     const known = this.#maps.get(number);
-    if (known !== undefined && Buffer.compare(known.description, description) === 0) return null;
-    return this.#describe(number, description, readTableMap(bytes));
+    if (known !== undefined && isDescribedBy(bytes, known.description)) return null;
+    return this.#describe(number, bytes.slice(DESCRIPTION_AT), readTableMap(bytes));
   }
 
   async #describe(number: number, description: Uint8Array, map: TableMap): Promise<void> {
     const resolved = await this.#parts.catalog.resolve(map);
     const cascades = await this.#parts.catalog.cascadesOf(map.schema, map.table);
-    this.#maps.set(number, { description: description.slice(), entry: resolved, cascades });
+    this.#maps.set(number, { description, entry: resolved, cascades });
     if (resolved === null || resolved.known) return;
     // Within a transaction that is only prepared it stands by itself.
     const event = { type: 'definition', table: resolved.table } as const;
@@ -269,18 +273,12 @@ export class LogAssembler {
     this.#rows.read(event, entry, this.#parts.batch.arena, give);
   }
 
-  /** ROTATE_EVENT: place (8 bytes), name of the next file. */
-  #rotate({ bytes }: LogEvent): void {
-    const cursor = new LogCursor(bytes, HEADER_BYTES + 8);
-    this.#file = cursor.text(bytes.length - cursor.at);
-    this.#reached = 0;
-  }
-
   /**
    * A server that was started anew goes on in a new file. A transaction whose end the old one lacks was cut off by a
    * crash, and never committed; what was handed out of it is taken back by ending the stream: the next one passes over it.
    */
   #beginFile(event: LogEvent): void {
+    this.#file.begun = event.timestamp;
     if (!beginsRun(event)) return;
     this.#skipping = false;
     const group = this.#group;
@@ -288,7 +286,7 @@ export class LogAssembler {
     this.#group = null;
     if (group.xid !== null) this.#parts.prepared.take(group.xid);
     if (!group.begun) return;
-    this.#parts.memory.torn.add(this.#groupAt);
+    this.#parts.memory.torn.add(this.#groupPlace());
     throw new TwinproofError('TP-CONNECTION-LOST', {
       message: `a crash of the server cut off transaction ${group.start.id} in its log: the stream begins again without it`,
       retryable: true,

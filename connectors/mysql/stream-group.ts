@@ -26,8 +26,10 @@ export class Group {
   xid: string | null = null;
   readonly #parts: GroupParts;
   #begun = false;
-  readonly #touched = new Set<string>();
-  readonly #gaps = new Set<string>();
+  /** Tables that rows came of, the last one by itself: sets are costly, and most transactions touch one table. */
+  #lastTouched: string | null = null;
+  #touched: Set<string> | null = null;
+  #gaps: Set<string> | null = null;
 
   constructor(start: GroupStart, parts: GroupParts) {
     this.start = start;
@@ -42,28 +44,34 @@ export class Group {
   }
 
   change(change: RowChange): void {
-    if (change.key === null && change.table.keyFields !== null) {
-      const { leaf } = change.table;
+    const { leaf, keyFields } = change.table;
+    if (change.key === null && keyFields !== null) {
       this.gap(`a change of ${leaf} came without its key`, [leaf]);
     }
-    this.#touched.add(change.table.leaf);
+    if (leaf !== this.#lastTouched) {
+      if (this.#lastTouched !== null) (this.#touched ??= new Set()).add(this.#lastTouched);
+      this.#lastTouched = leaf;
+    }
     if (this.xid === null) this.push(change);
     else this.#parts.prepared.add(this.xid, change);
   }
 
   /** Something that belongs to the transaction; the first one makes its beginning known. */
   push(event: ChangeEvent): void {
-    const { id, committedAtUs } = this.start;
-    if (!this.#begun) this.#parts.batch.push({ type: 'begin', id, committedAtUs, origin: this.origin });
-    this.#begun = true;
+    if (!this.#begun) {
+      const { id, committedAtUs } = this.start;
+      this.#parts.batch.push({ type: 'begin', id, committedAtUs, origin: this.origin });
+      this.#begun = true;
+    }
     this.#parts.batch.push(event);
   }
 
   /** Said once for the same tables. Null: every table. */
   gap(reason: string, tables: readonly string[] | null): void {
-    const unsaid = tables?.filter((leaf) => !this.#gaps.has(leaf)) ?? null;
-    if (this.#gaps.has(EVERY_TABLE) || unsaid?.length === 0) return;
-    for (const leaf of unsaid ?? [EVERY_TABLE]) this.#gaps.add(leaf);
+    const said = (this.#gaps ??= new Set());
+    const unsaid = tables?.filter((leaf) => !said.has(leaf)) ?? null;
+    if (said.has(EVERY_TABLE) || unsaid?.length === 0) return;
+    for (const leaf of unsaid ?? [EVERY_TABLE]) said.add(leaf);
     const gap = { type: 'gap', reason, tables: unsaid } as const;
     // What is only prepared changes nothing yet.
     if (this.xid === null) this.#parts.batch.push(gap);
@@ -72,7 +80,7 @@ export class Group {
 
   /** What was changed may have been undone again. */
   undone(reason: string): void {
-    if (this.#touched.size > 0) this.gap(reason, [...this.#touched]);
+    if (this.#lastTouched !== null) this.gap(reason, [...new Set(this.#touched).add(this.#lastTouched)]);
   }
 
   /** What was prepared under this name is committed here. */

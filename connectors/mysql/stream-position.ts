@@ -1,8 +1,8 @@
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { GroupStart } from './binlog-gtid.ts';
-import { positionOfList, positionOfSet, positionOfSetText } from './gtid.ts';
-import type { GtidList } from './gtid-list.ts';
+import { positionOfList, positionOfListText, positionOfSet, positionOfSetText } from './gtid.ts';
+import { decimal, formatGtidList, type GtidList } from './gtid-list.ts';
 import { formatGtidSet, type GtidSet, type Interval, unite } from './gtid-set.ts';
 
 /** Where a stream stands: everything that it began behind, and all that it brought since. */
@@ -35,7 +35,7 @@ export class SetPlace implements StreamPlace {
   get position(): Position {
     const growing = this.#growing;
     if (growing === null) return positionOfSet(this.#set);
-    return positionOfSetText(`${growing.head}${growing.last}${growing.tail}`);
+    return positionOfSetText(`${growing.head}${decimal(growing.last)}${growing.tail}`);
   }
 
   add(gtid: GroupStart['gtid']): boolean {
@@ -71,23 +71,46 @@ export class SetPlace implements StreamPlace {
   }
 }
 
-/** The last transaction of every domain. */
+/** No sequence is as large. */
+const CHANGING_SEQUENCE = 1n << 64n;
+
+/** The last transaction of every domain; its text is put together anew only when another domain's or server's comes. */
 export class ListPlace implements StreamPlace {
   readonly #list: Map<bigint, { readonly server: bigint; readonly sequence: bigint }>;
+  /** The GTID that grows, which stands in #list with CHANGING_SEQUENCE, and the text around its sequence. */
+  #growing: {
+    readonly domain: bigint;
+    readonly server: bigint;
+    sequence: bigint;
+    readonly head: string;
+    readonly tail: string;
+  } | null = null;
 
   constructor(after: GtidList) {
     this.#list = new Map(after);
   }
 
   get position(): Position {
-    return positionOfList(this.#list);
+    const growing = this.#growing;
+    if (growing === null) return positionOfList(this.#list);
+    return positionOfListText(`${growing.head}${decimal(growing.sequence)}${growing.tail}`);
   }
 
   add(gtid: GroupStart['gtid']): boolean {
     if (gtid.kind !== 'mariadb') throw new TwinproofError('TP-BUG', { message: 'a GTID of another server' });
     const { domain, server, sequence } = gtid;
+    const growing = this.#growing;
+    if (growing?.domain === domain && growing.server === server) {
+      const rises = growing.sequence < sequence;
+      growing.sequence = sequence;
+      return rises;
+    }
+    if (growing !== null) this.#list.set(growing.domain, growing);
     const known = this.#list.get(domain);
-    this.#list.set(domain, { server, sequence });
+    this.#list.set(domain, { server, sequence: CHANGING_SEQUENCE });
+    const text = formatGtidList(this.#list);
+    const [head = '', tail = ''] = text.split(String(CHANGING_SEQUENCE));
+    this.#growing = { domain, server, sequence, head, tail };
     return known === undefined || known.sequence < sequence;
   }
 }

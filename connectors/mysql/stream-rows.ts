@@ -100,22 +100,23 @@ export class RowsReader {
     const now = after.body(plan, before, true, arena);
     const oldBytes = before.keyBytes(plan, null);
     const newBytes = after.keyBytes(plan, before);
-    const oldKey = oldBytes === null ? null : old.subarray(COUNT_BYTES, COUNT_BYTES + oldBytes);
-    const key = newBytes === null ? null : now.subarray(COUNT_BYTES, COUNT_BYTES + newBytes);
+    // Without the key that the row had it is not known which row this is.
+    const keyed = oldBytes !== null && newBytes !== null;
+    const moved = keyed && !equalStarts(old, oldBytes, now, newBytes);
     return {
       type: 'update',
       table,
-      // Without the key that the row had it is not known which row this is.
-      key: oldKey === null ? null : key,
-      oldKey: oldKey === null || key === null || equal(oldKey, key) ? null : oldKey,
+      key: keyed ? now.subarray(COUNT_BYTES, COUNT_BYTES + newBytes) : null,
+      oldKey: moved ? old.subarray(COUNT_BYTES, COUNT_BYTES + oldBytes) : null,
       before: before.complete ? old : null,
       after: now,
     };
   }
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+/** Whether the keys at the beginnings of two rows, of so many bytes each, are the same. */
+function equalStarts(a: Uint8Array, aBytes: number, b: Uint8Array, bBytes: number): boolean {
+  if (aBytes !== bBytes) return false;
+  for (let at = COUNT_BYTES; at < COUNT_BYTES + aBytes; at += 1) if (a[at] !== b[at]) return false;
   return true;
 }

@@ -62,6 +62,7 @@ export function tableEntry(map: TableMap, definition: Described, pair: PairKind)
   const keyFields = keyed ? key.length : null;
   const readable = new Set(columns.flatMap(({ name, encoding }) => (encoding === null ? [] : [name])));
   const places = [...logged.keys()];
+  const used = places.map((name) => readable.has(name));
   return {
     table: {
       id,
@@ -75,8 +76,9 @@ export function tableEntry(map: TableMap, definition: Described, pair: PairKind)
     plan: {
       steps,
       order: order.map((name) => places.indexOf(name)),
-      used: places.map((name) => readable.has(name)),
+      used,
       keyFields,
+      straight: used.every((counts, index) => counts && order[index] === places[index]),
     },
   };
 }

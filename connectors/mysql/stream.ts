@@ -4,10 +4,11 @@ import type { ConnectTarget } from './address.ts';
 import { LogConnection } from './binlog-connection.ts';
 import { dumpCommand, prepareDump } from './binlog-dump.ts';
 import type { GroupStart } from './binlog-gtid.ts';
+import { demandSameLog } from './log-same.ts';
 import { openSession, type Session } from './session.ts';
 import { LogAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
-import { demandSameLog, type LogMemory } from './stream-memory.ts';
+import type { LogMemory } from './stream-memory.ts';
 import { ListPlace, SetPlace, type StreamPlace } from './stream-position.ts';
 import { PreparedTransactions } from './stream-prepared.ts';
 import { readStart, type StreamStart } from './stream-start.ts';
@@ -42,13 +43,15 @@ export async function openChangeStream(
   try {
     const start = await readStart(catalog, request.after, signal);
     const memory = options.memory(start.serverName);
-    if (request.after !== null) await demandSameLog(catalog, memory, start.after, signal);
+    const dump = { serverId: options.serverId(), heartbeatMs: options.heartbeatMs };
+    if (request.after !== null) {
+      await demandSameLog({ target, catalog, dump, after: start.after }, request, signal);
+    }
     const tables = new StreamCatalog(catalog, request.pair, signal);
     await tables.load();
     sender = await openSession(target, signal, session);
-    const serverId = options.serverId();
-    await prepareDump(sender, start.after, { serverId, heartbeatMs: options.heartbeatMs }, signal);
-    const connection = LogConnection.start(sender, dumpCommand(start.after, serverId), signal);
+    await prepareDump(sender, start.after, dump, signal);
+    const connection = LogConnection.start(sender, dumpCommand(start.after, dump.serverId), signal);
     return new MysqlChangeStream({ connection, catalog, tables, start, memory, options, request });
   } catch (error) {
     await sender?.close();
@@ -83,7 +86,7 @@ class MysqlChangeStream implements ChangeStream {
       batch: this.#batch,
       place: this.#place,
       prepared: new PreparedTransactions(),
-      originOf: (group) => originOf(group, start.serverName),
+      originOf: originsAt(start.serverName),
       catalog: tables,
       own: options.own,
       tellsCascades: start.after.kind === 'set',
@@ -95,6 +98,11 @@ class MysqlChangeStream implements ChangeStream {
   /** The server keeps its log for as long as its settings say, whoever has read it. */
   acknowledge(): void {
     // Nobody need be told.
+  }
+
+  mark(): string | null {
+    const mark = this.#assembler.mark();
+    return mark === null ? null : JSON.stringify(mark);
   }
 
   async close(): Promise<void> {
@@ -116,8 +124,8 @@ class MysqlChangeStream implements ChangeStream {
       yield this.#batch.take();
     }
     for (;;) {
-      for (const bytes of await this.#parts.connection.read()) {
-        const waits = this.#assembler.take(bytes);
+      for (const { bytes, from, to } of await this.#parts.connection.read()) {
+        const waits = this.#assembler.take(bytes, from, to);
         if (waits !== null) await waits;
         if (this.#batch.full) yield this.#batch.take();
       }
@@ -126,8 +134,15 @@ class MysqlChangeStream implements ChangeStream {
   }
 }
 
-/** Who gave a transaction its number, where that was not this server. */
-function originOf({ origin, gtid }: GroupStart, serverName: string): string | null {
-  const given = gtid.kind === 'mysql' ? origin : String(gtid.server);
-  return given === serverName ? null : origin;
+/** Who gave a transaction its number, where that was not this server. Mostly one follows another of the same. */
+function originsAt(serverName: string): (start: GroupStart) => string | null {
+  let last: string | null = null;
+  let name: string | null = null;
+  return ({ origin, gtid }) => {
+    if (origin === last) return name;
+    const given = gtid.kind === 'mysql' ? origin : String(gtid.server);
+    last = origin;
+    name = given === serverName ? null : origin;
+    return name;
+  };
 }

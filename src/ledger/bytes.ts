@@ -63,6 +63,11 @@ export class Scratch {
   }
 }
 
+const wordBytes = new Uint8Array(8);
+const word = new DataView(wordBytes.buffer);
+/** Views of more bytes are not kept. */
+const VIEW_BYTES_MAX = 1024;
+
 /** Bytes that do not mean what they should: the caller says of which file. */
 export class MalformedBytes extends Error {}
 
@@ -73,20 +78,25 @@ export class MalformedBytes extends Error {}
 export class ByteWriter {
   bytes: Buffer;
   length = 0;
-  #written: Buffer = Buffer.alloc(0);
-  #writtenOf: Buffer | null = null;
+  /** Of `bytes`, by length. */
+  #views: Buffer[] = [];
+  #viewsOf: Buffer | null = null;
 
   constructor(capacity: number) {
     this.bytes = Buffer.allocUnsafe(capacity);
   }
 
-  /** All that was written: a view, valid until more is. Small records are often as long as the one before. */
+  /** All that was written: a view, valid until more is. Small records are often as long as one before. */
   written(): Buffer {
-    if (this.#written.length !== this.length || this.#writtenOf !== this.bytes) {
-      this.#written = this.bytes.subarray(0, this.length);
-      this.#writtenOf = this.bytes;
+    if (this.#viewsOf !== this.bytes) {
+      this.#views = [];
+      this.#viewsOf = this.bytes;
     }
-    return this.#written;
+    const known = this.#views[this.length];
+    if (known !== undefined) return known;
+    const view = this.bytes.subarray(0, this.length);
+    if (this.length <= VIEW_BYTES_MAX) this.#views[this.length] = view;
+    return view;
   }
 
   reserve(size: number): void {
@@ -124,7 +134,9 @@ export class ByteWriter {
 
   time(value: bigint): void {
     this.reserve(8);
-    this.bytes.writeBigInt64BE(value, this.length);
+    // A view writes 64 bits at once; a Buffer's own method takes them apart.
+    word.setBigInt64(0, value);
+    copyBytes(wordBytes, 0, 8, this.bytes, this.length);
     this.length += 8;
   }
 

@@ -1,4 +1,5 @@
 import type { StreamedTable } from '../connector/changes.ts';
+import { TwinproofError } from '../errors.ts';
 import { newRelation, type Relation, type RelationDefinition } from './relation.ts';
 
 /** The relations of a ledger by number, and which of them each table has now. In memory; the store keeps what is applied. */
@@ -6,6 +7,9 @@ export class Catalog {
   readonly #relations = new Map<number, Relation>();
   readonly #current = new Map<string, Relation>();
   #streamed = new WeakMap<StreamedTable, Relation>();
+  /** What `ofStreamed` answered last: a row mostly follows another of its table. */
+  #lastTable: StreamedTable | null = null;
+  #lastRelation: Relation | null = null;
   #next = 1;
   /** Relations whose stored form is older than this one. */
   readonly changed = new Set<Relation>();
@@ -39,15 +43,21 @@ export class Catalog {
     return this.#current.get(id) ?? null;
   }
 
-  /** The relation that rows of this definition event belong to; null before the event was taken. */
-  ofStreamed(table: StreamedTable): Relation | null {
-    const relation = this.#streamed.get(table) ?? null;
+  /** The relation that rows of this definition event belong to, which must have been taken before them. */
+  ofStreamed(table: StreamedTable): Relation {
+    if (table === this.#lastTable && this.#lastRelation?.endedAt === null) return this.#lastRelation;
+    const known = this.#streamed.get(table) ?? null;
     // A truncation or void since then: the same definition, the next generation.
-    return relation === null || relation.endedAt === null ? relation : this.#rebind(table, relation);
+    const relation = known === null || known.endedAt === null ? known : this.#rebind(table, known);
+    if (relation === null) throw new TwinproofError('TP-BUG', { message: 'a change before its definition' });
+    this.#lastTable = table;
+    this.#lastRelation = relation;
+    return relation;
   }
 
   bind(table: StreamedTable, relation: Relation): void {
     this.#streamed.set(table, relation);
+    this.#lastTable = null;
   }
 
   /** Begins a generation at a place of the journal; the one before it ends there. Taking it again changes nothing. */
@@ -101,6 +111,7 @@ export class Catalog {
       this.changed.add(relation);
     }
     this.#streamed = new WeakMap();
+    this.#lastTable = null;
     return removed;
   }
 

@@ -165,7 +165,6 @@ export class Intake {
 
   #row(change: RowChange): void {
     const relation = this.#core.catalog.ofStreamed(change.table);
-    if (relation === null) throw new TwinproofError('TP-BUG', { message: 'a change before its definition' });
     if (relation.keyFields === null || change.key === null) {
       const at = this.#place();
       writeKeylessRecord(this.#body, relation.number, at - this.#recordAt);
@@ -230,11 +229,14 @@ export class Intake {
   /** What the row is now; its digest is left in the digester. */
   #after(change: RowChange, entry: Buffer | undefined): { after: State; columns: Buffer | null } {
     if (change.after === null) return GONE;
-    const known = entry === undefined ? null : entryColumns(entry);
     const digester = this.#digester;
-    const fromBefore =
-      change.before !== null && digester.resolve(change.before, known) ? digester.columns() : null;
-    if (!digester.resolve(change.after, fromBefore ?? known)) return UNRESOLVED;
+    if (!digester.resolve(change.after, null)) {
+      // What the log left out is taken from the row before, or from what is kept of it.
+      const known = entry === undefined ? null : entryColumns(entry);
+      const fromBefore =
+        change.before !== null && digester.resolve(change.before, known) ? digester.columns() : null;
+      if (!digester.resolve(change.after, fromBefore ?? known)) return UNRESOLVED;
+    }
     return { after: STATE.present, columns: digester.columns() };
   }
 
@@ -253,8 +255,6 @@ export class Intake {
   #truncate(change: TruncateChange): void {
     for (const table of change.tables) {
       const relation = this.#core.catalog.ofStreamed(table);
-      if (relation === null)
-        throw new TwinproofError('TP-BUG', { message: 'a change before its definition' });
       const at = this.#place();
       const next = this.#core.catalog.nextNumber;
       writeTruncateRecord(
@@ -271,8 +271,6 @@ export class Intake {
     this.cutPart();
     const { catalog, journal } = this.#core;
     const relation = catalog.ofStreamed(table);
-    if (relation === null)
-      throw new TwinproofError('TP-BUG', { message: 'a snapshot before its definition' });
     if (part === 'begins') {
       this.#definitions.renew(relation, 'snapshot');
       return;
