@@ -26,7 +26,7 @@ export function toField(value: Value, type: ColumnType): Field {
 export function textOf(field: Uint8Array, type: ColumnType): string {
   switch (type) {
     case 'int8':
-      return integerOf(field).toString();
+      return new DataView(field.buffer, field.byteOffset, field.byteLength).getBigInt64(0).toString();
     case 'text':
       return new TextDecoder().decode(field);
     default:
@@ -57,12 +57,11 @@ export function decodeField(field: Field, type: ColumnType, encoding: ColumnEnco
 /** Order of two stored values of one type; NULL last. Negative, zero or positive. */
 export function compareFields(a: Field, b: Field, type: ColumnType): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
-  if (type !== 'int8') return Buffer.compare(a, b);
-  const left = integerOf(a);
-  const right = integerOf(b);
-  return left < right ? -1 : Number(left > right);
+  // Of two's complement all but the sign has the order of the bytes.
+  if (type === 'int8' && isNegative(a) !== isNegative(b)) return isNegative(a) ? -1 : 1;
+  return Buffer.compare(a, b);
 }
 
-function integerOf(field: Uint8Array): bigint {
-  return new DataView(field.buffer, field.byteOffset, field.byteLength).getBigInt64(0);
+function isNegative(field: Uint8Array): boolean {
+  return (field[0] ?? 0) >= 0x80;
 }

@@ -50,10 +50,9 @@ export function frameFields(fields: readonly (Uint8Array | null)[]): Uint8Array 
   let size = 0;
   for (const field of fields) size += 4 + (field?.length ?? 0);
   const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
   let at = 0;
   for (const field of fields) {
-    view.setInt32(at, field === null ? NULL_LENGTH : field.length);
+    putInt32(bytes, at, field === null ? NULL_LENGTH : field.length);
     at += 4;
     if (field !== null) {
       bytes.set(field, at);
@@ -67,7 +66,8 @@ export function frameFields(fields: readonly (Uint8Array | null)[]): Uint8Array 
 export function frameRow(fields: readonly (Uint8Array | null)[]): Uint8Array {
   const framed = frameFields(fields);
   const body = new Uint8Array(2 + framed.length);
-  new DataView(body.buffer).setInt16(0, fields.length);
+  body[0] = fields.length >> 8;
+  body[1] = fields.length;
   body.set(framed, 2);
   return body;
 }
@@ -76,9 +76,16 @@ export function frameRow(fields: readonly (Uint8Array | null)[]): Uint8Array {
 export function frameMessage(body: Uint8Array): Uint8Array {
   const message = new Uint8Array(MESSAGE_HEADER_BYTES + body.length);
   message[0] = ROW_TAG;
-  new DataView(message.buffer).setInt32(1, 4 + body.length);
+  putInt32(message, 1, 4 + body.length);
   message.set(body, MESSAGE_HEADER_BYTES);
   return message;
+}
+
+function putInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 24;
+  bytes[at + 1] = value >> 16;
+  bytes[at + 2] = value >> 8;
+  bytes[at + 3] = value;
 }
 
 /** Four bytes, big endian, signed: without a view, which would cost more than the reading. */

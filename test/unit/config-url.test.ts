@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TwinproofError } from '../../src/errors.ts';
 import { parseUrl, redactAddress, redactUrl } from '../../src/config/url.ts';
+import { anyText } from './any-text.ts';
 
 const address = (text: string) => parseUrl(text, 'argument').address;
 
@@ -74,9 +75,7 @@ describe('connection URLs', () => {
   });
 
   it('redacts to an address that parses to the same place', () => {
-    const name = fc
-      .string({ minLength: 1, maxLength: 10, unit: 'grapheme' })
-      .filter((s) => !s.includes('\0'));
+    const name = anyText({ minLength: 1, maxLength: 10 }).filter((s) => !s.includes('\0'));
     fc.assert(
       fc.property(name, name, name, fc.integer({ min: 1, max: 65_535 }), (user, password, database, port) => {
         const text = `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@h:${port}/${encodeURIComponent(database)}?sslmode=x`;

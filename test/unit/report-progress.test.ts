@@ -5,6 +5,7 @@ import type { Progress } from '../../src/compare/result.ts';
 import { barLine, fractionOf, logLine, timeLeftOf } from '../../src/report/progress-line.ts';
 import { showProgress } from '../../src/report/progress.ts';
 import { widthOf } from '../../src/report/text-width.ts';
+import { anyText } from './any-text.ts';
 import { times } from './property-runs.ts';
 
 const HALF: Progress = {
@@ -62,7 +63,7 @@ describe('the line of the bar', () => {
 
   it('is one line, narrower than the terminal, whatever the numbers and names', () => {
     const progress = fc.record({
-      table: fc.option(fc.string({ unit: 'binary' })),
+      table: fc.option(anyText()),
       tablesDone: fc.nat(),
       tablesTotal: fc.nat(),
       rowsDone: fc.bigInt({ min: 0n, max: 2n ** 63n }),
@@ -70,7 +71,7 @@ describe('the line of the bar', () => {
       rowsPerSecond: fc.double({ min: 0, max: 1e9, noNaN: true }),
       suspects: fc.nat(),
       differences: fc.bigInt({ min: 0n, max: 2n ** 63n }),
-      paused: fc.option(fc.string({ unit: 'binary' })),
+      paused: fc.option(anyText()),
     });
     fc.assert(
       fc.property(progress, fc.integer({ min: 8, max: 200 }), fc.boolean(), (state, width, unicode) => {

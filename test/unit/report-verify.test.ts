@@ -5,6 +5,7 @@ import { widthOf } from '../../src/report/text-width.ts';
 import { groupReasons } from '../../src/report/reason-list.ts';
 import { verifyDocument, verifyJson } from '../../src/report/verify-json.ts';
 import { verifyText } from '../../src/report/verify-text.ts';
+import { anyText } from './any-text.ts';
 import { MIXED, resultOf, tableOf } from './report-sample.ts';
 import { times } from './property-runs.ts';
 
@@ -171,7 +172,7 @@ describe('a verification as text', () => {
   });
 
   it('lets no name, key, value or message act on the terminal, and fits whatever they are', () => {
-    const text = fc.string({ unit: 'binary', maxLength: 90 });
+    const text = anyText({ maxLength: 90 });
     fc.assert(
       fc.property(text, text, text, fc.integer({ min: 24, max: 130 }), (name, key, message, width) => {
         const reason = { code: message, severity: 'warn' as const, subject: name, message, hint: key };

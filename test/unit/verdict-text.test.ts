@@ -5,6 +5,7 @@ import { widthOf } from '../../src/report/text-width.ts';
 import type { Evidence } from '../../src/verdict/evidence.ts';
 import { verdictJson } from '../../src/verdict/json.ts';
 import { judge } from '../../src/verdict/verdict.ts';
+import { anyText } from './any-text.ts';
 import { STANDBY_IDENTITY } from './readiness-fixture.ts';
 import {
   before,
@@ -124,7 +125,7 @@ expires    2026-01-02T04:10:00.000Z; after that it says
   });
 
   it('keeps any name and message from the terminal (property)', () => {
-    const hostile = fc.string({ unit: 'binary' });
+    const hostile = anyText();
     const rule = fc.property(hostile, hostile, fc.integer({ min: 0, max: 200 }), (table, message, width) => {
       const printed = text(
         withIntegrity({
