@@ -4,6 +4,7 @@ import type { StreamSettings } from '../src/config/stream.ts';
 import type { SinkSettings } from '../src/config/topics.ts';
 import type { KafkaAddress } from '../src/config/kafka.ts';
 import type { SiteAddress } from '../src/config/url.ts';
+import type { MirrorLog } from '../src/connector/mirror-log.ts';
 import type { Outlet } from '../src/connector/outlet.ts';
 import type { TopicSite } from '../src/connector/topic-site.ts';
 import { TwinproofError } from '../src/errors.ts';
@@ -74,10 +75,27 @@ export async function openOutlet(address: KafkaAddress, topic: string): Promise<
   return openTopicOutlet(address, topic);
 }
 
+/** Opens a topic that a ledger is written to as well; connects when it is asked. Throws TP-TLS. */
+export async function openMirror(
+  address: KafkaAddress,
+  topic: string,
+  random: () => string,
+): Promise<MirrorLog> {
+  const { openLedgerTopic } = await import('./kafka/ledger-topic.ts');
+  return openLedgerTopic(address, topic, random);
+}
+
+/** The same by an address such as kafka://host:9092/topic. Throws TP-URL, TP-TLS, TP-SECRET. */
+export async function openMirrorAt(address: SiteAddress, random: () => string): Promise<MirrorLog> {
+  const { topicAddress } = await import('./kafka/topic-address.ts');
+  const { kafka, topic } = topicAddress(address, process.env);
+  return openMirror(kafka, topic, random);
+}
+
 /** Opens a topic to be compared. Throws TP-URL, TP-TLS, TP-SECRET; connects when it is asked. */
-export async function openTopic(address: SiteAddress, random: () => string): Promise<TopicSite> {
+export async function openTopic(address: SiteAddress): Promise<TopicSite> {
   const { topicAddress } = await import('./kafka/topic-address.ts');
   const { openTopicSite } = await import('./kafka/topic-site.ts');
   const { kafka, topic } = topicAddress(address, process.env);
-  return openTopicSite(kafka, topic, random);
+  return openTopicSite(kafka, topic);
 }

@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { connectSite, demandModules, openOutlet, openTopic } from '../connectors/registry.ts';
+import {
+  connectSite,
+  demandModules,
+  openMirror,
+  openMirrorAt,
+  openOutlet,
+  openTopic,
+} from '../connectors/registry.ts';
 import { addBoardCommand } from './commands/board.command.ts';
 import { addCertificateCommand } from './commands/certificate-check.command.ts';
 import { addCertifyCommand } from './commands/certify.command.ts';
@@ -101,6 +108,8 @@ function siteIo(signal: AbortSignal): SiteIo {
     now: () => new Date(),
     randomBytes,
     connect: connectSite,
+    openMirror,
+    openMirrorAt,
     openOutlet,
     openTopic,
     registry: new URL('../connectors/registry.js', import.meta.url).href,

@@ -206,6 +206,16 @@ export const CODES = {
     hint: 'nothing is certified from it: move it aside and start a new one; see what the disk says',
     exitCode: 3,
   },
+  'TP-LEDGER-MIRROR': {
+    message: 'the ledger cannot be mirrored',
+    hint: 'one `twinproof watch` a topic: stop the other one; ten minutes after its last record this one takes the topic over',
+    exitCode: 3,
+  },
+  'TP-LEDGER-REBUILD': {
+    message: 'no whole ledger stands in the topic',
+    hint: 'nothing was made: keep in the topic what `ledger.mirror` writes for two days or more (retention.ms), never compacted away',
+    exitCode: 3,
+  },
   'TP-BOARD': {
     message: 'the board cannot be served',
     hint: 'see whether another program listens there, and check board.listen and board.tls of the configuration',

@@ -1,4 +1,5 @@
 import type { Connector } from '../connector/contract.ts';
+import type { MirrorLog } from '../connector/mirror-log.ts';
 import type { Outlet } from '../connector/outlet.ts';
 import type { TopicSite } from '../connector/topic-site.ts';
 import type { KafkaAddress } from '../config/kafka.ts';
@@ -33,14 +34,23 @@ export type ConnectSite = (
 /** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */
 export type OpenOutlet = (address: KafkaAddress, topic: string) => Promise<Outlet>;
 
+/** Throws TP-TLS; connects when it is asked. `random` ends the name of the consumer group that reads it. */
+export type OpenMirror = (address: KafkaAddress, topic: string, random: () => string) => Promise<MirrorLog>;
+
+/** The same by an address such as kafka://host:9092/topic. Throws TP-URL too. */
+export type OpenMirrorAt = (address: SiteAddress, random: () => string) => Promise<MirrorLog>;
+
 /** Throws TP-URL, TP-TLS; connects when it is asked. */
-export type OpenTopic = (address: SiteAddress, random: () => string) => Promise<TopicSite>;
+export type OpenTopic = (address: SiteAddress) => Promise<TopicSite>;
 
 /** What a command that visits sites needs besides. */
 export interface SiteIo extends CommandIo {
   readonly connect: ConnectSite;
   /** Opens a topic to publish to; absent: nothing can be published. */
   readonly openOutlet?: OpenOutlet;
+  /** Opens a topic that a ledger is written to as well; absent: none can be. */
+  readonly openMirror?: OpenMirror;
+  readonly openMirrorAt?: OpenMirrorAt;
   /** Opens a topic to be compared; absent: none can be. */
   readonly openTopic?: OpenTopic;
   /** URL of the module that `connect` comes from, for worker threads, which get no functions. */

@@ -1,6 +1,7 @@
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { checkLedger } from '../ledger/check.ts';
+import { contentOf } from '../ledger/content.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { ledgerOptions } from '../ledger/options.ts';
 import { showLedger } from '../ledger/show.ts';
@@ -29,7 +30,10 @@ export async function runLedgerShow(options: LedgerCommandOptions, io: SiteIo): 
 
 /** `twinproof ledger check`: 0 when the store agrees with itself, 2 when it does not. Throws as runLedgerShow. */
 export async function runLedgerCheck(options: LedgerCommandOptions, io: SiteIo): Promise<number> {
-  const result = await withLedger(options, io, ({ core }) => checkLedger(core));
+  const result = await withLedger(options, io, ({ core }) => ({
+    ...checkLedger(core),
+    content: contentOf(core),
+  }));
   io.stdout(
     options.format === 'json'
       ? `${terminalJson(checkJson(result), 2)}\n`

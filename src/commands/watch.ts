@@ -9,6 +9,7 @@ import { SystemWatch, type WatchParts, type WatchResult } from '../service/syste
 import type { WatchLine, WriteLine } from '../service/watch-log.ts';
 import type { SystemState } from '../state/schema.ts';
 import type { SiteIo } from './io.ts';
+import { mirrorTarget } from './mirror-target.ts';
 import { startPublishing } from './publishing.ts';
 import { readConfig } from './sites.ts';
 import { REAL_TIMING } from './timing.ts';
@@ -39,10 +40,17 @@ export async function runWatch(options: WatchOptions, io: SiteIo): Promise<numbe
     options.timeoutMs === null ? null : setTimeout(() => timer.abort(), options.timeoutMs).unref();
   const signal = AbortSignal.any([io.signal, timer.signal]);
   const write = writer(options.format, io);
-  const parts = watchParts(options, config.ledger, io, write);
+  const common = watchParts(options, config.ledger, io, write);
+  const watched = systems.map((system) => ({
+    system,
+    parts: {
+      ...common,
+      mirror: mirrorTarget(config.ledger, system.name, config.systems.length, io),
+    },
+  }));
   try {
     const ended = await Promise.allSettled(
-      systems.map((system) =>
+      watched.map(({ system, parts }) =>
         publishing({ config, system, once: options.once, io, write }, signal, () =>
           watchOne(system, parts, write, systems.length > 1, signal),
         ),

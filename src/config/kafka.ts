@@ -24,3 +24,11 @@ export interface KafkaConfig extends KafkaAddress {
     readonly buffer: number;
   } | null;
 }
+
+/** The section `ledger.mirror` of the configuration. */
+export interface MirrorConfig extends KafkaAddress {
+  /** Name of the topic, in which `{system}` stands for the system's. */
+  readonly topic: string;
+  /** Milliseconds after which the mirror begins from its beginning, so that what is older may go. */
+  readonly renew: number;
+}

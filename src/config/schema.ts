@@ -5,8 +5,9 @@ import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
 import type { BoardConfig, Fleet, FleetFacts, StateConfig } from './fleet.ts';
 import { factSchemas, fleetSchemas } from './fleet-schema.ts';
-import type { KafkaConfig } from './kafka.ts';
+import type { KafkaConfig, MirrorConfig } from './kafka.ts';
 import { kafkaSchema } from './kafka-schema.ts';
+import { ledgerSchema } from './ledger-schema.ts';
 import type { Mapping } from './mapping.ts';
 import { mappingSchema } from './mapping-schema.ts';
 import { withVariables, type Secret } from './secret.ts';
@@ -56,6 +57,8 @@ export interface LedgerConfig {
   readonly path: string;
   /** How much of the journal is kept, in milliseconds and in bytes; null: not bounded by this. */
   readonly retention: { readonly time: number | null; readonly size: number | null };
+  /** Where it is written to as well. Absent: nowhere. */
+  readonly mirror?: MirrorConfig | undefined;
 }
 
 /** What the schema makes of one file, of which a configuration may have several. */
@@ -102,6 +105,7 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
   const words = text.pipe(z.string().trim().min(1, { error: 'may not be empty' }));
   const secret = z.unknown().transform((raw, issues) => attempt(issues, () => readToken(raw, context)));
   const pieces = { name, words, duration, file, size, secret };
+  const kafkaPieces = { ...pieces, secret: password };
   const waiver = z.strictObject({
     rule: text.pipe(z.string().regex(/^TP-R-[A-Z0-9-]+$/, { error: 'the code of a rule is wanted: TP-R-…' })),
     subject: words.nullable().default(null),
@@ -151,20 +155,10 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
     systems: (context.part ? systems.default({}) : systems).transform((found, issues) =>
       toSystems(found, context.part, issues),
     ),
-    ledger: z
-      .strictObject({
-        path: file,
-        retention: z
-          .strictObject({ time: duration.nullable().default(null), size: size.nullable().default(null) })
-          .default({ time: null, size: null }),
-      })
-      .nullable()
-      .default(null),
+    ledger: ledgerSchema(kafkaPieces).nullable().default(null),
     signing: z.strictObject({ key: file }).nullable().default(null),
     ...fleetSchemas(pieces),
-    kafka: kafkaSchema({ ...pieces, secret: password })
-      .nullable()
-      .default(null),
+    kafka: kafkaSchema(kafkaPieces).nullable().default(null),
   });
 }
 

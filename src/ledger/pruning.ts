@@ -52,7 +52,7 @@ export function filesToPrune(
  * the journal. What changed since a baseline was begun stays until it is complete: its reads are judged by it.
  */
 export function pruneJournal(core: Core, retention: Retention): void {
-  const { journal, store, catalog, committed } = core;
+  const { journal, catalog, committed } = core;
   const baseline = new Baseline(core, () => Promise.resolve());
   const begun = catalog
     .current()
@@ -65,8 +65,13 @@ export function pruneJournal(core: Core, retention: Retention): void {
     newestUs: segments[index + 1]?.header.newestUs ?? NO_TIME,
   }));
   const count = filesToPrune(files, committed.newestUs, retention, keepFrom);
-  if (count === 0) return;
-  const start = files[count]?.base ?? journal.start.at;
+  if (count > 0) dropBefore(core, files[count]?.base ?? journal.start.at);
+}
+
+/** The same up to `start`, where a file begins. The index is up to the journal. */
+export function dropBefore(core: Core, start: number): void {
+  const { journal, store, catalog } = core;
+  if (start <= journal.start.at) return;
   const candidates = new Candidates(core);
   candidates.catchUp(start);
   dropTombstones(core, start);
@@ -78,7 +83,7 @@ export function pruneJournal(core: Core, retention: Retention): void {
     catalog.remove(relation);
   }
   store.transaction(() => store.write('start', { at: start, link: linkAt(core, start) }));
-  for (let file = 0; file < count; file++) journal.files.dropOldest();
+  while ((journal.files.segments[1]?.header.base ?? Infinity) <= start) journal.files.dropOldest();
 }
 
 function linkAt(core: Core, base: number): string {

@@ -5,6 +5,8 @@ import { entryState, STATE } from './entry.ts';
 import { relationOf } from './key.ts';
 import type { Ledger } from './ledger.ts';
 import type { Relation } from './relation.ts';
+import { isWholeMirror, MirrorStates, type MirrorTrouble } from './mirror-state.ts';
+import { rebuiltFrom, type RebuiltFrom } from './rebuilt.ts';
 import { Witness, type WitnessSample } from './witness.ts';
 
 export interface ShownTable {
@@ -31,6 +33,26 @@ export interface ShownCandidate {
   readonly oldestProofUs: bigint | null;
 }
 
+/** How far a ledger is mirrored. Times in microseconds. */
+export interface ShownMirror {
+  /** Null: it has not begun. */
+  readonly progress: MirrorProgress | null;
+  readonly trouble: MirrorTrouble | null;
+}
+
+export interface MirrorProgress {
+  readonly topic: string;
+  /** A ledger could be rebuilt from it. */
+  readonly whole: boolean;
+  /** Bytes of journal that are not in it yet. */
+  readonly bytesBehind: number;
+  readonly sentAtUs: bigint;
+  readonly begunAtUs: bigint;
+  readonly reason: string;
+  /** Tables that are complete here and would not be in a rebuilt ledger: a copy of the index is due. */
+  readonly tablesMissing: number;
+}
+
 /** What a person wants to know of a ledger. */
 export interface ShownLedger {
   readonly system: string;
@@ -51,6 +73,10 @@ export interface ShownLedger {
   /** Tables that a gap in the log voided and that are not complete again. */
   readonly gaps: readonly string[];
   readonly candidates: readonly ShownCandidate[];
+  /** Null: it is not mirrored. */
+  readonly mirror: ShownMirror | null;
+  /** Null: it was never rebuilt. */
+  readonly rebuilt: RebuiltFrom | null;
 }
 
 export function showLedger(ledger: Ledger): ShownLedger {
@@ -78,7 +104,29 @@ export function showLedger(ledger: Ledger): ShownLedger {
       .filter(({ cause, completeFrom }) => cause === 'gap' && completeFrom === null)
       .map(({ leaf }) => leaf),
     candidates: shownCandidates(ledger, current),
+    mirror: shownMirror(ledger, current),
+    rebuilt: rebuiltFrom(core.store),
   };
+}
+
+function shownMirror({ core }: Ledger, current: readonly Relation[]): ShownMirror | null {
+  const states = new MirrorStates(core.store);
+  const state = states.read();
+  const trouble = states.trouble();
+  if (state === null) return trouble === null ? null : { progress: null, trouble };
+  const { topic, at, sentAtUs, begunAtUs, reason } = state;
+  const copied = new Set(states.copy()?.complete);
+  const missing = current.filter(({ number, completeFrom }) => completeFrom !== null && !copied.has(number));
+  const progress = {
+    topic,
+    whole: isWholeMirror(state),
+    bytesBehind: Math.max(0, core.committed.mark.at - at),
+    sentAtUs,
+    begunAtUs,
+    reason,
+    tablesMissing: missing.length,
+  };
+  return { progress, trouble };
 }
 
 function shownTable(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import { open, type Database, type RootDatabase, type Transaction } from 'lmdb';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { demandIndexFile } from './index-file.ts';
@@ -110,12 +110,20 @@ export class Store {
     }
   }
 
+  /** Its name within the ledger's folder. */
+  static readonly file = FILE;
+
   static exists(folder: string): boolean {
     return existsSync(path.join(folder, FILE));
   }
 
   transaction<T>(action: () => T): T {
     return this.#root.transactionSync(action);
+  }
+
+  /** Shows the store as it is now, however it goes on, until it is `done`; meanwhile no room in the file is used anew. */
+  frozen(): Transaction {
+    return this.#root.useReadTransaction();
   }
 
   async close(): Promise<void> {

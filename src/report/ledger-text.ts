@@ -1,5 +1,6 @@
 import type { CheckResult } from '../ledger/check.ts';
-import type { ShownCandidate, ShownLedger, ShownTable } from '../ledger/show.ts';
+import type { LedgerContent } from '../ledger/content.ts';
+import type { MirrorProgress, ShownCandidate, ShownLedger, ShownMirror, ShownTable } from '../ledger/show.ts';
 import { Page, type TextOptions } from './page.ts';
 import { bytesText, countOf, countText, timeText } from './quantity.ts';
 
@@ -46,9 +47,41 @@ export function ledgerText(ledger: ShownLedger, options: TextOptions): string {
     'journal',
     `${bytesText(ledger.journal.bytes)} in ${countOf(ledger.journal.files, 'file')}${torn(ledger)}`,
   );
+  writeOrigins(page, ledger);
   writeTables(page, ledger.tables, options.showAllTables ?? false);
   for (const candidate of ledger.candidates) writeCandidate(page, candidate);
   return page.toString();
+}
+
+function writeOrigins(page: Page, { rebuilt, mirror }: ShownLedger): void {
+  if (rebuilt !== null) {
+    const until = `as it was at ${momentText(rebuilt.reachedAtUs)}`;
+    page.fact('rebuilt', `from ${rebuilt.from} at ${momentText(rebuilt.atUs)}, ${until}`);
+    page.paragraph(
+      'nothing that was proven of a candidate before counts here: run `twinproof watch`, which proves them anew, also while the primary is gone',
+      { first: `  ${page.icons.next} ` },
+    );
+  }
+  if (mirror !== null) page.fact('mirror', mirrorWords(mirror));
+}
+
+function mirrorWords({ progress, trouble }: ShownMirror): string {
+  const words = progress === null ? ['it has not begun'] : progressWords(progress);
+  if (trouble !== null) words.push(`in trouble since ${momentText(trouble.sinceUs)}: ${trouble.message}`);
+  return words.join('; ');
+}
+
+function progressWords({ topic, whole, bytesBehind, sentAtUs, tablesMissing }: MirrorProgress): string[] {
+  const behind =
+    bytesBehind === 0
+      ? 'all of the journal is in it'
+      : `${bytesText(bytesBehind)} of journal are not in it yet`;
+  const words = [`topic ${topic}, written at ${momentText(sentAtUs)}`, behind];
+  if (!whole) words.push('NOT WHOLE YET: no ledger can be rebuilt from it');
+  else if (tablesMissing > 0) {
+    words.push(`${countOf(tablesMissing, 'table')} would not be complete in a rebuilt one`);
+  }
+  return words;
 }
 
 function torn({ tornBytes }: ShownLedger): string {
@@ -132,7 +165,26 @@ export function ledgerJson(ledger: ShownLedger): object {
     tables: ledger.tables.map(tableJson),
     gaps,
     candidates: ledger.candidates.map(candidateJson),
+    mirror: mirrorJson(ledger.mirror),
+    rebuilt:
+      ledger.rebuilt === null
+        ? null
+        : {
+            from: ledger.rebuilt.from,
+            at: isoOf(ledger.rebuilt.atUs),
+            reachedAt: isoOf(ledger.rebuilt.reachedAtUs),
+          },
   };
+}
+
+function mirrorJson(mirror: ShownMirror | null): object | null {
+  if (mirror === null) return null;
+  const { progress, trouble } = mirror;
+  const told =
+    trouble === null ? null : { code: trouble.code, message: trouble.message, since: isoOf(trouble.sinceUs) };
+  if (progress === null) return { topic: null, whole: false, trouble: told };
+  const { sentAtUs, begunAtUs, ...rest } = progress;
+  return { ...rest, sentAt: isoOf(sentAtUs), begunAt: isoOf(begunAtUs), trouble: told };
 }
 
 function tableJson({ table, root, state, cause, rows, unread, pieces }: ShownTable): object {
@@ -149,7 +201,13 @@ function isoOf(us: bigint | null): string | null {
   return us === null ? null : new Date(Number(us / 1000n)).toISOString();
 }
 
-export function checkText({ problems, records, changes, rows }: CheckResult, options: TextOptions): string {
+/** A ledger that was checked: what is wrong with it, and what it holds; null: it went on meanwhile. */
+export interface CheckedLedger extends CheckResult {
+  readonly content: LedgerContent | null;
+}
+
+export function checkText(checked: CheckedLedger, options: TextOptions): string {
+  const { problems, records, changes, rows } = checked;
   const page = new Page(options);
   const sound = problems.length === 0;
   page.paragraph(
@@ -169,10 +227,25 @@ export function checkText({ problems, records, changes, rows }: CheckResult, opt
     const hint = 'stop watch, move the ledger aside and let watch begin a new one; see what the disk says';
     page.paragraph(hint, { first: `  ${page.icons.next} ` });
   }
+  writeContent(page, checked.content);
   return page.toString();
 }
 
-export function checkJson({ problems, records, changes, rows }: CheckResult): object {
+/** Digests that another ledger of the same content has too: one that was rebuilt from the mirror. */
+function writeContent(page: Page, content: LedgerContent | null): void {
+  page.heading('Content (SHA-256)');
+  if (content === null) {
+    page.paragraph('the ledger went on while it was read: stop watch to have its digests', { first: '  ' });
+    return;
+  }
+  const { journal, rows, definitions, known } = content;
+  page.fact('journal', `${journal.link} from ${journal.start} to ${journal.end}`);
+  page.fact('rows', rows);
+  page.fact('definitions', definitions);
+  page.fact('known', known);
+}
+
+export function checkJson({ problems, records, changes, rows, content }: CheckedLedger): object {
   return {
     schema: 'twinproof.ledger-check/v1',
     sound: problems.length === 0,
@@ -180,5 +253,6 @@ export function checkJson({ problems, records, changes, rows }: CheckResult): ob
     records: String(records),
     changes: String(changes),
     rows: String(rows),
+    content,
   };
 }

@@ -8,6 +8,7 @@ import { Store } from '../ledger/store.ts';
 import { pauseBefore } from './backoff.ts';
 import { kindOf } from './candidate-tables.ts';
 import { CandidateWatch } from './candidate-watch.ts';
+import { LedgerMirror, type MirrorTarget } from './ledger-mirror.ts';
 import { Pace } from './pace.ts';
 import { PrimaryWatch } from './primary-watch.ts';
 import { isFinal } from './site-errors.ts';
@@ -29,6 +30,8 @@ export interface WatchParts {
   readonly statusEveryMs: number | null;
   /** End when everything is proven that can be. */
   readonly once: boolean;
+  /** Where the ledger is written to as well; absent or null: nowhere. */
+  readonly mirror?: MirrorTarget | null;
 }
 
 /** What `once` has come to. */
@@ -87,6 +90,11 @@ export class SystemWatch {
       ...watches.map((watch) => (own: AbortSignal) => watch.run(own)),
       (own: AbortSignal) => this.#maintain(watched, own),
     ];
+    const { mirror: target = null } = this.#parts;
+    if (target !== null) {
+      const mirror = new LedgerMirror({ watched, target, timing, random, log: this.#log });
+      tasks.push((own) => mirror.run(own));
+    }
     if (statusEveryMs !== null) {
       tasks.push((own) => this.#every(statusEveryMs, own, () => this.#status(watched, watches)));
     }
