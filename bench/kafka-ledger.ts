@@ -72,8 +72,6 @@ async function report(what: string, kafka: KafkaServer, ledger: Ledger): Promise
   const streamOptions = {
     topics: [TOPIC],
     heartbeats: null,
-    group: 'twinproof-bench',
-    random: () => randomBytes(4).toString('hex'),
     decoder: {
       settings: { decimals: 'precise', times: 'adaptive', binary: 'bytes' },
       declared: new Map([['public.letters', STATED_COLUMNS]]),

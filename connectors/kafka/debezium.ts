@@ -11,6 +11,7 @@ import {
 } from './layout.ts';
 import type { ConnectorSettings } from './connect-field.ts';
 import { type RecordSource, SourceReader } from './record-source.ts';
+import { ColumnPlaces } from './column-places.ts';
 import { RowWriter } from './row-writer.ts';
 import { placeholderOf, type Placeholder, writeValue } from './values.ts';
 
@@ -44,7 +45,12 @@ export interface DecoderOptions {
   readonly placeholder?: string;
 }
 
-const OPERATIONS: Readonly<Record<string, Operation>> = { c: 'insert', u: 'update', d: 'delete', r: 'read' };
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
+  ['c', 'insert'],
+  ['u', 'update'],
+  ['d', 'delete'],
+  ['r', 'read'],
+]);
 const NAME = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const SCHEMA = NAME('schema');
 const PAYLOAD = NAME('payload');
@@ -87,8 +93,7 @@ export class DebeziumDecoder {
   readonly #out = new RowWriter();
   readonly #source = new SourceReader();
   readonly #layouts = new Map<string, KnownLayout>();
-  /** By place of the column: where its value begins. */
-  #places = new Int32Array(64);
+  readonly #columns = new ColumnPlaces();
 
   constructor(options: DecoderOptions) {
     this.#options = options;
@@ -107,7 +112,7 @@ export class DebeziumDecoder {
     this.#json.open(value, envelope.source);
     const source = this.#source.read(this.#json);
     if (envelope.op === 't') return { kind: 'truncate', source };
-    const operation = OPERATIONS[envelope.op];
+    const operation = OPERATIONS.get(envelope.op);
     if (operation === undefined) throw new JsonError('an unknown operation', 0);
     const keyParts = key === null ? null : this.#parts(key);
     const layout = this.#layout(parts, keyParts, source);
@@ -139,18 +144,17 @@ export class DebeziumDecoder {
     json.enter();
     let schema: Uint8Array | null = null;
     let payload = NOWHERE;
-    let others = 0;
     while (json.member()) {
       const isSchema = json.isNamed(SCHEMA);
       const isPayload = json.isNamed(PAYLOAD);
+      if (!isSchema && !isPayload) return { bytes, schema: null, payload: 0 };
       const { at } = json;
       json.take();
       if (isPayload) payload = at;
-      else if (isSchema && json.kind === 'object') schema = bytes.subarray(json.from, json.to);
-      else if (!isSchema) others += 1;
+      else if (json.kind === 'object') schema = bytes.subarray(json.from, json.to);
     }
     json.end();
-    const isWrapped = payload !== NOWHERE && schema !== null && others === 0;
+    const isWrapped = payload !== NOWHERE && schema !== null;
     return isWrapped ? { bytes, schema, payload } : { bytes, schema: null, payload: 0 };
   }
 
@@ -166,8 +170,13 @@ export class DebeziumDecoder {
       const isOperation = json.isNamed(OPERATION);
       const start = json.at;
       json.take();
-      if (isOperation && json.kind === 'string') found.op = json.text();
+      if (isOperation && json.kind === 'string') found.op = operationOf(json);
       if (json.kind !== 'object') continue;
+      const isTwice =
+        (isBefore && found.before !== NOWHERE) ||
+        (isAfter && found.after !== NOWHERE) ||
+        (isSource && found.source !== NOWHERE);
+      if (isTwice) throw new JsonError('a part of the envelope stands there twice', start);
       if (isBefore) found.before = start;
       else if (isAfter) found.after = start;
       else if (isSource) found.source = start;
@@ -185,7 +194,8 @@ export class DebeziumDecoder {
     }
     const layout = this.#newLayout(value, key, source);
     // Copied: the records of a fetch share one buffer, which would stay as long as the schema.
-    const copy = (bytes: Uint8Array | null): Uint8Array | null => (bytes === null ? null : bytes.slice());
+    const copy = (bytes: Uint8Array | null): Uint8Array | null =>
+      bytes === null ? null : new Uint8Array(bytes);
     this.#layouts.set(source.table, { value: copy(value.schema), key: copy(keySchema), layout });
     return layout;
   }
@@ -230,56 +240,40 @@ export class DebeziumDecoder {
   }
 
   #key(layout: Layout, { bytes, payload }: Parts): Uint8Array {
-    this.#find(layout.key ?? [], bytes, payload);
-    const start = this.#out.length;
-    for (let place = 0; place < (layout.key ?? []).length; place += 1)
-      this.#value(layout, place, bytes, false);
-    return this.#out.take(start);
+    const written = layout.key ?? [];
+    this.#columns.find(this.#json, written, bytes, payload);
+    // Behind a payload its wrapping follows.
+    if (payload === 0) this.#json.end();
+    this.#out.restart();
+    for (let place = 0; place < written.length; place += 1) this.#value(layout, place, false);
+    return this.#out.take();
   }
 
   #row(layout: Layout, bytes: Uint8Array, at: number, isUpdate: boolean): Uint8Array {
-    this.#find(layout.written, bytes, at);
-    const start = this.#out.length;
+    this.#columns.find(this.#json, layout.written, bytes, at);
     const { length } = layout.readings;
+    this.#out.restart();
     this.#out.count(length);
-    for (let place = 0; place < length; place += 1) this.#value(layout, place, bytes, isUpdate);
-    return this.#out.take(start);
+    for (let place = 0; place < length; place += 1) this.#value(layout, place, isUpdate);
+    return this.#out.take();
   }
 
-  /** Notes where the value of each column begins. @throws JsonError when they are not those of the layout. */
-  #find(written: Layout['written'], bytes: Uint8Array, at: number): void {
-    const json = this.#json;
-    if (this.#places.length < written.length) this.#places = new Int32Array(written.length * 2);
-    this.#places.fill(NOWHERE, 0, written.length);
-    json.open(bytes, at);
-    json.enter();
-    let found = 0;
-    for (let next = 0; json.member(); next += 1) {
-      const expected = written[next];
-      const column =
-        expected !== undefined && json.isNamed(expected.name)
-          ? expected
-          : written.find(({ name }) => json.isNamed(name));
-      if (column === undefined) throw new JsonError('a column that its definition does not have', json.at);
-      if (this.#places[column.place] === NOWHERE) found += 1;
-      this.#places[column.place] = json.at;
-      json.take();
-    }
-    if (found !== written.length) throw new JsonError('a column of its definition is missing', at);
-  }
-
-  #value(layout: Layout, place: number, bytes: Uint8Array, isUpdate: boolean): void {
+  #value(layout: Layout, place: number, isUpdate: boolean): void {
     const reading = layout.readings[place];
     const form = layout.table.columns[place]?.form;
     if (reading === undefined || reading === null || form === undefined || form === null) {
       this.#out.unread();
       return;
     }
-    this.#json.open(bytes, this.#places[place]);
-    this.#json.take();
+    this.#columns.recall(this.#json, place);
     // Only an update leaves a value as it was; in the insert of a changed key there is nothing that it was.
     writeValue(this.#json, reading, form, this.#placeholder, isUpdate, this.#out);
   }
+}
+
+/** Debezium's are single letters; nothing is made of others. */
+function operationOf({ bytes, from, to }: JsonReader): string {
+  return to - from === 1 ? String.fromCharCode(bytes[from] ?? 0) : '?';
 }
 
 function isEqual(a: Uint8Array | null, b: Uint8Array | null): boolean {

@@ -16,6 +16,16 @@ const PASSING = new Set([
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
+const STALE = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'REPLICA_NOT_AVAILABLE',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+]);
 /** A broker says nothing else to what it does not understand. */
 const HUNG_UP = '; they also hang up where they want TLS or a login and get none, or the other way round';
 const CAUSES_MAX = 5;
@@ -85,6 +95,11 @@ export function isRefused(error: unknown): boolean {
 /** Whether the brokers will answer in a moment. */
 export function isPassing(error: unknown): boolean {
   return causesOf(error).some((one) => PASSING.has(textOf(one, 'type')));
+}
+
+/** Whether another broker may know better, or this one in a moment: a partition has, or had, another leader. */
+export function isStale(error: unknown): boolean {
+  return causesOf(error).some((one) => STALE.has(textOf(one, 'type')));
 }
 
 /** The error, and what it was thrown for: kafkajs wraps errors of retries in `cause` or `originalError`. */

@@ -13,21 +13,38 @@ export interface Delivery {
   readonly committedAtUs: bigint;
 }
 
+/** How often records were handed out without the rest of their transaction, and why the last time. */
+export interface UntiedTransactions {
+  readonly times: number;
+  readonly reason: string;
+}
+
 /** What the records of change topics have told so far, beside the changes themselves. */
 export class FeedNotes {
   readonly #tables = new Map<string, NotedTable>();
   #newestUs: bigint | null = null;
   #delivery: Delivery | null = null;
+  #untied: UntiedTransactions | null = null;
 
-  /** `timestamp`: of the record, milliseconds since 1970 as text; null: not known. */
-  saw(table: NotedTable | null, timeUs: bigint, isChange: boolean, timestamp: string | null): void {
+  /** `timestamp`: of the record, milliseconds since 1970; null: not known. */
+  saw(table: NotedTable | null, timeUs: bigint, isChange: boolean, timestamp: number | null): void {
     if (table !== null) this.#tables.set(table.table.leaf, table);
     // What a snapshot reads was committed before, nobody knows when.
     if (!isChange) return;
     if (this.#newestUs === null || timeUs > this.#newestUs) this.#newestUs = timeUs;
     if (timestamp !== null && timeUs >= (this.#delivery?.committedAtUs ?? 0n)) {
-      this.#delivery = { ms: Number(timestamp) - Number(timeUs / 1000n), committedAtUs: timeUs };
+      this.#delivery = { ms: timestamp - Number(timeUs / 1000n), committedAtUs: timeUs };
     }
+  }
+
+  /** Records were handed out without the rest of their transaction. */
+  untied(reason: string): void {
+    this.#untied = { times: (this.#untied?.times ?? 0) + 1, reason };
+  }
+
+  /** Null: that did not happen. */
+  get untiedTransactions(): UntiedTransactions | null {
+    return this.#untied;
   }
 
   /** In no order. */

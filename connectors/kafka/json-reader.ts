@@ -81,6 +81,18 @@ export class JsonReader {
     return true;
   }
 
+  /** Goes behind a member that is written exactly so, with the comma before it, if it has one; false: another stands here. */
+  passes(written: Uint8Array): boolean {
+    const { bytes, at } = this;
+    if (written.length === 0 || (written[0] === COMMA) === this.#first) return false;
+    for (let i = 0; i < written.length; i += 1) if (bytes[at + i] !== written[i]) return false;
+    const next = bytes[at + written.length];
+    if (next !== COMMA && next !== CLOSE_OBJECT) return false;
+    this.at = at + written.length;
+    this.#first = false;
+    return true;
+  }
+
   /** Whether the member found last has this name (ASCII). */
   isNamed(name: Uint8Array): boolean {
     const { bytes, nameFrom } = this;
@@ -105,8 +117,13 @@ export class JsonReader {
 
   /** Whether the string taken last is written with these bytes. */
   isText(text: Uint8Array): boolean {
-    const { bytes, from } = this;
-    if (this.to - from !== text.length) return false;
+    return this.isAt(this.from, this.to, text);
+  }
+
+  /** Whether these bytes stand there. */
+  isAt(from: number, to: number, text: Uint8Array): boolean {
+    const { bytes } = this;
+    if (to - from !== text.length) return false;
     for (let i = 0; i < text.length; i += 1) if (bytes[from + i] !== text[i]) return false;
     return true;
   }
@@ -149,7 +166,9 @@ export class JsonReader {
 
   #space(): void {
     const { bytes } = this;
-    for (let byte = bytes[this.at]; byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;) {
+    let byte = bytes[this.at];
+    if (byte !== undefined && byte > 0x20) return;
+    for (; byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;) {
       this.at += 1;
       byte = bytes[this.at];
     }
@@ -205,18 +224,21 @@ export class JsonReader {
     const { bytes } = this;
     const start = this.at;
     let depth = 0;
-    while (this.at < bytes.length) {
-      const byte = bytes[this.at];
+    for (let at = start; at < bytes.length;) {
+      const byte = bytes[at];
       if (byte === QUOTE) {
+        this.at = at;
         this.#string();
+        ({ at } = this);
         continue;
       }
-      this.at += 1;
+      at += 1;
       if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
         depth += 1;
-        if (depth > DEPTH_MAX) throw new JsonError('too much within one another', this.at);
+        if (depth > DEPTH_MAX) throw new JsonError('too much within one another', at);
       } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
         depth -= 1;
+        this.at = at;
         if (depth === 0) return;
       }
     }

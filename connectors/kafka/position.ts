@@ -45,7 +45,7 @@ export function positionText(
 ): Position {
   const parts = [...places]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { offset, mark }]) => `${name}@${offset}${mark === null ? '' : `~${mark}`}`);
+    .map(([name, place]) => placeText(name, place));
   const open = [...snapshots]
     .map(([table, { topic, phase }]) => `${encodeURIComponent(table)}=${topic}/${phase}`)
     .sort();
@@ -53,6 +53,11 @@ export function positionText(
   const suffix = open.length === 0 ? '' : `!${open.join(',')}`;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- here positions are made
   return `${scheme}:${clusterId}/${parts.join(',')}${suffix}` as Position;
+}
+
+/** One partition of it. */
+export function placeText(name: string, { offset, mark }: Place): string {
+  return `${name}@${offset}${mark === null ? '' : `~${mark}`}`;
 }
 
 const PHASES: readonly SnapshotPhase[] = ['opened', 'begun', 'torn'];
@@ -135,10 +140,7 @@ function differencesOf(places: Places, bound: Places): bigint[] {
   return [...bound].map(([name, { offset }]) => (places.get(name)?.offset ?? 0n) - offset);
 }
 
-/** What is remembered of a record: its time stamp and its size. */
-export function recordMark(record: {
-  readonly timestamp: string;
-  readonly value: Uint8Array | null;
-}): string {
-  return `${record.timestamp}.${record.value?.length ?? 0}`;
+/** What is remembered of a record: its time stamp and the size of its value. */
+export function recordMark(timestamp: number, valueBytes: number): string {
+  return `${timestamp}.${valueBytes}`;
 }

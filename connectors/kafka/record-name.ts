@@ -1,52 +1,33 @@
-import type { IHeaders, KafkaMessage } from 'kafkajs';
 import { lane, SEED_1, SEED_2 } from '../../src/digest/digest.ts';
-import { RowWriter } from './row-writer.ts';
+import type { RecordCursor } from './record-batch.ts';
 
-const laneBytes = Buffer.alloc(16);
-const lanes = new DataView(laneBytes.buffer, laneBytes.byteOffset, laneBytes.length);
+const FIRST_BYTES = 65_536;
+const TIME_BYTES = 8;
 
 /** Names records by what they hold; keeps its own scratch memory. */
 export class RecordNamer {
-  readonly #out = new RowWriter();
+  #scratch = new Uint8Array(FIRST_BYTES);
+  #view = new DataView(this.#scratch.buffer);
+  readonly #name = Buffer.alloc(16);
+  readonly #lanes = new DataView(this.#name.buffer, this.#name.byteOffset, this.#name.length);
 
   /**
-   * Two lanes of xxh64 over key, value, time stamp and headers as 16 characters of one byte each. Every part stands behind its
-   * length, −1 for none: a key and a value are not the same as one longer key.
+   * Two lanes of xxh64 over time stamp, key, value and headers of the record that the cursor is at, as 16 characters of one
+   * byte each. Key, value and headers each stand behind their lengths, as in the batch: a key and a value are not the same
+   * as one longer key, nor none the same as an empty one.
    */
-  nameOf({ key, value, headers, timestamp }: KafkaMessage): string {
-    const out = this.#out;
-    this.#part(key);
-    this.#part(value);
-    out.begin();
-    out.ascii(timestamp);
-    out.end();
-    if (headers !== undefined) this.#headers(headers);
-    const bytes = out.view();
+  nameOf({ bytes, contentFrom, contentTo, timestamp }: RecordCursor): string {
+    const length = contentTo - contentFrom + TIME_BYTES;
+    if (length > this.#scratch.length) {
+      this.#scratch = new Uint8Array(length * 2);
+      this.#view = new DataView(this.#scratch.buffer);
+    }
+    this.#view.setFloat64(0, timestamp);
+    this.#scratch.set(bytes.subarray(contentFrom, contentTo), TIME_BYTES);
+    const content = this.#scratch.subarray(0, length);
     // A view writes 64 bits at once; a Buffer's own method takes them apart.
-    lanes.setBigUint64(0, lane(bytes, SEED_1));
-    lanes.setBigUint64(8, lane(bytes, SEED_2));
-    out.cut(0);
-    return laneBytes.toString('latin1');
-  }
-
-  #headers(headers: IHeaders): void {
-    for (const name in headers) {
-      const given = headers[name];
-      for (const one of Array.isArray(given) ? given : [given]) {
-        this.#part(Buffer.from(name));
-        this.#part(typeof one === 'string' ? Buffer.from(one) : (one ?? null));
-      }
-    }
-  }
-
-  #part(bytes: Uint8Array | null): void {
-    const out = this.#out;
-    if (bytes === null) {
-      out.null();
-      return;
-    }
-    out.begin();
-    out.put(bytes);
-    out.end();
+    this.#lanes.setBigUint64(0, lane(content, SEED_1));
+    this.#lanes.setBigUint64(8, lane(content, SEED_2));
+    return this.#name.toString('latin1');
   }
 }

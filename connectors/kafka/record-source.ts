@@ -1,5 +1,6 @@
 import { JsonError } from './json-error.ts';
-import { type JsonKind, JsonReader } from './json-reader.ts';
+import { JsonReader } from './json-reader.ts';
+import { digitsOf, SourceMember } from './source-member.ts';
 import type { SourceEngine } from './connect-field.ts';
 
 /** Where a change comes from: the block `source` of Debezium's envelope. */
@@ -44,143 +45,153 @@ const SNAPSHOT_MARKS: Readonly<Record<string, RecordSource['snapshotMark']>> = {
   last: 'last',
 };
 
-const NAMES = [
-  'connector',
-  'table',
-  'schema',
-  'db',
-  'snapshot',
-  'txId',
-  'gtid',
-  'ts_us',
-  'ts_ms',
-  'sequence',
-  'lsn',
-  'file',
-  'pos',
-  'row',
-] as const;
-type Name = (typeof NAMES)[number];
+/** Positions of members of a block that are told in advance. */
+const EXPECTED_MAX = 64;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
-/** Where one member of the block stands, and what it said last: most stay the same from record to record. */
-class Member {
-  readonly name: Uint8Array;
-  /** Null: it is missing, or null. */
-  kind: JsonKind | null = null;
-  #from = 0;
-  #to = 0;
-  #escaped = false;
-  #bytes = Buffer.alloc(0);
-  #text = '';
-
-  constructor(name: Name) {
-    this.name = Buffer.from(name, 'latin1');
-  }
-
-  take({ kind, from, to, escaped }: JsonReader): void {
-    this.kind = kind === 'null' ? null : kind;
-    this.#from = from;
-    this.#to = to;
-    this.#escaped = escaped;
-  }
-
-  /** `json` still has the record in which it was taken. */
-  text(json: JsonReader): string | null {
-    if (this.kind === null) return null;
-    json.from = this.#from;
-    json.to = this.#to;
-    if (json.isText(this.#bytes)) return this.#text;
-    json.kind = this.kind;
-    json.escaped = this.#escaped;
-    this.#text = json.text();
-    this.#bytes = Buffer.from(json.bytes.subarray(this.#from, this.#to));
-    return this.#text;
-  }
-}
-
-/** Reads the block `source`: it holds names and places, no values of columns. Remembers the texts of the last one. */
+/** Reads the block `source`: it holds names and places, no values of columns. Remembers what the last one said. */
 export class SourceReader {
   #json = new JsonReader();
-  readonly #members = NAMES.map((name) => new Member(name));
-  readonly #byName = new Map(NAMES.map((name, index) => [name, this.#members[index]]));
+  readonly #members = new Map<string, SourceMember>();
+  /** In the order in which the last block had them. */
+  readonly #expected: SourceMember[] = [];
+  readonly #connector = this.#member('connector', true);
+  readonly #tableName = this.#member('table', true);
+  readonly #schema = this.#member('schema', true);
+  readonly #database = this.#member('db', true);
+  readonly #snapshot = this.#member('snapshot', true);
+  readonly #xid = this.#member('txId', true);
+  readonly #gtid = this.#member('gtid', true);
+  readonly #micros = this.#member('ts_us', true);
+  readonly #millis = this.#member('ts_ms', true);
+  readonly #sequence = this.#member('sequence', true);
+  readonly #ownLsn = this.#member('lsn', true);
+  readonly #file = this.#member('file', true);
+  readonly #position = this.#member('pos', true);
+  readonly #row = this.#member('row', true);
   /** The last `schema.table` and what it was made of. */
   #table = { schema: '', table: '', name: '' };
+  /** The last time, and the number that it was. */
+  #time = { number: -1, timeUs: 0n };
+  /** The last commit that a sequence told, and the number that it was. */
+  #committed = { number: -1, lsn: 0n };
 
   /** `json` stands at the block. @throws JsonError */
   read(json: JsonReader): RecordSource {
     const { at } = json;
     this.#json = json;
-    for (const member of this.#members) member.kind = null;
-    json.enter();
-    while (json.member()) {
-      const member = this.#named(json);
-      json.take();
-      member?.take(json);
-    }
-    const engine = ENGINES[this.#text('connector') ?? ''];
-    const table = this.#text('table');
-    const schema = this.#text(engine === 'postgres' ? 'schema' : 'db');
+    this.#walk(json);
+    const engine = ENGINES[this.#connector.text(json) ?? ''];
+    const table = this.#tableName.text(json);
+    const schema = (engine === 'postgres' ? this.#schema : this.#database).text(json);
     if (engine === undefined || table === null || schema === null) {
       throw new JsonError('connector, schema or table is missing in `source`', at);
     }
-    const snapshot = this.#text('snapshot') ?? 'false';
+    const snapshot = this.#snapshot.text(json) ?? 'false';
     return {
       engine,
-      table: this.#tableName(schema, table),
+      table: this.#nameOf(schema, table),
       snapshot: snapshot !== 'false',
       snapshotMark: SNAPSHOT_MARKS[snapshot] ?? null,
-      transaction: this.#text(engine === 'postgres' ? 'txId' : 'gtid'),
-      timeUs: this.#time(at),
+      transaction: (engine === 'postgres' ? this.#xid : this.#gtid).text(json),
+      timeUs: this.#timeUs(at),
       place: engine === 'postgres' ? this.#lsn() : this.#logPlace(),
     };
   }
 
-  #named(json: JsonReader): Member | null {
-    for (const member of this.#members) if (json.isNamed(member.name)) return member;
-    return null;
+  #walk(json: JsonReader): void {
+    const expected = this.#expected;
+    for (const member of expected) member.seen = false;
+    json.enter();
+    for (let place = 0; ; place += 1) {
+      const next = expected[place];
+      if (next !== undefined && json.passes(next.written)) {
+        next.passed();
+        continue;
+      }
+      const begin = json.at;
+      if (!json.member()) return;
+      const member = next !== undefined && json.isNamed(next.name) ? next : this.#member(json.name());
+      if (place >= EXPECTED_MAX) throw new JsonError('too many members in `source`', begin);
+      expected[place] = member;
+      json.take();
+      member.take(json, begin);
+    }
   }
 
-  #text(name: Name): string | null {
-    return this.#byName.get(name)?.text(this.#json) ?? null;
+  #member(name: string, isWanted = false): SourceMember {
+    const known = this.#members.get(name);
+    if (known !== undefined) return known;
+    const made = new SourceMember(Buffer.from(name, 'utf8'), isWanted);
+    if (this.#members.size < EXPECTED_MAX * 2) this.#members.set(name, made);
+    return made;
   }
 
-  #has(name: Name): boolean {
-    return (this.#byName.get(name)?.kind ?? null) !== null;
-  }
-
-  #tableName(schema: string, table: string): string {
+  #nameOf(schema: string, table: string): string {
     if (this.#table.schema !== schema || this.#table.table !== table) {
       this.#table = { schema, table, name: `${schema}.${table}` };
     }
     return this.#table.name;
   }
 
-  #time(at: number): bigint {
-    const micros = this.#text('ts_us');
+  #timeUs(at: number): bigint {
+    const number = this.#micros.whole(this.#json);
+    if (number >= 0) {
+      if (number !== this.#time.number) this.#time = { number, timeUs: BigInt(number) };
+      return this.#time.timeUs;
+    }
+    const micros = this.#micros.text(this.#json);
     if (micros !== null && /^\d{1,17}$/.test(micros)) return BigInt(micros);
-    const millis = this.#text('ts_ms');
+    const millis = this.#millis.text(this.#json);
     if (millis !== null && /^\d{1,14}$/.test(millis)) return BigInt(millis) * 1000n;
     throw new JsonError('the time is missing in `source`', at);
   }
 
   /** `sequence` is `["24023119","24023128"]`: the last commit that was handled, or null, and this change. */
   #lsn(): RecordSource['place'] {
-    const sequence = this.#text('sequence') ?? '';
+    if (!this.#ownLsn.isThere) return null;
+    const written = this.#sequenceAsWritten();
+    if (written !== null) return written;
+    const sequence = this.#sequence.text(this.#json) ?? '';
     const match = /^\[\s*(?:"(\d{1,20})"|null)\s*,\s*"(\d{1,20})"\s*\]$/.exec(sequence);
-    if (match?.[1] === undefined || match[2] === undefined || !this.#has('lsn')) return null;
+    if (match?.[1] === undefined || match[2] === undefined) return null;
     return [BigInt(match[1]), BigInt(match[2])];
+  }
+
+  /** As Debezium writes it: `[\"24023119\",\"24023128\"]`. Null: it is written otherwise, or the numbers are too great. */
+  #sequenceAsWritten(): RecordSource['place'] {
+    const { bytes } = this.#json;
+    const { from, to } = this.#sequence;
+    if (from < 0 || bytes[from] !== 0x5b || bytes[to - 1] !== 0x5d) return null;
+    const comma = bytes.indexOf(0x2c, from);
+    const first = quotedNumber(bytes, from + 1, comma);
+    const second = quotedNumber(bytes, comma + 1, to - 1);
+    if (comma < 0 || comma > to || first < 0 || second < 0) return null;
+    if (first !== this.#committed.number) this.#committed = { number: first, lsn: BigInt(first) };
+    return [this.#committed.lsn, BigInt(second)];
   }
 
   /** `file` is `binlog.000004`; `row` counts within the event at `pos`. */
   #logPlace(): RecordSource['place'] {
-    const [file, position, row] = [
-      /\.(\d{1,18})$/.exec(this.#text('file') ?? '')?.[1],
-      /^\d{1,18}$/.exec(this.#text('pos') ?? '')?.[0],
-      /^\d{1,9}$/.exec(this.#text('row') ?? '')?.[0],
-    ];
-    if (file === undefined || position === undefined || row === undefined) return null;
+    const file = /\.(\d{1,18})$/.exec(this.#file.text(this.#json) ?? '')?.[1];
+    const position = this.#position.whole(this.#json);
+    const row = this.#row.whole(this.#json);
+    if (file === undefined || position < 0 || row < 0 || row > ROW_MAX) return null;
     return [BigInt(file), (BigInt(position) << ROW_BITS) | BigInt(row)];
   }
 }
 
 const ROW_BITS = 32n;
+const ROW_MAX = 999_999_999;
+
+/** A number between escaped quotes, alone; −1: something else. */
+function quotedNumber(bytes: Uint8Array, from: number, to: number): number {
+  const isQuoted =
+    to - from > 4 &&
+    bytes[from] === BACKSLASH &&
+    bytes[from + 1] === QUOTE &&
+    bytes[to - 2] === BACKSLASH &&
+    bytes[to - 1] === QUOTE;
+  return isQuoted ? digitsOf(bytes, from + 2, to - 2) : -1;
+}

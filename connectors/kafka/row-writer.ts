@@ -1,68 +1,68 @@
 import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../src/connector/changes.ts';
 import { NULL_LENGTH } from '../../src/row/stream.ts';
 
-const FIRST_BYTES = 65_536;
+const CHUNK_BYTES = 262_144;
+/** Shorter pieces are copied faster byte by byte. */
+const SHORT_BYTES = 32;
 const TWO_32 = 4_294_967_296;
 
-/** Fields behind their lengths, as rows and keys of the stream hold them (src/row/stream.ts). Grows as it must. */
+/**
+ * Fields behind their lengths, as rows and keys of the stream hold them (src/row/stream.ts). What was taken stays where it was written: pieces of large
+ * chunks, each given out once.
+ */
 export class RowWriter {
-  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  #bytes = new Uint8Array(CHUNK_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  /** Of what is not taken yet. */
+  #start = 0;
   #length = 0;
   #field = 0;
 
-  /** Where the next byte goes. */
-  get length(): number {
-    return this.#length;
+  /** Forgets what was not taken. */
+  restart(): void {
+    this.#length = this.#start;
   }
 
-  /** Forgets everything behind `length`. */
-  cut(length: number): void {
-    this.#length = length;
-  }
-
-  /** Everything, until the next byte is written. */
-  view(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
-  }
-
-  /** A copy of everything from `start` on, which is taken away. */
-  take(start: number): Uint8Array {
-    const bytes = Uint8Array.prototype.slice.call(this.#bytes, start, this.#length);
-    this.#length = start;
+  /** Everything since the last time: never written again. */
+  take(): Uint8Array {
+    const bytes = this.#bytes.subarray(this.#start, this.#length);
+    this.#start = this.#length;
     return bytes;
   }
 
   count(columns: number): void {
     this.#room(2);
-    this.#length = this.#bytes.writeInt16BE(columns, this.#length);
+    this.#view.setInt16(this.#length, columns);
+    this.#length += 2;
   }
 
   null(): void {
-    this.#mark(NULL_LENGTH);
+    this.int32(NULL_LENGTH);
   }
 
   unchanged(): void {
-    this.#mark(UNCHANGED_LENGTH);
+    this.int32(UNCHANGED_LENGTH);
   }
 
   unread(): void {
-    this.#mark(UNREAD_LENGTH);
+    this.int32(UNREAD_LENGTH);
   }
 
   /** Begins a value: everything until `end` is its bytes. */
   begin(): void {
     this.#room(4);
-    this.#field = this.#length;
+    this.#field = this.#length - this.#start;
     this.#length += 4;
   }
 
   end(): void {
-    this.#bytes.writeInt32BE(this.#length - this.#field - 4, this.#field);
+    const at = this.#start + this.#field;
+    this.#view.setInt32(at, this.#length - at - 4);
   }
 
   /** Takes the value back that was begun. */
   undo(): void {
-    this.#length = this.#field;
+    this.#length = this.#start + this.#field;
   }
 
   byte(value: number): void {
@@ -71,53 +71,68 @@ export class RowWriter {
   }
 
   put(bytes: Uint8Array): void {
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+    this.copy(bytes, 0, bytes.length);
   }
 
+  /** Puts what stands there in `bytes`. */
+  copy(bytes: Uint8Array, from: number, to: number): void {
+    const size = to - from;
+    this.#room(size);
+    const out = this.#bytes;
+    if (size > SHORT_BYTES) out.set(bytes.subarray(from, to), this.#length);
+    else for (let at = from, put = this.#length; at < to; at += 1, put += 1) out[put] = bytes[at] ?? 0;
+    this.#length += size;
+  }
+
+  /** `text` is ASCII. */
   ascii(text: string): void {
     this.#room(text.length);
-    this.#length += this.#bytes.write(text, this.#length, 'latin1');
+    for (let at = 0; at < text.length; at += 1) this.#bytes[this.#length + at] = text.charCodeAt(at);
+    this.#length += text.length;
   }
 
   int32(value: number): void {
     this.#room(4);
-    this.#length = this.#bytes.writeInt32BE(value, this.#length);
+    this.#view.setInt32(this.#length, value);
+    this.#length += 4;
   }
 
   float4(value: number): void {
     this.#room(4);
-    this.#length = this.#bytes.writeFloatBE(value, this.#length);
+    this.#view.setFloat32(this.#length, value);
+    this.#length += 4;
   }
 
   float8(value: number): void {
     this.#room(8);
-    this.#length = this.#bytes.writeDoubleBE(value, this.#length);
+    this.#view.setFloat64(this.#length, value);
+    this.#length += 8;
   }
 
   /** `value` is a safe integer. */
   int64(value: number): void {
     this.#room(8);
     const high = Math.floor(value / TWO_32);
-    this.#length = this.#bytes.writeInt32BE(high, this.#length);
-    this.#length = this.#bytes.writeUInt32BE(value - high * TWO_32, this.#length);
+    this.#view.setInt32(this.#length, high);
+    this.#view.setUint32(this.#length + 4, value - high * TWO_32);
+    this.#length += 8;
   }
 
   bigInt64(value: bigint): void {
     this.#room(8);
-    this.#length = this.#bytes.writeBigInt64BE(value, this.#length);
+    this.#view.setBigInt64(this.#length, value);
+    this.#length += 8;
   }
 
-  #mark(length: number): void {
-    this.#room(4);
-    this.#length = this.#bytes.writeInt32BE(length, this.#length);
-  }
-
+  /** Where a chunk ends, what is not taken yet goes on in another. */
   #room(size: number): void {
     if (this.#length + size <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + size));
-    this.#bytes.copy(larger, 0, 0, this.#length);
+    const open = this.#length - this.#start;
+    const larger = new Uint8Array(Math.max(CHUNK_BYTES, (open + size) * 2));
+    larger.set(this.#bytes.subarray(this.#start, this.#length));
     this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+    this.#start = 0;
+    this.#length = open;
   }
 }

@@ -1,215 +1,228 @@
-import type { KafkaMessage } from 'kafkajs';
-import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
+import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import { type DebeziumDecoder, type DebeziumRecord } from './debezium.ts';
-import { JsonError } from './json-error.ts';
+import type { DebeziumDecoder } from './debezium.ts';
+import { type Decoded, EventWriter } from './event-writer.ts';
 import type { FeedNotes } from './feed-notes.ts';
-import type { TopicTable } from './layout.ts';
+import { JsonError } from './json-error.ts';
+import type { Place, Places } from './position.ts';
+import { readSchemaChange, SchemaChanges } from './schema-changes.ts';
+import { TopicGrowth } from './topic-growth.ts';
+import type { TopicLog } from './topic-log.ts';
+import { type BesideTopics, tableOfTopic } from './topic-names.ts';
+import { placeBehind, type TopicRecord } from './topic-record.ts';
 import type { TopicSnapshots } from './topic-snapshots.ts';
-import type { Places } from './position.ts';
-import { type RecentChange, RecentChanges } from './recent-changes.ts';
-import type { RecordSource } from './record-source.ts';
+import { TransactionOrder, type Waiting } from './topic-transactions.ts';
+import { readTransactionRecord } from './transaction-record.ts';
 
-/** A record as it was read from a partition. */
-export interface TopicRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: string;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  /** Milliseconds since 1970, as the producer or the broker set it. */
-  readonly timestamp: string;
+/** A record that is handed out when its transaction is. */
+interface WaitingRecord extends Waiting {
+  readonly record: TopicRecord;
+  readonly decoded: Decoded;
 }
 
-export function recordOf(topic: string, partition: number, message: KafkaMessage): TopicRecord {
-  const { offset, key, value, timestamp } = message;
-  return { topic, partition, offset, key, value, timestamp };
+export interface TopicEventsParts {
+  readonly notes: FeedNotes;
+  readonly snapshots: TopicSnapshots;
+  readonly logs: readonly TopicLog[];
+  /** What the names of the topics begin with, and those beside the changes; absent: nothing is known of them. */
+  readonly feed: { readonly prefix: string; readonly beside: BesideTopics } | undefined;
 }
 
-type Change = Extract<DebeziumRecord, { kind: 'change' }>;
+/** What a record that waits takes in memory beside its value. */
+const RECORD_BYTES = 256;
+const NONE: BesideTopics = { transactions: null, schemas: null };
 
 /**
- * Makes events of the records of change topics. Records do not say where a transaction ends, so one is what stands
- * together in a partition under one transaction id; it is handed out when another begins or the records at hand end.
+ * Takes records of topics in the order in which they are read, and gives events. Where Debezium's topic of transactions
+ * is read, transactions are what that says, and records wait for it.
  */
 export class TopicEvents {
   readonly #decoder: DebeziumDecoder;
-  readonly #position: () => Position;
-  readonly #notes: FeedNotes;
+  readonly #beside: BesideTopics;
+  readonly #writer: EventWriter;
+  readonly #order: TransactionOrder<WaitingRecord> | null;
+  readonly #schemas: SchemaChanges;
   readonly #snapshots: TopicSnapshots;
-  /** Definitions that were handed out, by table. */
-  readonly #defined = new Map<string, TopicTable>();
-  /** Tables that a topic was seen to carry. */
-  readonly #tablesOf = new Map<string, Set<string>>();
-  readonly #recent = new RecentChanges();
-  #events: ChangeEvent[] = [];
-  #open: { readonly partition: string; readonly id: string; readonly timeUs: bigint } | null = null;
+  readonly #growth: TopicGrowth;
+  /** Tables that a topic carries. */
+  readonly #tables: Map<string, Set<string>>;
 
-  /** `position`: behind the record that was given last. */
+  /**
+   * `position`: behind the record that was given last; of the partitions in `handedOut`, which is null where nothing
+   * ever waits, behind what was handed out.
+   */
   constructor(
     decoder: DebeziumDecoder,
-    position: () => Position,
-    { notes, snapshots }: { readonly notes: FeedNotes; readonly snapshots: TopicSnapshots },
+    position: (handedOut: Places | null) => Position,
+    { notes, snapshots, logs, feed }: TopicEventsParts,
   ) {
     this.#decoder = decoder;
-    this.#position = position;
-    this.#notes = notes;
+    this.#beside = feed?.beside ?? NONE;
     this.#snapshots = snapshots;
+    this.#tables = tablesByName(logs, feed?.prefix ?? '');
+    this.#schemas = new SchemaChanges(this.#everyTable());
+    const here = (): Position => position(this.#order?.handedOut ?? null);
+    this.#writer = new EventWriter(here, {
+      notes,
+      snapshots,
+      schemas: this.#schemas,
+      tables: this.#tables,
+    });
+    this.#order = this.#orderOf(logs, notes);
+    this.#growth = new TopicGrowth(logs);
+    for (const { topic, reason } of this.#growth.begun) this.gap(topic, reason);
+  }
+
+  /** Records wait for the rest of their transactions. */
+  get isWaiting(): boolean {
+    return this.#order?.isWaiting === true;
+  }
+
+  /** So much of the partition (`topic:partition`) waits that no more of it should be read for now. */
+  holds(name: string): boolean {
+    return this.#order?.holds(name) === true;
+  }
+
+  /** To be called from time to time: nothing waits for ever. */
+  tick(nowMs: number): void {
+    this.#order?.tick(nowMs);
   }
 
   /** Before `position` moves behind the record. */
   next(record: TopicRecord): void {
-    const partition = `${record.topic}:${record.partition}`;
-    let decoded: DebeziumRecord;
-    try {
-      decoded = this.#decoder.decode(record.key, record.value);
-    } catch (error) {
-      if (!(error instanceof JsonError)) throw error;
-      this.close();
-      const place = `topic ${record.topic}, partition ${record.partition}, offset ${record.offset}`;
-      this.gap(record.topic, `a record cannot be read (${place}): ${error.message}`);
-      return;
-    }
-    if (decoded.kind === 'nothing') return;
-    const { source } = decoded;
-    this.#carries(record.topic, source.table);
-    this.#note(record, decoded);
-    if (this.#isRepeated(partition, decoded, record)) return;
-    if (decoded.kind === 'change') this.#defineBefore(decoded, record.topic);
-    this.#begin(partition, source, record.offset);
-    if (decoded.kind === 'change') this.#change(decoded);
-    else this.#truncate(record.topic, source.table);
-    this.#snapshots.passed(source.table, source);
+    const { topic } = record;
+    if (topic === this.#beside.transactions) this.#transaction(record);
+    else if (topic === this.#beside.schemas) this.#schema(record);
+    else if (this.#order === null) this.#writer.give(record, this.#decoded(record), false);
+    else this.#wait(record, this.#order);
+  }
+
+  /** Up to `place` of a partition nothing is to be had any more. */
+  passed(name: string, place: Place): void {
+    this.#order?.passed(name, place);
   }
 
   /** A record that was handed out before: what it tells of its table is known again. */
   recall(record: TopicRecord): void {
-    try {
-      const decoded = this.#decoder.decode(record.key, record.value);
-      if (decoded.kind === 'nothing') return;
-      const { source } = decoded;
-      this.#carries(record.topic, source.table);
-      this.#note(record, decoded);
-      if (source.snapshot || source.place === null) return;
-      const change = recentOf(decoded, source.place, record.key);
-      this.#recent.recall(`${record.topic}:${record.partition}`, change);
-    } catch (error) {
-      // It was told when it was new.
-      if (!(error instanceof JsonError)) throw error;
-    }
+    const { topic } = record;
+    if (topic === this.#beside.transactions || topic === this.#beside.schemas) return;
+    this.#writer.recall(record, this.#decoded(record));
   }
 
   /** Ends the snapshots that have ended where everything before `places` was given. */
   settle(places: Places): void {
-    const ended = this.#snapshots.ended(places);
-    if (ended.length === 0) return;
-    this.close();
-    this.#events.push(...ended);
+    if (this.#order?.isOpen === true) return;
+    const given = this.#order === null ? places : new Map([...places, ...this.#order.handedOut]);
+    for (const { topic, reason } of this.#growth.settled(given)) this.gap(topic, reason);
+    const ended = this.#snapshots.ended(given);
+    if (ended.length > 0) this.#writer.push(...ended);
   }
 
-  /** Ends the transaction that is open, if one is: its records so far are all before `position`. */
+  /** Ends the transaction that is open, if one is, unless the rest of it is awaited. */
   close(): void {
-    if (this.#open === null) return;
-    const { id, timeUs } = this.#open;
-    this.#open = null;
-    this.#events.push({ type: 'commit', position: this.#position(), id, committedAtUs: timeUs });
+    this.#writer.close();
   }
 
   /** Something of the topic is not to be had. */
   gap(topic: string, reason: string): void {
-    this.#snapshots.torn(topic);
-    const tables = this.#tablesOf.get(topic);
-    this.#events.push({ type: 'gap', reason, tables: tables === undefined ? null : [...tables] });
+    this.#writer.close();
+    this.#writer.gap(topic, reason);
   }
 
   idle(): void {
-    this.close();
-    this.#events.push({ type: 'idle', position: this.#position() });
+    this.#writer.idle();
   }
 
   /** What has come together. */
   take(): readonly ChangeEvent[] {
-    const events = this.#events;
-    this.#events = [];
-    return events;
+    return this.#writer.take();
   }
 
-  #begin(partition: string, source: RecordSource, offset: string): void {
-    const id = source.snapshot
-      ? `read:${partition}@${offset}`
-      : (source.transaction ?? `${partition}@${offset}`);
-    const open = this.#open;
-    const goes = source.snapshot ? open?.id.startsWith('read:') === true : open?.id === id;
-    if (open !== null && open.partition === partition && goes) return;
-    this.close();
-    this.#open = { partition, id, timeUs: source.timeUs };
-    this.#events.push({ type: 'begin', id, committedAtUs: source.timeUs, origin: null });
-  }
-
-  #note({ topic, timestamp }: TopicRecord, decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>): void {
-    const { timeUs, snapshot } = decoded.source;
-    const table = decoded.kind === 'change' ? { table: decoded.table, topic } : null;
-    this.#notes.saw(table, timeUs, !snapshot, timestamp);
-  }
-
-  #defineBefore({ table, source }: Change, topic: string): void {
-    const begins = this.#snapshots.begins(topic, table, source);
-    if (begins) this.close();
-    if (this.#defined.get(table.leaf) !== table) {
-      this.#defined.set(table.leaf, table);
-      this.#events.push({ type: 'definition', table });
+  /** Null: there is no topic of transactions, or it has several partitions, of which nobody knows the order. */
+  #orderOf(logs: readonly TopicLog[], notes: FeedNotes): TransactionOrder<WaitingRecord> | null {
+    const [own, ...more] = namesIn(logs.find(({ topic }) => topic === this.#beside.transactions));
+    if (own === undefined || more.length > 0) return null;
+    const [topic, place] = own;
+    const places = new Map<string, Place>([own]);
+    const tables = new Map<string, readonly string[]>();
+    for (const log of logs) {
+      for (const table of this.#tables.get(log.topic) ?? []) {
+        tables.set(
+          table,
+          namesIn(log).map(([name]) => name),
+        );
+        for (const [name, at] of namesIn(log)) places.set(name, at);
+      }
     }
-    if (begins) this.#events.push({ type: 'snapshot', table, part: 'begins' });
+    places.set(topic, place);
+    const writer = this.#writer;
+    return new TransactionOrder<WaitingRecord>(
+      { topic, tables, places, notes },
+      {
+        give: ({ record, decoded }, whole) => writer.give(record, decoded, whole),
+        end: () => writer.end(),
+      },
+    );
   }
 
-  #change({ operation, table, key, before, after }: Change): void {
-    // A row that a snapshot read may be known already: it says what the row is, and not that it is new.
-    const type: RowChange['type'] = operation === 'read' ? 'update' : operation;
-    this.#events.push({ type, table, key, oldKey: null, before, after });
-  }
-
-  #truncate(topic: string, name: string): void {
-    const table = this.#defined.get(name);
-    if (table === undefined)
-      this.gap(topic, `${name} was truncated, and nothing is known of its columns yet`);
-    else this.#events.push({ type: 'truncate', tables: [table] });
-  }
-
-  #carries(topic: string, table: string): void {
-    const tables = this.#tablesOf.get(topic);
-    if (tables === undefined) this.#tablesOf.set(topic, new Set([table]));
-    else tables.add(table);
-  }
-
-  /**
-   * A connector that starts again sends its last changes once more (at least once). One that goes back to changes that
-   * were never seen reads another source: that is a gap, and its changes are taken.
-   */
-  #isRepeated(
-    partition: string,
-    decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>,
-    record: TopicRecord,
-  ): boolean {
-    const { source } = decoded;
-    if (source.snapshot || source.place === null) return false;
-    const found = this.#recent.look(partition, recentOf(decoded, source.place, record.key));
-    if (found === 'back') {
-      this.close();
-      const reason = `the source of topic ${record.topic} went back in its log at offset ${record.offset}`;
-      this.gap(record.topic, reason);
+  #decoded({ key, value, topic, partition, offset }: TopicRecord): Decoded {
+    try {
+      return this.#decoder.decode(key, value);
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+      const place = `topic ${topic}, partition ${partition}, offset ${offset}`;
+      return { kind: 'unreadable', reason: `a record cannot be read (${place}): ${error.message}` };
     }
-    return found === 'repeated';
+  }
+
+  #wait(record: TopicRecord, order: TransactionOrder<WaitingRecord>): void {
+    const decoded = this.#decoded(record);
+    const source = 'source' in decoded ? decoded.source : null;
+    order.take({
+      // What was fetched together stays for as long as a view of it does.
+      record: { ...record, key: record.key?.slice() ?? null, value: null },
+      decoded,
+      name: record.name,
+      place: placeBehind(record),
+      table: source?.table ?? null,
+      transaction: source?.snapshot === false ? source.transaction : null,
+      anywhere: source === null || (source.snapshot && source.snapshotMark === null),
+      bytes: (record.value?.length ?? 0) + RECORD_BYTES,
+    });
+  }
+
+  #transaction(record: TopicRecord): void {
+    const told = record.value === null ? null : readTransactionRecord(record.value);
+    // One that cannot be read is as good as lost.
+    if (told === null) this.#order?.passed(record.name, placeBehind(record));
+    else this.#order?.told(told, placeBehind(record));
+  }
+
+  #schema(record: TopicRecord): void {
+    if (record.value !== null) {
+      const change = readSchemaChange(record.value);
+      const tables = change === null ? this.#everyTable() : this.#schemas.voidedBy(change);
+      const reason =
+        change === null ? 'a record of the schema changes cannot be read' : 'a statement redefined it';
+      if (tables.length > 0) this.#writer.voided(tables, reason);
+    }
+    this.passed(record.name, placeBehind(record));
+  }
+
+  #everyTable(): readonly string[] {
+    return [...new Set([...this.#tables.values()].flatMap((tables) => Array.from(tables)))];
   }
 }
 
-/** Without a key rows of one entry are told apart by what they hold. What it keeps is no view of what was fetched. */
-function recentOf(
-  decoded: Exclude<DebeziumRecord, { kind: 'nothing' }>,
-  place: NonNullable<RecordSource['place']>,
-  key: Uint8Array | null,
-): RecentChange {
-  const { transaction } = decoded.source;
-  if (decoded.kind !== 'change') return { place, transaction, operation: decoded.kind, row: null };
-  const row = decoded.key ?? key?.slice() ?? decoded.after;
-  return { place, transaction, operation: decoded.operation, row };
+function tablesByName(logs: readonly TopicLog[], prefix: string): Map<string, Set<string>> {
+  const tables = new Map<string, Set<string>>();
+  for (const { topic } of logs) {
+    const table = tableOfTopic(prefix, topic);
+    if (table !== null) tables.set(topic, new Set([table]));
+  }
+  return tables;
+}
+
+function namesIn(log: TopicLog | undefined): readonly (readonly [string, Place])[] {
+  return (log?.partitions ?? []).map(({ partition, place }) => [`${log?.topic}:${partition}`, place]);
 }

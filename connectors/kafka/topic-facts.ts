@@ -1,9 +1,14 @@
 import type { ReadinessFacts } from '../../src/connector/facts.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
+import type { UntiedTransactions } from './feed-notes.ts';
 import type { TopicTable } from './layout.ts';
+import type { BesideTopics } from './topic-names.ts';
 
-/** What topics never tell, for the list of what is not proven: code, subject, message. */
-export const NOT_TOLD: readonly (readonly [string, string, string])[] = [
+/** An entry of the list of what is not proven: code, subject, message. */
+type NotTold = readonly [string, string, string];
+
+/** What topics never tell. */
+const NOT_TOLD: readonly NotTold[] = [
   [
     'TP-N-TOPIC-ORDER',
     'records on their way',
@@ -20,6 +25,29 @@ export const NOT_TOLD: readonly (readonly [string, string, string])[] = [
     'the database was not asked for anything: that the topics are of this database, and which rows its snapshot read, is the connector’s word',
   ],
 ];
+
+/** What the topics do not tell, or did not. Pure. */
+export function notTold(
+  { transactions }: BesideTopics,
+  untied: UntiedTransactions | null,
+): readonly NotTold[] {
+  const entry = (message: string): NotTold => ['TP-N-TOPIC-TRANSACTIONS', 'transactions', message];
+  if (transactions === null) {
+    return [
+      ...NOT_TOLD,
+      entry(
+        'the topics do not say where transactions end (provide.transaction.metadata): one that wrote to several tables or partitions counts once for each, and the candidate may have parts of it',
+      ),
+    ];
+  }
+  if (untied === null) return NOT_TOLD;
+  return [
+    ...NOT_TOLD,
+    entry(
+      `${untied.times} times records were not followed by the rest of their transaction in time, and count by themselves: last, ${untied.reason}`,
+    ),
+  ];
+}
 
 /** A table as the topics have it: columns in portable forms, and no rows to be read. */
 export function descriptionOf(table: TopicTable): TableDescription {

@@ -2,10 +2,13 @@ import type { Kafka } from 'kafkajs';
 
 /** A hole in the offsets of a partition. */
 export interface Hole {
-  readonly topic: string;
-  readonly partition: number;
-  /** Of the first record that is not there. */
-  readonly offset: bigint;
+  /** `topic:partition` */
+  readonly name: string;
+  /** Of the first record that is not there, and of the first that is. */
+  readonly from: bigint;
+  readonly to: bigint;
+  /** Of the oldest record that is kept; null: not known. */
+  readonly low: bigint | null;
   readonly compacted: boolean;
 }
 
@@ -27,14 +30,12 @@ export async function endsOfTopic(client: Kafka, topic: string): Promise<Readonl
   return new Map(offsets.map(({ partition, high }) => [`${topic}:${partition}`, BigInt(high)]));
 }
 
-/** What a hole means, in words; null: nothing, for offsets are left out where a transaction of a producer ended. */
-export async function missingIn(client: Kafka, hole: Hole): Promise<string | null> {
-  const { topic, partition, offset, compacted } = hole;
-  const offsets = await offsetsOf(client, topic);
-  const low = BigInt(offsets.find((one) => one.partition === partition)?.low ?? '0');
-  if (low > offset)
-    return `${topic}:${partition} lost its records from ${offset} to ${low} before they were read`;
-  return compacted ? `${topic}:${partition} is compacted: changes behind offset ${offset} are gone` : null;
+/** What a hole means, in words. The ends of producers' transactions, and those that were taken back, leave none. Pure. */
+export function missingIn({ name, from, to, low, compacted }: Hole): string {
+  if (low !== null && low > from)
+    return `${name} lost its records from ${from} to ${low} before they were read`;
+  if (compacted) return `${name} is compacted: changes behind offset ${from} are gone`;
+  return `${name} has no records from offset ${from} to ${to}`;
 }
 
 /** Without the right to it, the brokers forget a group by themselves (offsets.retention.minutes). */

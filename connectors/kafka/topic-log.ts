@@ -12,6 +12,8 @@ export interface PartitionStart {
   readonly readFrom: bigint;
   /** It was read before. */
   readonly resumed: boolean;
+  /** It came to a topic that was read before it had this partition. */
+  readonly grown: boolean;
   /** Behind the newest record. */
   readonly high: bigint;
 }
@@ -24,13 +26,15 @@ export interface TopicLog {
 }
 
 /**
- * Compares what was read of each partition with what is there. @throws TP-STREAM-SETUP for a topic that does not exist,
- * TP-GAP where records behind `stored` are gone, or there are fewer than were read.
+ * Compares what was read of each partition with what is there. `beside`: topics that say something of the others; where
+ * those were read without them, what they said until now is of no use. @throws TP-STREAM-SETUP for a topic that does not
+ * exist, TP-GAP where records behind `stored` are gone, or there are fewer than were read.
  */
 export async function startingPlaces(
   admin: Admin,
   topics: readonly string[],
   stored: Places | null,
+  beside: ReadonlySet<string> = new Set(),
 ): Promise<readonly TopicLog[]> {
   const there = new Set(await admin.listTopics());
   const missing = topics.filter((topic) => !there.has(topic));
@@ -44,9 +48,14 @@ export async function startingPlaces(
   return Promise.all(
     topics.map(async (topic) => {
       const offsets = await admin.fetchTopicOffsets(topic);
+      const names = offsets.map(({ partition }) => `${topic}:${partition}`);
+      const wasRead = stored !== null && names.some((name) => stored.has(name));
       const partitions = offsets.map(({ partition, low, high }) => {
-        const known = stored === null ? null : (stored.get(`${topic}:${partition}`) ?? NOTHING_READ);
-        return startOf(`${topic}:${partition}`, partition, known, { low: BigInt(low), high: BigInt(high) });
+        const name = `${topic}:${partition}`;
+        const unread = beside.has(topic) && !wasRead ? { offset: BigInt(high), mark: null } : NOTHING_READ;
+        const known = stored === null ? null : (stored.get(name) ?? unread);
+        const grown = wasRead && !stored.has(name);
+        return startOf(name, { partition, known, grown }, { low: BigInt(low), high: BigInt(high) });
       });
       return { topic, partitions, compacted: compacted.has(topic) };
     }),
@@ -60,12 +69,13 @@ const NOTHING_READ: Place = { offset: 0n, mark: null };
 
 function startOf(
   name: string,
-  partition: number,
-  known: Place | null,
+  read: { readonly partition: number; readonly known: Place | null; readonly grown: boolean },
   { low, high }: { readonly low: bigint; readonly high: bigint },
 ): PartitionStart {
+  const { partition, known, grown } = read;
   if (known === null) {
-    return { partition, place: { offset: low, mark: null }, readFrom: low, resumed: false, high };
+    const place = { offset: low, mark: null };
+    return { partition, place, readFrom: low, resumed: false, grown, high };
   }
   const { offset, mark } = known;
   if (offset < low) {
@@ -82,7 +92,8 @@ function startOf(
   }
   const looksBack = mark !== null && offset > low;
   const early = offset - LOOK_BACK > low ? offset - LOOK_BACK : low;
-  return { partition, place: known, readFrom: looksBack ? early : offset, resumed: true, high };
+  const readFrom = looksBack ? early : offset;
+  return { partition, place: known, readFrom, resumed: true, grown, high };
 }
 
 /** Without the right to see it (DESCRIBE_CONFIGS on a topic) all count as compacted. */

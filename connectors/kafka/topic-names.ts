@@ -7,8 +7,19 @@ import { TwinproofError } from '../../src/errors.ts';
 export interface FeedTopics {
   /** `PREFIX.schema.table` of every selected table, in order. */
   readonly changes: readonly string[];
+  /** How many partitions each of these has. */
+  readonly partitions: ReadonlyMap<string, number>;
   /** `__debezium-heartbeat.PREFIX`; null: there is none. */
   readonly heartbeats: string | null;
+  readonly beside: BesideTopics;
+}
+
+/** Topics that say something of the changes in the others; null: there is none. */
+export interface BesideTopics {
+  /** `PREFIX.transaction`, where each transaction begins and ends (`provide.transaction.metadata`). */
+  readonly transactions: string | null;
+  /** `PREFIX`, the statements that redefined tables (`include.schema.changes`; not of PostgreSQL). */
+  readonly schemas: string | null;
 }
 
 /**
@@ -20,20 +31,39 @@ export async function readFeedTopics(
   prefix: string,
   tables: TablePatterns,
 ): Promise<FeedTopics> {
-  const names = await admin.listTopics();
+  const { topics } = await admin.fetchTopicMetadata();
+  const names = topics.map(({ name }) => name);
   const selects = selecting(tables);
-  const changes = names.filter((name) => {
-    const table = tableOf(prefix, name);
-    return table !== null && selects(table.schema, table.table);
-  });
+  const changes = names
+    .filter((name) => {
+      const table = tableOf(prefix, name);
+      return table !== null && selects(table.schema, table.table);
+    })
+    .sort();
   if (changes.length === 0) {
     throw new TwinproofError('TP-STREAM-SETUP', {
       message: `no topic ${prefix}.schema.table of a selected table, or none that may be seen`,
       hint: 'check the prefix at the end of the URL and `tables` of the system; an ACL for DESCRIBE on a topic is needed to see it',
     });
   }
-  const heartbeats = `__debezium-heartbeat.${prefix}`;
-  return { changes: changes.sort(), heartbeats: names.includes(heartbeats) ? heartbeats : null };
+  const present = (name: string): string | null => (names.includes(name) ? name : null);
+  const partitions = new Map(topics.map(({ name, partitions: of }) => [name, of.length]));
+  return {
+    changes,
+    partitions: new Map(changes.map((name) => [name, partitions.get(name) ?? 0])),
+    heartbeats: present(`__debezium-heartbeat.${prefix}`),
+    // Of several partitions nobody would know the order.
+    beside: {
+      transactions: partitions.get(`${prefix}.transaction`) === 1 ? `${prefix}.transaction` : null,
+      schemas: present(prefix),
+    },
+  };
+}
+
+/** `schema.table` that a topic carries by its name; null: it carries none. */
+export function tableOfTopic(prefix: string, topic: string): string | null {
+  const table = tableOf(prefix, topic);
+  return table === null ? null : `${table.schema}.${table.table}`;
 }
 
 function tableOf(prefix: string, topic: string): { readonly schema: string; readonly table: string } | null {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Kafka } from 'kafkajs';
 import { selecting } from '../../src/config/selection.ts';
 import type { TopicSettings } from '../../src/config/topics.ts';
@@ -24,7 +23,7 @@ import { TopicsAlone } from './topics-alone.ts';
 import { comparePositions, positionText } from './position.ts';
 import { endsOf } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
-import { descriptionOf, NOT_TOLD, noFacts } from './topic-facts.ts';
+import { descriptionOf, noFacts, notTold } from './topic-facts.ts';
 import { topicAddress } from './topic-address.ts';
 import { compactedTopics } from './topic-log.ts';
 import { type FeedTopics, readFeedTopics } from './topic-names.ts';
@@ -137,8 +136,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     const options = {
       topics: topics.changes,
       heartbeats: topics.heartbeats,
-      group: `twinproof-${this.#prefix}`,
-      random: () => randomUUID().slice(0, 8),
+      feed: { prefix: this.#prefix, beside: topics.beside },
       decoder: { settings: { decimals, times, binary, dates }, declared: columns, beforeImages: wholeBefore },
       waitMs: WAIT_MS,
       notes: this.#notes,
@@ -150,6 +148,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   /** `notTold` is for the list of what is not proven. */
   async followedSource(signal: AbortSignal): Promise<FollowedSource> {
     const { systemId, database } = await this.identify(signal);
+    const { beside } = await this.#topics(signal);
     return {
       engine: this.engine,
       systemId,
@@ -157,7 +156,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
       details: {
         prefix: database,
         heldBackBy: '',
-        notTold: JSON.stringify(NOT_TOLD),
+        notTold: JSON.stringify(notTold(beside, this.#notes.untiedTransactions)),
       },
     };
   }
@@ -167,8 +166,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   /**
-   * As their newest records have them. A topic that came since the stream began ends it, for it has to be streamed from
-   * its beginning.
+   * As their newest records have them. A topic or a partition that came since the stream began ends it, for it has to be
+   * streamed from its beginning.
    */
   async sourceTables(
     selection: TableSelection,
@@ -176,15 +175,9 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     signal: AbortSignal,
   ): Promise<readonly SourceTable[]> {
     await this.#untilCaughtUp(signal);
-    const { changes } = await this.#topics(signal);
-    const known = new Set(this.#streamed?.changes);
-    const added = changes.find((topic) => !known.has(topic));
-    if (added !== undefined) {
-      const renewed = new TwinproofError('TP-STREAM-SETUP', {
-        message: `${added} is a new topic: the stream begins again with it`,
-        hint: 'nothing is to be done: the rows of a table are known when a snapshot of it has come',
-        retryable: true,
-      });
+    const topics = await this.#topics(signal);
+    const renewed = this.#streamed === null ? null : outgrown(this.#streamed, topics);
+    if (renewed !== null) {
       this.#renewal.abort(renewed);
       throw renewed;
     }
@@ -270,6 +263,25 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
       retryable: true,
     });
   }
+}
+
+/** Why what is streamed is not all that there is any more; null: it is. Pure. */
+function outgrown(streamed: FeedTopics, { changes, partitions, beside }: FeedTopics): TwinproofError | null {
+  const added = [...changes, beside.transactions, beside.schemas].find(
+    (topic) => topic !== null && !isStreamed(streamed, topic),
+  );
+  const grown = changes.find((topic) => (partitions.get(topic) ?? 0) > (streamed.partitions.get(topic) ?? 0));
+  if (added == null && grown === undefined) return null;
+  const message = added == null ? `${grown} has more partitions than before` : `${added} is a new topic`;
+  return new TwinproofError('TP-STREAM-SETUP', {
+    message: `${message}: the stream begins again with it`,
+    hint: 'nothing is to be done: the rows of a table are known when a snapshot of it has come',
+    retryable: true,
+  });
+}
+
+function isStreamed({ changes, beside }: FeedTopics, topic: string): boolean {
+  return changes.includes(topic) || beside.transactions === topic || beside.schemas === topic;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

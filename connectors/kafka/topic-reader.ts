@@ -1,127 +1,114 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
 import { kafkaFailure } from './failure.ts';
+import { behindOf, type FetchedRecords, PartitionFetch } from './partition-fetch.ts';
 
 const WAIT_MS = 200;
 /** How long the brokers may give nothing at all while there is something to give. */
 const STALL_MS = 60_000;
 
 /** Takes what one fetch gave of a partition; while its promise waits, no more of that partition comes. */
-export type TakeMessages = (partition: number, messages: readonly KafkaMessage[]) => Promise<void> | null;
+export type TakeRecords = (partition: number, fetched: FetchedRecords) => Promise<void> | null;
 
-/** Which topic, and up to where. */
+/** Which part of a topic. */
 export interface TopicExtent {
   readonly topic: string;
-  /** By partition: the offset behind the last record that is wanted. Those without any record are left out. */
-  readonly ends: ReadonlyMap<number, bigint>;
+  /** By partition: the offset of the first record that is wanted, and the one behind the last. */
+  readonly partitions: ReadonlyMap<number, { readonly from: bigint; readonly end: bigint }>;
 }
 
 /**
- * Reads a topic once, from its oldest records on, as a consumer group of its own that is forgotten behind it. Throws
- * TP-CONNECTION-LOST and the like; ends quietly when aborted.
+ * Reads part of a topic once. Throws TP-CONNECTION-LOST and the like, TP-GAP for records that were removed meanwhile;
+ * ends quietly when aborted.
  */
 export class TopicReader {
-  readonly #client: Kafka;
-  readonly #groupId: string;
-  readonly #consumer: Consumer;
   readonly #extent: TopicExtent;
-  readonly #take: TakeMessages;
+  readonly #take: TakeRecords;
+  readonly #fetch: PartitionFetch;
   readonly #left: Set<number>;
-  readonly #ended: Promise<unknown>;
-  #settle: (error: unknown) => void = () => undefined;
+  /** What came of a partition while it had to wait. */
+  readonly #kept = new Map<number, FetchedRecords[]>();
+  readonly #waiting = new Set<number>();
+  /** Partitions of which the brokers have more than was read. */
+  readonly #wanting: Set<number>;
+  #failure: unknown = null;
   #moved = true;
-  #paused = 0;
 
-  constructor(client: Kafka, groupId: string, extent: TopicExtent, take: TakeMessages) {
-    this.#client = client;
-    this.#groupId = groupId;
+  constructor(client: Kafka, extent: TopicExtent, take: TakeRecords) {
+    const { topic, partitions } = extent;
     this.#extent = extent;
     this.#take = take;
-    this.#left = new Set(extent.ends.keys());
-    this.#ended = new Promise((resolve) => (this.#settle = resolve));
-    this.#consumer = client.consumer({
-      groupId,
-      maxWaitTimeInMs: WAIT_MS,
-      retry: { retries: 4, initialRetryTime: 200 },
-    });
+    this.#left = new Set(partitions.keys());
+    this.#wanting = new Set(partitions.keys());
+    const starts = [...partitions].map(([partition, { from }]) => ({ topic, partition, offset: from }));
+    this.#fetch = new PartitionFetch(client, starts, { waitMs: WAIT_MS });
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#left.size === 0) return;
     const stalled = setInterval(() => this.#look(), STALL_MS);
-    const onAbort = (): void => this.#settle(null);
+    const onAbort = (): void => void this.#fetch.close();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       signal.throwIfAborted();
-      await this.#read(signal);
+      if (this.#left.size > 0) await this.#fetch.open();
+      while (this.#left.size > 0 && !signal.aborted && this.#failure === null) {
+        for (const fetched of await this.#fetch.next()) this.#came(fetched);
+      }
+      if (this.#failure !== null) throw this.#failure;
     } catch (error) {
       if (!signal.aborted) throw kafkaFailure(error);
     } finally {
       clearInterval(stalled);
       signal.removeEventListener('abort', onAbort);
-      await this.#consumer.disconnect().catch(() => undefined);
-      await this.#forget();
+      await this.#fetch.close();
     }
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
-    const consumer = this.#consumer;
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) this.#settle(payload.error);
-    });
-    await consumer.connect();
-    await consumer.subscribe({ topics: [this.#extent.topic], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      eachBatch: (payload) => {
-        if (!signal.aborted) this.#each(payload);
-        return Promise.resolve();
-      },
-    });
-    const error = await this.#ended;
-    if (error !== null) throw error;
-  }
-
-  #each(payload: EachBatchPayload): void {
+  #came(fetched: FetchedRecords): void {
+    const { partition, high, batches } = fetched;
+    if (behindOf(fetched) < high) this.#wanting.add(partition);
+    else this.#wanting.delete(partition);
+    if (batches.length === 0 || !this.#left.has(partition)) return;
     this.#moved = true;
-    const { batch } = payload;
-    const { partition } = batch;
-    if (!this.#left.has(partition)) return;
-    const wait = this.#take(partition, batch.messages);
-    const last = batch.lastOffset();
-    payload.resolveOffset(last);
-    if (wait !== null) {
-      const resume = payload.pause();
-      this.#paused += 1;
-      void wait.finally(() => {
-        this.#paused -= 1;
-        resume();
-      });
-    }
-    if (BigInt(last) + 1n < (this.#extent.ends.get(partition) ?? 0n)) return;
-    this.#left.delete(partition);
-    if (this.#left.size === 0) this.#settle(null);
+    if (this.#waiting.has(partition)) this.#kept.get(partition)?.push(fetched);
+    else this.#each(fetched);
+  }
+
+  #each(fetched: FetchedRecords): void {
+    const { partition, name } = fetched;
+    const wait = this.#take(partition, fetched);
+    if (behindOf(fetched) >= (this.#extent.partitions.get(partition)?.end ?? 0n)) {
+      this.#left.delete(partition);
+      this.#fetch.leave(name);
+      if (this.#left.size === 0) void this.#fetch.close();
+    } else if (wait !== null) this.#pause(partition, name, wait);
+  }
+
+  #pause(partition: number, name: string, wait: Promise<void>): void {
+    this.#fetch.pause(name);
+    this.#waiting.add(partition);
+    this.#kept.set(partition, []);
+    const goOn = (): void => {
+      this.#waiting.delete(partition);
+      this.#moved = true;
+      const kept = this.#kept.get(partition) ?? [];
+      this.#kept.delete(partition);
+      this.#fetch.resume(name);
+      for (const fetched of kept) this.#came(fetched);
+    };
+    wait.then(goOn, (error: unknown) => this.#fail(error));
   }
 
   #look(): void {
-    if (this.#moved || this.#paused > 0) this.#moved = false;
+    if (this.#moved || this.#waiting.size > 0 || this.#wanting.size === 0) this.#moved = false;
     else {
       const message = 'the brokers give no records';
-      this.#settle(new TwinproofError('TP-CONNECTION-LOST', { message, retryable: true }));
+      this.#fail(new TwinproofError('TP-CONNECTION-LOST', { message, retryable: true }));
     }
   }
 
-  /** Without the right to it, the brokers forget the group by themselves. */
-  async #forget(): Promise<void> {
-    const admin = this.#client.admin({ retry: { retries: 0 } });
-    try {
-      await admin.connect();
-      await admin.deleteGroups([this.#groupId]);
-    } catch {
-      // Nothing was to be gained but tidiness.
-    } finally {
-      await admin.disconnect().catch(() => undefined);
-    }
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    void this.#fetch.close();
   }
 }

@@ -1,31 +1,33 @@
 import type { Kafka } from 'kafkajs';
 import type { KafkaAddress } from '../../src/config/kafka.ts';
-import type { GroupOffset, NamedRecord, TopicFacts, TopicSite } from '../../src/connector/topic-site.ts';
+import type {
+  GroupOffset,
+  NamedRecord,
+  TakeNamed,
+  TopicFacts,
+  TopicSite,
+} from '../../src/connector/topic-site.ts';
 import { kafkaClient } from './client.ts';
 import { ofCoordinators } from './coordinator.ts';
 import { kafkaFailure } from './failure.ts';
+import { behindOf } from './partition-fetch.ts';
+import { RecordCursor } from './record-batch.ts';
 import { RecordNamer } from './record-name.ts';
 import { startingPlaces } from './topic-log.ts';
-import { type TakeMessages, TopicReader } from './topic-reader.ts';
+import { type TakeRecords, TopicReader } from './topic-reader.ts';
 
-/** Opens one topic. `random` ends the name of the consumer group that reads it. Throws TP-TLS; connects later. */
-export async function openTopicSite(
-  address: KafkaAddress,
-  topic: string,
-  random: () => string,
-): Promise<TopicSite> {
-  return new KafkaTopicSite(await kafkaClient(address), topic, random);
+/** Opens one topic. Throws TP-TLS; connects later. */
+export async function openTopicSite(address: KafkaAddress, topic: string): Promise<TopicSite> {
+  return new KafkaTopicSite(await kafkaClient(address), topic);
 }
 
 class KafkaTopicSite implements TopicSite {
   readonly #client: Kafka;
   readonly #topic: string;
-  readonly #random: () => string;
 
-  constructor(client: Kafka, topic: string, random: () => string) {
+  constructor(client: Kafka, topic: string) {
     this.#client = client;
     this.#topic = topic;
-    this.#random = random;
   }
 
   facts(signal: AbortSignal): Promise<TopicFacts> {
@@ -56,28 +58,34 @@ class KafkaTopicSite implements TopicSite {
     });
   }
 
-  async read(
-    until: ReadonlyMap<number, bigint>,
-    take: (partition: number, records: readonly NamedRecord[]) => Promise<void> | null,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async read(until: ReadonlyMap<number, bigint>, take: TakeNamed, signal: AbortSignal): Promise<void> {
     // Of an empty partition nothing ever comes, whatever its offsets.
-    const { partitions } = await this.facts(signal);
-    const lows = new Map(partitions.map(({ partition, low }) => [partition, low]));
-    const kept = [...until].filter(([partition, end]) => end > (lows.get(partition) ?? 0n));
+    const { partitions: there } = await this.facts(signal);
+    const lows = new Map(there.map(({ partition, low }) => [partition, low]));
+    const partitions = new Map(
+      [...until]
+        .map(([partition, end]) => [partition, { from: lows.get(partition) ?? 0n, end }] as const)
+        .filter(([, { from, end }]) => end > from),
+    );
     const namer = new RecordNamer();
-    const each: TakeMessages = (partition, messages) => {
+    const cursor = new RecordCursor();
+    const each: TakeRecords = (partition, fetched) => {
+      const { from, batches } = fetched;
       const end = until.get(partition) ?? 0n;
       const records: NamedRecord[] = [];
-      for (const message of messages) {
-        const offset = BigInt(message.offset);
-        if (offset >= end) break;
-        records.push({ offset, name: namer.nameOf(message), timeMs: Number(message.timestamp) });
+      for (const batch of batches) {
+        if (batch.kind !== 'data') continue;
+        cursor.open(batch);
+        while (cursor.next()) {
+          const { offset } = cursor;
+          if (offset < from) continue;
+          if (offset >= end) break;
+          records.push({ offset, name: namer.nameOf(cursor), timeMs: cursor.timestamp });
+        }
       }
-      return take(partition, records);
+      return take(partition, records, behindOf(fetched));
     };
-    const extent = { topic: this.#topic, ends: new Map(kept) };
-    await new TopicReader(this.#client, `twinproof-${this.#random()}`, extent, each).run(signal);
+    await new TopicReader(this.#client, { topic: this.#topic, partitions }, each).run(signal);
   }
 
   close(): Promise<void> {

@@ -48,6 +48,10 @@ export class TopicSnapshots {
     }
   }
 
+  partitionsOf(topic: string): number {
+    return this.#startOf(topic).partitions;
+  }
+
   /** Those that are under way, for the position. */
   get open(): Snapshots {
     return this.#open;

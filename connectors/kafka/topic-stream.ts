@@ -1,15 +1,21 @@
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { BatchQueue } from './batch-queue.ts';
 import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
-import { isPassing, kafkaFailure } from './failure.ts';
+import { kafkaFailure } from './failure.ts';
 import { FeedNotes } from './feed-notes.ts';
-import { parsePosition, type Place, positionText, recordMark, type Snapshots } from './position.ts';
-import { recordOf, TopicEvents } from './topic-events.ts';
-import { endsOfTopic, forgetGroup, missingIn } from './topic-group.ts';
-import { type PartitionStart, startingPlaces, type TopicLog } from './topic-log.ts';
+import { type FetchedRecords, PartitionFetch } from './partition-fetch.ts';
+import { PartitionReading } from './partition-reading.ts';
+import { PositionWriter } from './position-writer.ts';
+import { parsePosition, type Place, type Places, type Snapshots } from './position.ts';
+import { RecordCursor } from './record-batch.ts';
+import { TopicEvents } from './topic-events.ts';
+import { endsOfTopic, missingIn } from './topic-group.ts';
+import { startingPlaces, type TopicLog } from './topic-log.ts';
+import type { BesideTopics } from './topic-names.ts';
+import type { TopicRecord } from './topic-record.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
 
 export interface TopicStreamOptions {
@@ -17,13 +23,8 @@ export interface TopicStreamOptions {
   readonly topics: readonly string[];
   /** Debezium's heartbeat topic (`__debezium-heartbeat.PREFIX`); null: there is none. */
   readonly heartbeats: string | null;
-  /**
-   * What the name of the consumer group begins with: each stream is a group of its own, since where it stands is in its
-   * position, and a group of a process that was killed keeps its member for a while.
-   */
-  readonly group: string;
-  /** Ends that name. */
-  readonly random: () => string;
+  /** What the names of the topics begin with, and topics that say something of the changes in the others; absent: none do. */
+  readonly feed?: { readonly prefix: string; readonly beside: BesideTopics };
   readonly decoder: DecoderOptions;
   /** How long the brokers may wait for records, in milliseconds. */
   readonly waitMs: number;
@@ -32,9 +33,6 @@ export interface TopicStreamOptions {
   /** Called when everything that was there at the start, or came meanwhile, has been handed out. */
   readonly onCaughtUp?: () => void;
 }
-
-const HEARTBEAT_EVERY_MS = 3000;
-const RESTARTS_MAX = 20;
 
 /**
  * Reads change topics from behind `after` (null: from the oldest record that is there). Throws TP-GAP when records after
@@ -46,7 +44,9 @@ export async function openTopicStream(
   after: Position | null,
   signal: AbortSignal,
 ): Promise<ChangeStream> {
-  const names = options.heartbeats === null ? options.topics : [...options.topics, options.heartbeats];
+  const { transactions = null, schemas = null } = options.feed?.beside ?? {};
+  const beside = [transactions, schemas].filter((topic) => topic !== null);
+  const names = [...options.topics, ...beside, ...(options.heartbeats === null ? [] : [options.heartbeats])];
   const admin = client.admin();
   try {
     await admin.connect();
@@ -60,17 +60,10 @@ export async function openTopicStream(
         message: 'these brokers are another cluster than the ledger was fed from',
       });
     }
-    const logs = await startingPlaces(admin, names, stored?.places ?? null);
-    const group = `${options.group}-${options.random()}`;
+    const logs = await startingPlaces(admin, names, stored?.places ?? null, new Set(beside));
     signal.throwIfAborted();
-    const stream = new TopicStream(
-      client,
-      { ...options, group },
-      clusterId,
-      logs,
-      stored?.snapshots ?? new Map(),
-    );
-    await stream.start(names, signal);
+    const stream = new TopicStream(client, options, clusterId, logs, stored?.snapshots ?? new Map());
+    await stream.start(signal);
     return stream;
   } catch (error) {
     signal.throwIfAborted();
@@ -84,19 +77,18 @@ class TopicStream implements ChangeStream {
   readonly batches: AsyncIterable<readonly ChangeEvent[]>;
   readonly #client: Kafka;
   readonly #options: TopicStreamOptions;
-  readonly #clusterId: string;
   readonly #queue = new BatchQueue();
-  readonly #consumer: Consumer;
+  readonly #fetch: PartitionFetch;
   readonly #events: TopicEvents;
-  readonly #places = new Map<string, Place>();
-  readonly #starts = new Map<string, PartitionStart>();
+  readonly #readings = new Map<string, PartitionReading>();
+  readonly #positions: PositionWriter;
   readonly #compacted: ReadonlySet<string>;
   readonly #snapshots: TopicSnapshots;
+  readonly #cursor = new RecordCursor();
   /** Partitions with more to read, as of the last look. */
   readonly #behind = new Set<string>();
-  /** Partitions of which it is not known yet whether they are still the log that was read. */
-  readonly #unchecked = new Set<string>();
-  #restarts = 0;
+  /** Everything was read, and that was not told: records still waited to be handed out. */
+  #owesIdle = false;
   #closing: Promise<void> | null = null;
   #stopListening = (): void => undefined;
 
@@ -109,78 +101,46 @@ class TopicStream implements ChangeStream {
   ) {
     this.#client = client;
     this.#options = options;
-    this.#clusterId = clusterId;
     for (const { topic, partitions } of logs) {
       for (const start of partitions) {
-        const name = `${topic}:${start.partition}`;
-        this.#starts.set(name, start);
-        this.#places.set(name, start.place);
-        if (start.high > start.readFrom) this.#behind.add(name);
-        if (start.readFrom < start.place.offset) this.#unchecked.add(name);
+        const reading = new PartitionReading(topic, start);
+        this.#readings.set(reading.name, reading);
+        if (start.high > start.readFrom) this.#behind.add(reading.name);
       }
     }
+    this.#positions = new PositionWriter(clusterId, this.#readings);
     this.#compacted = new Set(logs.filter(({ compacted }) => compacted).map(({ topic }) => topic));
     this.#snapshots = new TopicSnapshots(logs, snapshots);
-    this.#events = new TopicEvents(new DebeziumDecoder(options.decoder), () => this.#position(), {
+    const position = (handedOut: Places | null): Position =>
+      this.#positions.text(this.#snapshots.open, handedOut);
+    this.#events = new TopicEvents(new DebeziumDecoder(options.decoder), position, {
       notes: options.notes ?? new FeedNotes(),
       snapshots: this.#snapshots,
+      logs,
+      feed: options.feed,
     });
-    this.#consumer = client.consumer({
-      groupId: options.group,
-      maxWaitTimeInMs: options.waitMs,
-      // What breaks is told; whoever reads the stream decides whether to begin again.
-      retry: { retries: 4, initialRetryTime: 200, restartOnFailure: (error) => this.#mayRestart(error) },
-    });
+    const starts = logs.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, readFrom }) => ({ topic, partition, offset: readFrom })),
+    );
+    const whole = new Map(logs.map(({ topic, partitions }) => [topic, partitions.length]));
+    this.#fetch = new PartitionFetch(client, starts, { waitMs: options.waitMs, whole });
     this.batches = { [Symbol.asyncIterator]: () => this.#iterate() };
   }
 
-  async start(names: readonly string[], signal: AbortSignal): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const onAbort = (): void => {
       this.#queue.fail(signal.reason);
       void this.close();
     };
     signal.addEventListener('abort', onAbort, { once: true });
     this.#stopListening = () => signal.removeEventListener('abort', onAbort);
-    const { CRASH, GROUP_JOIN } = this.#consumer.events;
-    this.#consumer.on(CRASH, ({ payload }) => {
-      if (!payload.restart) this.#queue.fail(kafkaFailure(payload.error));
-    });
-    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(Object.entries(payload.memberAssignment)));
     try {
-      await this.#consumer.connect();
-      await this.#consumer.subscribe({ topics: [...names], fromBeginning: true });
-      await this.#consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        eachBatch: (payload) => this.#take(payload),
-      });
-      // Nothing may come at all: then this is the only word that everything is read.
-      if (this.#behind.size === 0) this.#tellIdle();
+      await this.#fetch.open();
     } catch (error) {
       await this.close();
       throw error;
     }
-  }
-
-  /** The brokers are busy with the groups' own topic, for a moment: when they started, or when it is made. */
-  #mayRestart(error: Error): Promise<boolean> {
-    if (!isPassing(error) || this.#restarts >= RESTARTS_MAX) return Promise.resolve(false);
-    this.#restarts += 1;
-    return Promise.resolve(!this.#queue.ended);
-  }
-
-  /** The group has no offsets of its own: it begins where we are. */
-  #joined(assigned: readonly (readonly [string, readonly number[]])[]): void {
-    const mine = assigned.reduce((sum, [, partitions]) => sum + partitions.length, 0);
-    if (mine < this.#places.size) this.#queue.fail(sharedGroup(this.#options.group));
-    for (const [topic, partitions] of assigned) {
-      for (const partition of partitions) {
-        const name = `${topic}:${partition}`;
-        const { offset = 0n } = this.#places.get(name) ?? {};
-        const from = this.#unchecked.has(name) ? (this.#starts.get(name)?.readFrom ?? offset) : offset;
-        this.#consumer.seek({ topic, partition, offset: String(from) });
-      }
-    }
+    void this.#read();
   }
 
   /** Brokers keep records for as long as the topic says, whoever has read them. */
@@ -196,8 +156,7 @@ class TopicStream implements ChangeStream {
   async #close(): Promise<void> {
     this.#stopListening();
     this.#queue.end();
-    await this.#consumer.disconnect().catch(() => undefined);
-    await forgetGroup(this.#client, this.#options.group).catch(() => undefined);
+    await this.#fetch.close();
   }
 
   async *#iterate(): AsyncGenerator<readonly ChangeEvent[]> {
@@ -212,89 +171,115 @@ class TopicStream implements ChangeStream {
     }
   }
 
-  #position(): Position {
-    return positionText(this.#clusterId, this.#places, this.#snapshots.open);
+  async #read(): Promise<void> {
+    try {
+      // Nothing may come at all: then this is the only word that everything is read.
+      if (this.#behind.size === 0) {
+        this.#idle();
+        await this.#queue.put(this.#events.take());
+      }
+      while (!this.#queue.ended && this.#readings.size > 0) {
+        for (const fetched of await this.#fetch.next()) {
+          if (!this.#queue.ended) await this.#take(fetched);
+        }
+        await this.#goOn();
+      }
+    } catch (error) {
+      this.#queue.fail(kafkaFailure(error));
+    }
   }
 
-  #tellIdle(): void {
-    this.#idle();
-    void this.#queue.put(this.#events.take());
+  /** What may be handed out though nothing came. */
+  async #goOn(): Promise<void> {
+    if (this.#options.feed === undefined) return;
+    this.#events.tick(performance.now());
+    if (this.#owesIdle && this.#behind.size === 0) this.#idle();
+    for (const name of this.#readings.keys()) {
+      if (this.#events.holds(name)) this.#fetch.pause(name);
+      else this.#fetch.resume(name);
+    }
+    await this.#queue.put(this.#events.take());
   }
 
   #idle(): void {
+    this.#owesIdle = this.#events.isWaiting;
+    if (this.#owesIdle) return;
     this.#events.idle();
     // What is looked back at was not handed out anew, and is needed all the same.
-    if (this.#unchecked.size === 0) this.#options.onCaughtUp?.();
+    if ([...this.#readings.values()].every(({ unchecked }) => !unchecked)) this.#options.onCaughtUp?.();
   }
 
-  async #take(payload: EachBatchPayload): Promise<void> {
-    const { batch } = payload;
-    const { topic, partition } = batch;
-    const name = `${topic}:${partition}`;
-    const start = this.#starts.get(name);
-    if (start === undefined || this.#queue.ended || payload.isStale()) return;
-    const isHeartbeat = topic === this.#options.heartbeats;
-    for (const message of batch.messages) {
-      const offset = BigInt(message.offset);
-      const expected = this.#places.get(name)?.offset ?? 0n;
-      if (offset < expected) {
-        if (offset + 1n === expected) this.#checkMark(name, message);
-        if (!isHeartbeat) this.#events.recall(recordOf(topic, partition, message));
-        continue;
-      }
-      if (this.#unchecked.has(name)) return this.#queue.fail(otherLog(name));
-      if (offset > expected) await this.#checkHole(topic, partition, expected);
-      if (!isHeartbeat) this.#events.next(recordOf(topic, partition, message));
-      this.#places.set(name, { offset: offset + 1n, mark: recordMark(message) });
+  async #take(fetched: FetchedRecords): Promise<void> {
+    const reading = this.#readings.get(fetched.name);
+    if (reading === undefined) return;
+    if (fetched.batches.length > 0) {
+      this.#positions.begin(reading.name);
+      this.#goThrough(fetched, reading);
     }
-    payload.resolveOffset(batch.lastOffset());
-    if (BigInt(batch.highWatermark) > BigInt(batch.lastOffset()) + 1n) this.#behind.add(name);
-    else this.#behind.delete(name);
+    if (fetched.high > reading.offset) this.#behind.add(reading.name);
+    else this.#behind.delete(reading.name);
+    if (fetched.batches.length > 0) await this.#handOut();
+  }
+
+  async #handOut(): Promise<void> {
     this.#events.close();
     for (const waiting of new Set(this.#snapshots.waiting))
       this.#snapshots.setEnds(waiting, await endsOfTopic(this.#client, waiting));
-    this.#events.settle(this.#places);
+    this.#events.settle(this.#readings);
     if (this.#behind.size === 0) this.#idle();
-    await this.#hand(() => payload.heartbeat());
+    await this.#queue.put(this.#events.take());
   }
 
-  /** Gives the events away, staying a member of the group meanwhile. */
-  async #hand(heartbeat: () => Promise<void>): Promise<void> {
-    const timer = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_EVERY_MS);
-    try {
-      await this.#queue.put(this.#events.take());
-    } finally {
-      clearInterval(timer);
+  #goThrough(fetched: FetchedRecords, reading: PartitionReading): void {
+    const cursor = this.#cursor;
+    for (const batch of fetched.batches) {
+      const isData = batch.kind === 'data' && reading.topic !== this.#options.heartbeats;
+      cursor.open(batch);
+      while (cursor.next()) {
+        const { offset } = cursor;
+        if (offset < fetched.from) continue;
+        if (offset < reading.offset) {
+          if (!reading.isSame(offset, cursor)) throw otherLog(reading.name);
+          if (isData) this.#events.recall(recordAt(cursor, offset, reading));
+          continue;
+        }
+        if (reading.unchecked) throw otherLog(reading.name);
+        if (offset > reading.offset) this.#hole(reading, offset, fetched.low);
+        if (isData) this.#events.next(recordAt(cursor, offset, reading));
+        reading.passed(offset, cursor);
+        if (!isData) this.#events.passed(reading.name, placeOf(reading));
+      }
+      // Compaction may have taken the last ones of a batch.
+      if (batch.lastOffset >= reading.offset && !reading.unchecked) {
+        this.#hole(reading, batch.lastOffset + 1n, fetched.low);
+        reading.jump(batch.lastOffset + 1n);
+        this.#events.passed(reading.name, placeOf(reading));
+      }
     }
-    if (!this.#queue.ended) await heartbeat();
   }
 
-  /** The record before the first one that we want is the one we read last, or this is another topic. */
-  #checkMark(name: string, message: { readonly timestamp: string; readonly value: Buffer | null }): void {
-    const mark = this.#places.get(name)?.mark ?? null;
-    if (mark === null || mark === recordMark(message)) this.#unchecked.delete(name);
-    else this.#queue.fail(otherLog(name));
-  }
-
-  async #checkHole(topic: string, partition: number, offset: bigint): Promise<void> {
-    const hole = { topic, partition, offset, compacted: this.#compacted.has(topic) };
-    const reason = await missingIn(this.#client, hole);
+  #hole({ name, topic, offset: from }: PartitionReading, to: bigint, low: bigint | null): void {
     this.#events.close();
-    if (reason !== null) this.#events.gap(topic, reason);
+    this.#events.gap(topic, missingIn({ name, from, to, low, compacted: this.#compacted.has(topic) }));
   }
+}
+
+function placeOf({ offset, mark }: PartitionReading): Place {
+  return { offset, mark };
+}
+
+function recordAt(
+  { key, value, timestamp }: RecordCursor,
+  offset: bigint,
+  of: PartitionReading,
+): TopicRecord {
+  const { name, topic, partition } = of;
+  return { name, topic, partition, offset, key, value, timestamp };
 }
 
 function otherLog(name: string): TwinproofError {
   return new TwinproofError('TP-GAP', {
     message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
     hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
-  });
-}
-
-function sharedGroup(group: string): TwinproofError {
-  return new TwinproofError('TP-STREAM-SETUP', {
-    message: `somebody else joined the consumer group ${group} and was given partitions of ours`,
-    hint: 'the group is for this process alone; the stream is begun again under another name',
-    retryable: true,
   });
 }

@@ -171,7 +171,8 @@ function writeText(json: JsonReader, blanks: 'kept' | 'padding' | 'unknown', out
     if (blanks === 'unknown' && to > from && bytes[to - 1] === 0x20) return false;
     while (to > from && bytes[to - 1] === 0x20) to -= 1;
   }
-  out.put(json.escaped ? unescaped(bytes, from, to) : bytes.subarray(from, to));
+  if (json.escaped) out.put(unescaped(bytes, from, to));
+  else out.copy(bytes, from, to);
   return true;
 }
 

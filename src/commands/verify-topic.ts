@@ -29,15 +29,14 @@ export async function runVerifyTopic(options: VerifyTopicOptions, io: SiteIo): P
   const { openTopic } = io;
   if (openTopic === undefined)
     throw new TwinproofError('TP-BUG', { message: 'topics cannot be opened here' });
-  const random = (): string => Buffer.from(io.randomBytes(6)).toString('hex');
   const addressOf = (text: string): SiteAddress => {
     const { address, warnings } = parseUrl(text, 'argument');
     for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
     return address;
   };
   const [ours, theirs] = [addressOf(options.primary), addressOf(options.candidate)];
-  const primary = await openTopic(ours, random);
-  const candidate = await openTopic(theirs, random);
+  const primary = await openTopic(ours);
+  const candidate = await openTopic(theirs);
   const timer = new AbortController();
   const timeout =
     options.timeoutMs === null

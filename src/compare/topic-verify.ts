@@ -1,4 +1,4 @@
-import type { GroupOffset, NamedRecord, TopicFacts, TopicSite } from '../connector/topic-site.ts';
+import type { GroupOffset, NamedRecord, TakeNamed, TopicFacts, TopicSite } from '../connector/topic-site.ts';
 import type { Outcome } from './result.ts';
 import type { Timing } from './timing.ts';
 import { TopicWalk, type WalkResult } from './topic-walk.ts';
@@ -102,9 +102,9 @@ async function walkAll(
   const reached = new Set(
     theirs.partitions.filter(({ high, low }) => high === low).map((one) => one.partition),
   );
-  const takeCandidate = (partition: number, records: readonly NamedRecord[]): Promise<void> | null => {
+  const takeCandidate: TakeNamed = (partition, records, behind) => {
     const end = theirs.partitions.find((one) => one.partition === partition)?.high ?? 0n;
-    if ((records.at(-1)?.offset ?? 0n) + 1n >= end) reached.add(partition);
+    if (behind >= end) reached.add(partition);
     return taking('candidate')(partition, records);
   };
   const stop = AbortSignal.any([signal, enough.signal]);

@@ -28,20 +28,25 @@ export interface GroupOffset {
   readonly offset: bigint;
 }
 
+/**
+ * Takes records of a partition, in order. `behind` is the offset behind everything that was read: places that hold no
+ * record of an application, such as the ends of producers' transactions, are below it. While the promise waits, no more of the partition comes.
+ */
+export type TakeNamed = (
+  partition: number,
+  records: readonly NamedRecord[],
+  behind: bigint,
+) => Promise<void> | null;
+
 /** One topic of one cluster, to be compared with its replica. */
 export interface TopicSite {
   /** Throws TP-STREAM-SETUP for a topic that does not exist. */
   facts(signal: AbortSignal): Promise<TopicFacts>;
   /**
    * Gives the records of every partition in order, from the oldest on, until every one has reached its end in `until`,
-   * or aborted. A partition whose records were too many for now waits for the promise that `take` gave; others go on.
-   * Throws TP-CONNECTION-LOST and the like.
+   * or aborted. Throws TP-CONNECTION-LOST and the like, TP-GAP for records that were removed meanwhile.
    */
-  read(
-    until: ReadonlyMap<number, bigint>,
-    take: (partition: number, records: readonly NamedRecord[]) => Promise<void> | null,
-    signal: AbortSignal,
-  ): Promise<void>;
+  read(until: ReadonlyMap<number, bigint>, take: TakeNamed, signal: AbortSignal): Promise<void>;
   /** Of every group that has committed this topic and may be seen. */
   groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]>;
   close(): Promise<void>;

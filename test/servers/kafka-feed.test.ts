@@ -6,7 +6,7 @@ import { recordOf, type StatedChange } from './harness/kafka-changes.ts';
 import { FeedFolder } from './harness/kafka-feed.ts';
 import { KAFKA, missingPackage } from './harness/kafka-packages.ts';
 import { createKafka, type KafkaServer } from './harness/kafka-server.ts';
-import { Sink } from './harness/kafka-sink.ts';
+import { postgresRows, Sink } from './harness/kafka-sink.ts';
 import { problemsOf, provenOf, RunningWatch } from './harness/watch.ts';
 
 const missing = await missingPackage(KAFKA);
@@ -42,7 +42,7 @@ describe.skipIf(missing !== null)(
         group: LETTERS.group,
         topics: `{ decimals: precise, times: adaptive, binary: bytes, columns: { public.letters: ${COLUMNS}, public.other: ${COLUMNS} } }`,
       });
-      sink = await Sink.start(kafka.client(), candidate, LETTERS);
+      sink = await Sink.start(kafka.client(), postgresRows(candidate), LETTERS);
     });
 
     afterAll(async () => {
@@ -135,7 +135,7 @@ describe.skipIf(missing !== null)(
     test('begins its stream again with a topic that is new', async () => {
       await sink.stop();
       await create('p.public.other');
-      sink = await Sink.start(kafka.client(), candidate, BOTH);
+      sink = await Sink.start(kafka.client(), postgresRows(candidate), BOTH);
       await sendChanges({ op: 'r', id: 9, text: 'z', tx: 7, lsn: 700, table: 'other', mark: 'last' });
       await becomesProven(folder, 'gasan', 2);
       expect(watch.lines.some(({ message }) => /p\.public\.other is a new topic/.test(message))).toBe(true);
@@ -146,7 +146,7 @@ describe.skipIf(missing !== null)(
       const admin = await kafka.admin();
       await admin.resetOffsets({ groupId: 'sink', topic: 'p.public.letters', earliest: true });
       await watch.said(/incarnation/, /stands before what was proven of it/);
-      sink = await Sink.start(kafka.client(), candidate, BOTH);
+      sink = await Sink.start(kafka.client(), postgresRows(candidate), BOTH);
       await watch.sees(
         async () => (await provenOf(folder, 'gasan')).differences.length > 0,
         'old rows are back',

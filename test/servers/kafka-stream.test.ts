@@ -65,8 +65,6 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
     const options = {
       topics: [topic],
       heartbeats: null,
-      group: 'test',
-      random,
       decoder,
       waitMs: 200,
       ...own,
@@ -268,7 +266,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
   test('a topic that does not exist, and brokers that do not answer, are told', async () => {
     await expect(all('nowhere')).rejects.toMatchObject({ code: 'TP-STREAM-SETUP' });
     const nobody = kafka.client({ brokers: ['127.0.0.1:1'], retry: { retries: 0 } });
-    const options = { topics: ['letters'], heartbeats: null, group: 'g', random, waitMs: 200 } as const;
+    const options = { topics: ['letters'], heartbeats: null, waitMs: 200 } as const;
     const decoder = {
       settings: { decimals: null, times: null, binary: null },
       declared: new Map(),
@@ -297,7 +295,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
 
   describe('a topic and its replica', () => {
     const site = (topic: string): Promise<TopicSite> =>
-      openTopicSite({ brokers: [kafka.broker], tls: null, sasl: null }, topic, random);
+      openTopicSite({ brokers: [kafka.broker], tls: null, sasl: null }, topic);
 
     async function compare(candidate: string): Promise<TopicResult> {
       const timing = { now: () => Date.now(), sleep: (ms: number) => sleep(ms) };

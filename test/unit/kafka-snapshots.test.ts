@@ -40,6 +40,7 @@ function logOf(partitions: number, from = 0n): TopicLog {
     place: { offset: from, mark: null },
     readFrom: from,
     resumed: false,
+    grown: false,
     high: 0n,
   }));
   return { topic: 'p.public.t', partitions: starts, compacted: false };

@@ -15,7 +15,7 @@ function written(json: string, reading: Reading, form: string, isUpdate = true):
   reader.take();
   const out = new RowWriter();
   writeValue(reader, reading, form, placeholderOf(), isUpdate, out);
-  const bytes = Buffer.from(out.take(0));
+  const bytes = Buffer.from(out.take());
   const length = bytes.readInt32BE(0);
   if (length >= 0) return bytes.subarray(4).toString('hex');
   return length === -1 ? 'null' : length === -2 ? 'unchanged' : 'unread';

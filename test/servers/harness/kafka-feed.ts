@@ -10,10 +10,12 @@ import { WatchFolder } from './watch.ts';
 export interface Feed {
   readonly kafka: KafkaServer;
   readonly prefix: string;
-  readonly candidate: Cluster;
+  readonly candidate: Pick<Cluster, 'url'>;
   readonly group: string;
   /** More of `policy`, as YAML in braces. */
   readonly policy?: string;
+  /** Of the tables that are watched; default: `public`. */
+  readonly schema?: string;
   /** `topics` of the primary, as YAML in braces. */
   readonly topics?: string;
 }
@@ -22,7 +24,7 @@ const KNOWN = '{ decimals: precise, times: adaptive, binary: bytes }';
 
 /** A configuration with a system `bank` that is known by its topics, and one candidate `gasan` that a sink writes. */
 export class FeedFolder extends WatchFolder {
-  constructor({ kafka, prefix, candidate, group, policy = '{}', topics = KNOWN }: Feed) {
+  constructor({ kafka, prefix, candidate, group, policy = '{}', topics = KNOWN, schema = 'public' }: Feed) {
     const primary = { url: () => `kafka://${kafka.broker}/${prefix}` };
     super({ primary, candidates: {} });
     writeFileSync(
@@ -32,7 +34,7 @@ export class FeedFolder extends WatchFolder {
     primary: { url: "${primary.url()}", topics: ${topics} }
     candidates:
       - { name: gasan, url: "${candidate.url()}", allowUnboundedWal: true, sink: { group: ${group} } }
-    tables: { include: ["public.*"] }
+    tables: { include: ["${schema}.*"] }
     policy: ${policy}
 ledger: { path: ./ledger }
 `,

@@ -4,6 +4,7 @@ import type { Cluster } from '../../../src/demo/cluster.ts';
 import { waitUntil } from '../../../src/demo/cluster-wait.ts';
 import type { Capture } from './kafka-debezium.ts';
 import type { KafkaServer } from './kafka-server.ts';
+import type { MysqlServer } from './mysql-server.ts';
 
 const PAUSE_MS = 30;
 const LIMIT_MS = 60_000;
@@ -68,13 +69,13 @@ export class Relay {
     if (this.#topics.has(topic)) return;
     this.#topics.add(topic);
     const admin = await this.#kafka.admin();
-    const numPartitions = topic.startsWith('__') ? 1 : this.#partitions;
+    // Heartbeats, transactions and redefinitions are in an order of their own.
+    const numPartitions = /^[^.]+\.[^.]+\.[^.]+$/.test(topic) ? this.#partitions : 1;
     await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
   }
 }
 
 interface Envelope {
-  readonly op: string;
   readonly after: Readonly<Record<string, unknown>> | null;
 }
 
@@ -84,22 +85,22 @@ interface Envelope {
  */
 export class Sink {
   readonly #consumer: Consumer;
-  readonly #cluster: Cluster;
+  readonly #write: RowWriter;
 
-  private constructor(consumer: Consumer, cluster: Cluster) {
+  private constructor(consumer: Consumer, write: RowWriter) {
     this.#consumer = consumer;
-    this.#cluster = cluster;
+    this.#write = write;
   }
 
   static async start(
     client: Kafka,
-    cluster: Cluster,
+    write: RowWriter,
     { group, topics }: { readonly group: string; readonly topics: readonly string[] },
   ): Promise<Sink> {
     const consumer = client.consumer({ groupId: group, maxWaitTimeInMs: 50, sessionTimeout: 10_000 });
     await consumer.connect();
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-    const sink = new Sink(consumer, cluster);
+    const sink = new Sink(consumer, write);
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -118,25 +119,50 @@ export class Sink {
     const table = topic.slice(topic.indexOf('.') + 1);
     for (const { key, value, offset } of batch.messages) {
       if (payload.isStale() || !payload.isRunning()) return;
-      await this.#write(table, key, value);
+      // A tombstone follows its delete.
+      if (key !== null && value !== null) await this.#apply(table, key, value);
       payload.resolveOffset(offset);
       const next = String(BigInt(offset) + 1n);
       await this.#consumer.commitOffsets([{ topic, partition, offset: next }]);
     }
   }
 
-  async #write(table: string, key: Buffer | null, value: Buffer | null): Promise<void> {
-    // A tombstone follows its delete.
-    if (key === null || value === null) return;
-    const envelope: Envelope = JSON.parse(payloadOf(value));
+  async #apply(table: string, key: Buffer, value: Buffer): Promise<void> {
+    const { after }: Envelope = JSON.parse(payloadOf(value));
     const [[column, id] = ['', null]] = Object.entries(JSON.parse(payloadOf(key)));
-    const remove = `DELETE FROM ${table} WHERE ${column} = '${String(id)}';`;
-    const insert =
-      envelope.after === null
-        ? ''
-        : `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(null::${table}, '${JSON.stringify(envelope.after).replaceAll("'", "''")}');`;
-    await this.#cluster.sql(`BEGIN; ${remove} ${insert} COMMIT;`);
+    await this.#write(table, { column, id: String(id) }, after);
   }
+}
+
+/** Puts a row in the place of the one that has its key; null: takes that one away. `table`: `schema.table`. */
+export type RowWriter = (
+  table: string,
+  key: { readonly column: string; readonly id: string },
+  row: Readonly<Record<string, unknown>> | null,
+) => Promise<void>;
+
+export function postgresRows(cluster: Cluster): RowWriter {
+  return async (table, { column, id }, row) => {
+    const remove = `DELETE FROM ${table} WHERE ${column} = '${id}';`;
+    const json = JSON.stringify(row).replaceAll("'", "''");
+    const insert =
+      row === null
+        ? ''
+        : `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(null::${table}, '${json}');`;
+    await cluster.sql(`BEGIN; ${remove} ${insert} COMMIT;`);
+  };
+}
+
+export function mysqlRows(server: MysqlServer): RowWriter {
+  return async (table, { column, id }, row) => {
+    const names = Object.keys(row ?? {});
+    const places = names.map(() => '?').join(', ');
+    const insert = row === null ? '' : `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places});`;
+    await server.sql(`START TRANSACTION; DELETE FROM ${table} WHERE ${column} = ?; ${insert} COMMIT;`, [
+      id,
+      ...Object.values(row ?? {}),
+    ]);
+  };
 }
 
 /** With or without its schema. */

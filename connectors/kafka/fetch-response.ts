@@ -1,0 +1,190 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { TwinproofError } from '../../src/errors.ts';
+import type { RecordBatch } from './record-batch.ts';
+
+/** What a fetch gave of one partition. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Of the protocol; 0: none. */
+  readonly errorCode: number;
+  /** Behind the newest record that is on all replicas in sync. */
+  readonly high: bigint;
+  /** Of the oldest record that is there; null: the broker does not say. */
+  readonly low: bigint | null;
+  /** In the order of their offsets. The first may begin before what was asked for. */
+  readonly batches: readonly RecordBatch[];
+}
+
+const inflate = promisify(gunzip);
+/** Of a batch, once it is no longer compressed. */
+const INFLATED_MAX = 256 * 1024 * 1024;
+const MAGIC = 2;
+/** Places in a record batch, from its beginning on (Kafka documentation, "Record Batch"). */
+const BATCH = {
+  length: 8,
+  magic: 16,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  baseTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  count: 57,
+  records: 61,
+};
+const COMPRESSION = 0x07;
+const GZIP = 1;
+const APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+
+interface AbortedTransaction {
+  readonly producer: bigint;
+  readonly firstOffset: bigint;
+}
+
+class Reader {
+  readonly bytes: Buffer;
+  at = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  int16(): number {
+    this.at += 2;
+    return this.bytes.readInt16BE(this.at - 2);
+  }
+
+  int32(): number {
+    this.at += 4;
+    return this.bytes.readInt32BE(this.at - 4);
+  }
+
+  int64(): bigint {
+    this.at += 8;
+    return this.bytes.readBigInt64BE(this.at - 8);
+  }
+
+  text(): string {
+    const length = Math.max(this.int16(), 0);
+    this.at += length;
+    return this.bytes.toString('utf8', this.at - length, this.at);
+  }
+
+  piece(length: number): Buffer {
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+}
+
+/**
+ * Decodes the answer to a fetch of version 4 to 11 (Kafka protocol guide, "Fetch API"). Throws TP-STREAM-PROTOCOL,
+ * TP-STREAM-SETUP for a compression other than gzip.
+ */
+export async function decodeFetch(
+  payload: Buffer,
+  version: number,
+): Promise<{ readonly clientSideThrottleTime: number; readonly partitions: readonly FetchedPartition[] }> {
+  const reader = new Reader(payload);
+  const clientSideThrottleTime = reader.int32();
+  if (version >= 7) reader.at += 6; // error code and session, of which there is none
+  const partitions: FetchedPartition[] = [];
+  for (let topics = reader.int32(); topics > 0; topics -= 1) {
+    const topic = reader.text();
+    for (let left = reader.int32(); left > 0; left -= 1) {
+      partitions.push(await partitionOf(topic, reader, version));
+    }
+  }
+  return { clientSideThrottleTime, partitions };
+}
+
+async function partitionOf(topic: string, reader: Reader, version: number): Promise<FetchedPartition> {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  const high = reader.int64();
+  reader.at += 8; // last stable offset
+  const low = version >= 5 ? reader.int64() : -1n;
+  const aborted: AbortedTransaction[] = [];
+  for (let left = reader.int32(); left > 0; left -= 1) {
+    aborted.push({ producer: reader.int64(), firstOffset: reader.int64() });
+  }
+  if (version >= 11) reader.at += 4; // preferred replica
+  const records = reader.piece(Math.max(reader.int32(), 0));
+  const batches = await batchesOf(records, aborted);
+  return { topic, partition, errorCode, high, low: low < 0n ? null : low, batches };
+}
+
+/** The last batch may be cut off: it comes whole with the next fetch. */
+async function batchesOf(
+  bytes: Buffer,
+  transactions: readonly AbortedTransaction[],
+): Promise<readonly RecordBatch[]> {
+  const waiting = transactions.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  const aborted = new Set<bigint>();
+  const batches: RecordBatch[] = [];
+  for (let at = 0; at + BATCH.records <= bytes.length;) {
+    const end = at + 12 + bytes.readInt32BE(at + BATCH.length);
+    const magic = bytes.readInt8(at + BATCH.magic);
+    if (magic !== MAGIC) throw oldFormat(magic);
+    if (end < at + BATCH.records) {
+      throw new TwinproofError('TP-STREAM-PROTOCOL', {
+        message: 'the brokers sent a record batch without a length',
+      });
+    }
+    if (end > bytes.length) break;
+    const batch = await batchAt(bytes.subarray(at, end), waiting, aborted);
+    batches.push(batch);
+    at = end;
+  }
+  return batches;
+}
+
+async function batchAt(
+  bytes: Buffer,
+  waiting: AbortedTransaction[],
+  aborted: Set<bigint>,
+): Promise<RecordBatch> {
+  const attributes = bytes.readInt16BE(BATCH.attributes);
+  const baseOffset = bytes.readBigInt64BE(0);
+  const lastOffset = baseOffset + BigInt(bytes.readInt32BE(BATCH.lastOffsetDelta));
+  const producer = bytes.readBigInt64BE(BATCH.producerId);
+  for (let next = waiting[0]; next !== undefined && next.firstOffset <= lastOffset; next = waiting[0]) {
+    aborted.add(next.producer);
+    waiting.shift();
+  }
+  const isMarker = (attributes & CONTROL) !== 0;
+  const isAborted = (attributes & TRANSACTIONAL) !== 0 && aborted.has(producer);
+  // The marker is the last that this transaction of the producer has.
+  if (isMarker) aborted.delete(producer);
+  const isAppendTime = (attributes & APPEND_TIME) !== 0;
+  return {
+    bytes: await recordsOf(bytes.subarray(BATCH.records), attributes & COMPRESSION),
+    count: bytes.readInt32BE(BATCH.count),
+    baseOffset,
+    lastOffset,
+    baseTimestamp: Number(bytes.readBigInt64BE(BATCH.baseTimestamp)),
+    appendTimestamp: isAppendTime ? Number(bytes.readBigInt64BE(BATCH.maxTimestamp)) : null,
+    kind: isMarker ? 'marker' : isAborted ? 'aborted' : 'data',
+  };
+}
+
+async function recordsOf(bytes: Buffer, compression: number): Promise<Uint8Array> {
+  if (compression === 0) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (compression !== GZIP) {
+    throw new TwinproofError('TP-STREAM-SETUP', {
+      message: `the records are compressed in a way that is not read (${compression})`,
+      hint: 'records must be compressed with gzip or not at all',
+    });
+  }
+  const inflated = await inflate(bytes, { maxOutputLength: INFLATED_MAX });
+  return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
+}
+
+function oldFormat(magic: number): TwinproofError {
+  return new TwinproofError('TP-STREAM-SETUP', {
+    message: `the records have the format ${magic}, which brokers wrote before Kafka 0.11`,
+    hint: 'only record batches (format 2) are read: let the topic be written anew',
+  });
+}

@@ -1,0 +1,245 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kafka } from 'kafkajs';
+import protocolErrors from 'kafkajs/src/protocol/error.js';
+import { TwinproofError } from '../../src/errors.ts';
+import { type Cluster, clusterOf, fetchFrom, type Wish } from './cluster.ts';
+import { isStale, kafkaFailure } from './failure.ts';
+import type { FetchedPartition } from './fetch-response.ts';
+
+/** Where the reading of a partition begins. */
+export interface FetchStart {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** New records of a partition. */
+export interface FetchedRecords extends FetchedPartition {
+  /** `topic:partition` */
+  readonly name: string;
+  /** What was asked for: records before it may come along. */
+  readonly from: bigint;
+}
+
+export interface FetchOptions {
+  /** How long brokers may wait for records. */
+  readonly waitMs: number;
+  /** Topics that are read whole, and how many partitions they have: with more it ends. Absent: none. */
+  readonly whole?: ReadonlyMap<string, number>;
+}
+
+interface Reading {
+  readonly topic: string;
+  readonly partition: number;
+  /** Of the next record to ask for. */
+  offset: bigint;
+  /** Asked for, and not answered yet. */
+  asked: boolean;
+  paused: boolean;
+  /** How often asking went wrong since it last went well. */
+  failures: number;
+}
+
+type Answer =
+  | { readonly leader: number; readonly fetched: readonly FetchedPartition[] }
+  | { readonly leader: number; readonly error: unknown; readonly wishes: readonly Wish[] };
+
+const PARTITION_BYTES = 1024 * 1024;
+const BYTES_AT_ONCE = 8 * PARTITION_BYTES;
+const FAILURES_MAX = 6;
+const BACKOFF_MS = 200;
+const BACKOFF_MAX_MS = 3000;
+const OFFSET_OUT_OF_RANGE = 1;
+
+/**
+ * Reads partitions from given offsets on, from whoever leads them. While what came is looked at, one more fetch of each
+ * leader is under way, and no more. There is no consumer group: nobody else can take partitions away, and nothing
+ * begins elsewhere by itself.
+ */
+export class PartitionFetch {
+  readonly #cluster: Cluster;
+  readonly #waitMs: number;
+  readonly #readings = new Map<string, Reading>();
+  readonly #whole: ReadonlyMap<string, number>;
+  readonly #underWay = new Map<number, Promise<Answer>>();
+  readonly #closed = new AbortController();
+  #closing: Promise<void> | null = null;
+  /** Ends the wait for a partition that is no longer paused. */
+  #wake: () => void = () => undefined;
+
+  constructor(client: Kafka, starts: readonly FetchStart[], { waitMs, whole = new Map() }: FetchOptions) {
+    this.#cluster = clusterOf(client);
+    this.#waitMs = waitMs;
+    this.#whole = whole;
+    for (const { topic, partition, offset } of starts) {
+      const reading = { topic, partition, offset, asked: false, paused: false, failures: 0 };
+      this.#readings.set(`${topic}:${partition}`, reading);
+    }
+  }
+
+  /** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION, TP-STREAM-SETUP. */
+  async open(): Promise<void> {
+    await this.#cluster.connect();
+    await this.#cluster.addMultipleTargetTopics([
+      ...new Set([...this.#readings.values()].map(({ topic }) => topic)),
+    ]);
+  }
+
+  /** Nothing more is asked for of it; what is under way still comes. */
+  pause(name: string): void {
+    const reading = this.#readings.get(name);
+    if (reading !== undefined) reading.paused = true;
+  }
+
+  resume(name: string): void {
+    const reading = this.#readings.get(name);
+    if (reading !== undefined) reading.paused = false;
+    this.#wake();
+  }
+
+  /** No records of it are wanted any more. */
+  leave(name: string): void {
+    this.#readings.delete(name);
+  }
+
+  /**
+   * What came next, by partition; without records where a broker had none to give. Empty once closed, or when no partition
+   * is left. Throws TP-GAP for an offset that is not there, and what kafkaFailure makes of errors that did not pass.
+   */
+  async next(): Promise<readonly FetchedRecords[]> {
+    while (this.#closing === null) {
+      this.#ask();
+      if (this.#underWay.size === 0) {
+        if (this.#readings.size === 0) return [];
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      const answer = await Promise.race(this.#underWay.values());
+      this.#underWay.delete(answer.leader);
+      if (this.#closing !== null) break;
+      if ('error' in answer) {
+        await this.#recover(answer.error, answer.wishes);
+        continue;
+      }
+      const fetched = await this.#taken(answer.fetched);
+      this.#ask();
+      return fetched;
+    }
+    return [];
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort();
+    this.#wake();
+    await Promise.all(this.#underWay.values());
+    await this.#cluster.disconnect().catch(() => undefined);
+  }
+
+  /** One fetch of every leader that has none under way. */
+  #ask(): void {
+    const byLeader = new Map<number, Reading[]>();
+    for (const reading of this.#readings.values()) {
+      if (reading.asked || reading.paused) continue;
+      const leader = this.#leaderOf(reading);
+      const there = byLeader.get(leader);
+      if (there === undefined) byLeader.set(leader, [reading]);
+      else there.push(reading);
+    }
+    for (const [leader, readings] of byLeader) {
+      if (this.#underWay.has(leader)) continue;
+      for (const reading of readings) reading.asked = true;
+      const wishes = readings.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+      this.#underWay.set(leader, this.#fetch(leader, wishes));
+    }
+  }
+
+  async #fetch(leader: number, wishes: readonly Wish[]): Promise<Answer> {
+    try {
+      await this.#cluster.refreshMetadataIfNecessary();
+      this.#demandAll();
+      const broker = await this.#cluster.findBroker({ nodeId: leader });
+      const limits = { waitMs: this.#waitMs, partitionBytes: PARTITION_BYTES, bytes: BYTES_AT_ONCE };
+      return { leader, fetched: await fetchFrom(broker, wishes, limits) };
+    } catch (error) {
+      return { leader, error, wishes };
+    }
+  }
+
+  /** A partition that was added since may hold changes already. */
+  #demandAll(): void {
+    for (const [topic, partitions] of this.#whole) {
+      const now = this.#cluster.findTopicPartitionMetadata(topic).length;
+      if (now <= partitions) continue;
+      throw new TwinproofError('TP-STREAM-SETUP', {
+        message: `${topic} has ${now} partitions now, and ${partitions} are read`,
+        hint: 'the reading begins again, with all of them',
+        retryable: true,
+      });
+    }
+  }
+
+  #leaderOf({ topic, partition }: Reading): number {
+    const known = this.#cluster.findTopicPartitionMetadata(topic);
+    return known.find(({ partitionId }) => partitionId === partition)?.leader ?? -1;
+  }
+
+  async #taken(fetched: readonly FetchedPartition[]): Promise<readonly FetchedRecords[]> {
+    const taken: FetchedRecords[] = [];
+    for (const one of fetched) {
+      const name = `${one.topic}:${one.partition}`;
+      const reading = this.#readings.get(name);
+      if (reading === undefined) continue;
+      if (one.errorCode !== 0) {
+        await this.#recover(this.#refusal(name, reading, one.errorCode), [reading]);
+        continue;
+      }
+      reading.asked = false;
+      reading.failures = 0;
+      const from = reading.offset;
+      const records = { ...one, name, from };
+      reading.offset = behindOf(records);
+      taken.push(records);
+    }
+    return taken;
+  }
+
+  #refusal(name: string, { offset }: Reading, code: number): Error {
+    if (code !== OFFSET_OUT_OF_RANGE) return protocolErrors.createErrorFromCode(code);
+    return new TwinproofError('TP-GAP', {
+      message: `${name} has no offset ${offset}: its records were removed before they were read, or its log lost its end`,
+      hint: 'see retention and unclean leader elections; a new baseline is needed',
+    });
+  }
+
+  /** Asks who leads now, after a while; throws what does not pass, or did not. */
+  async #recover(error: unknown, wishes: readonly Wish[]): Promise<void> {
+    let failures = 0;
+    for (const { topic, partition } of wishes) {
+      const reading = this.#readings.get(`${topic}:${partition}`);
+      if (reading === undefined) continue;
+      reading.asked = false;
+      reading.failures += 1;
+      failures = Math.max(failures, reading.failures);
+    }
+    const failure = kafkaFailure(error);
+    const isOwn = error instanceof TwinproofError;
+    const mayPass = isStale(error) || (!isOwn && failure instanceof TwinproofError && failure.retryable);
+    if (!mayPass || failures > FAILURES_MAX) throw failure;
+    const pause = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
+    await sleep(pause, undefined, { signal: this.#closed.signal }).catch(() => undefined);
+    if (this.#closing !== null) return;
+    // What goes wrong here goes wrong with the next fetch, too.
+    await this.#cluster.refreshMetadata().catch(() => undefined);
+  }
+}
+
+/** The offset behind everything that came. */
+export function behindOf({ from, batches }: FetchedRecords): bigint {
+  const last = batches.at(-1)?.lastOffset;
+  return last === undefined || last < from ? from : last + 1n;
+}

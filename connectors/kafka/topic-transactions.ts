@@ -1,0 +1,280 @@
+import type { FeedNotes } from './feed-notes.ts';
+import type { Place, Places } from './position.ts';
+import { RecordQueue } from './record-queue.ts';
+import type { TransactionRecord } from './transaction-record.ts';
+
+/** A record that waits until it may be handed out. */
+export interface Waiting {
+  /** `topic:partition` */
+  readonly name: string;
+  /** Behind it, and behind what follows it and is nothing to hand out. */
+  place: Place;
+  readonly table: string | null;
+  /** Null: of none. */
+  readonly transaction: string | null;
+  /** It may be handed out within a transaction that is not its own. */
+  readonly anywhere: boolean;
+  readonly bytes: number;
+}
+
+/** Where records go. */
+export interface TransactionSink<T> {
+  /** `whole`: as a part of the transaction that is open, or opens with it; else by itself. False: it was there before. */
+  give(record: T, whole: boolean): boolean;
+  /** Ends the transaction that is open, if one is. */
+  end(): void;
+}
+
+interface Transaction {
+  readonly id: string;
+  /** Of the tables that are read; null: its end has not come yet. */
+  counts: ReadonlyMap<string, number> | null;
+  readonly got: Map<string, number>;
+  /** Behind the last that its own topic says of it. */
+  place: Place;
+}
+
+/** How long nothing may move before what waits is handed out by itself. */
+const WAIT_MS = 10_000;
+/** Of one partition, until no more of it is read. */
+const HELD_BYTES = 4 * 1024 * 1024;
+const AHEAD_MAX = 100_000;
+const DONE_MAX = 65_536;
+
+/**
+ * Puts transactions together whose records stand in several partitions, by Debezium's topic of their beginnings and ends.
+ * That topic and each partition are in the order of commits: so the records of the first transaction that is not done are
+ * handed out as they come, and it is done when there were as many as its end says. Where nothing moves for ten seconds (an
+ * end was lost, records were filtered away) all that waits is handed out by itself, and that is noted.
+ */
+export class TransactionOrder<T extends Waiting> {
+  /** What was handed out, of the partitions that are read for it. */
+  readonly handedOut: Map<string, Place>;
+  readonly #topic: string;
+  readonly #tables: ReadonlyMap<string, readonly string[]>;
+  readonly #sink: TransactionSink<T>;
+  readonly #notes: FeedNotes;
+  /** Those that are not empty. */
+  readonly #queues = new Map<string, RecordQueue<T>>();
+  #ahead: Transaction[] = [];
+  #first = 0;
+  readonly #byId = new Map<string, Transaction>();
+  #done = new Set<string>();
+  #doneBefore = new Set<string>();
+  /** Records wait for no beginning until one comes again. */
+  #loose = false;
+  #open: Transaction | null = null;
+  #moved = false;
+  #stuckSinceMs: number | null = null;
+
+  /** `topic`: `topic:partition` of the transactions; `tables`: partitions by table; `places`: where the reading begins. */
+  constructor(
+    parts: {
+      readonly topic: string;
+      readonly tables: ReadonlyMap<string, readonly string[]>;
+      readonly places: Places;
+      readonly notes: FeedNotes;
+    },
+    sink: TransactionSink<T>,
+  ) {
+    this.#topic = parts.topic;
+    this.#tables = parts.tables;
+    this.handedOut = new Map(parts.places);
+    this.#notes = parts.notes;
+    this.#sink = sink;
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== null;
+  }
+
+  /** Something was read and not handed out yet. */
+  get isWaiting(): boolean {
+    return this.#open !== null || this.#queues.size > 0;
+  }
+
+  /** No more of the partition should be read for now. */
+  holds(name: string): boolean {
+    if (name === this.#topic) return this.#ahead.length - this.#first > AHEAD_MAX;
+    return (this.#queues.get(name)?.bytes ?? 0) > HELD_BYTES;
+  }
+
+  take(record: T): void {
+    const queue = this.#queues.get(record.name);
+    if (queue !== undefined) {
+      queue.push(record);
+      return;
+    }
+    this.#queues.set(record.name, new RecordQueue(record));
+    this.#advance();
+  }
+
+  /** `place`: behind the record. */
+  told({ status, transaction, counts }: TransactionRecord, place: Place): void {
+    const known = this.#byId.get(transaction);
+    if (known === undefined && this.#isDone(transaction)) return this.passed(this.#topic, place);
+    const told = known ?? this.#append(transaction, place);
+    if (status === 'END') told.counts = this.#ours(counts);
+    this.passed(this.#topic, place);
+    this.#advance();
+  }
+
+  /** Nothing that is to be handed out stands before `place`. */
+  passed(name: string, place: Place): void {
+    const last = this.#ahead.at(-1);
+    if (name === this.#topic && last !== undefined) {
+      last.place = place;
+      return;
+    }
+    const item = this.#queues.get(name)?.last;
+    if (item === undefined) this.handedOut.set(name, place);
+    else item.place = place;
+  }
+
+  /** To be called from time to time. */
+  tick(nowMs: number): void {
+    if (!this.isWaiting) {
+      this.#stuckSinceMs = null;
+      return;
+    }
+    if (this.#moved || this.#stuckSinceMs === null) {
+      this.#moved = false;
+      this.#stuckSinceMs = nowMs;
+      return;
+    }
+    // Either way, should the clock be set.
+    if (Math.abs(nowMs - this.#stuckSinceMs) >= WAIT_MS) this.#giveUp();
+  }
+
+  #append(id: string, place: Place): Transaction {
+    const made: Transaction = { id, counts: null, got: new Map(), place };
+    this.#loose = false;
+    this.#ahead.push(made);
+    this.#byId.set(id, made);
+    return made;
+  }
+
+  /** A collection may be named with its database in front. */
+  #ours(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const ours = new Map<string, number>();
+    for (const [name, count] of counts) {
+      const short = name.split('.').slice(-2).join('.');
+      const table = this.#tables.has(name) ? name : short;
+      if (this.#tables.has(table)) ours.set(table, (ours.get(table) ?? 0) + count);
+    }
+    return ours;
+  }
+
+  #advance(): void {
+    for (;;) {
+      this.#giveFree();
+      const current = this.#ahead[this.#first];
+      if (current === undefined) return;
+      this.#giveOf(current);
+      if (isComplete(current)) this.#finish(current);
+      else if (this.#isPassed(current)) this.#finish(current, 'some of its records are not there');
+      else return;
+    }
+  }
+
+  /** Whatever belongs to no transaction that is awaited. */
+  #giveFree(): void {
+    for (const [name, queue] of this.#queues) {
+      for (let head = queue.head; head !== undefined && this.#isFree(head); head = queue.head)
+        this.#give(name, queue, head, this.#open !== null);
+    }
+  }
+
+  /** While one is open, what was handed out before may come once more, and is left out there. */
+  #isFree({ transaction, anywhere }: T): boolean {
+    if (transaction === null) return anywhere || this.#open === null;
+    if (this.#byId.has(transaction)) return false;
+    return this.#isDone(transaction) || (this.#loose && this.#open === null);
+  }
+
+  #giveOf(current: Transaction): void {
+    for (const [name, queue] of this.#queues) {
+      for (let head = queue.head; head !== undefined; head = queue.head) {
+        const isOwn = head.transaction === current.id;
+        if (isOwn) this.#open = current;
+        else if (this.#open === null || !this.#isFree(head)) break;
+        const isNew = this.#give(name, queue, head, true);
+        if (isOwn && isNew && head.table !== null)
+          current.got.set(head.table, (current.got.get(head.table) ?? 0) + 1);
+      }
+    }
+  }
+
+  #give(name: string, queue: RecordQueue<T>, record: T, whole: boolean): boolean {
+    this.#moved = true;
+    if (queue.leave() === 0) this.#queues.delete(name);
+    // Should its beginning come after all, it waits for nothing.
+    if (!whole && record.transaction !== null) this.#setDone(record.transaction);
+    const isNew = this.#sink.give(record, whole);
+    this.handedOut.set(record.name, record.place);
+    return isNew;
+  }
+
+  /** Its partitions go on with other transactions: what is missing does not come any more. */
+  #isPassed({ id, counts, got }: Transaction): boolean {
+    if (counts === null) return false;
+    for (const [table, count] of counts) {
+      if ((got.get(table) ?? 0) >= count) continue;
+      const isOver = (this.#tables.get(table) ?? []).every((name) => {
+        const head = this.#queues.get(name)?.head;
+        return head?.transaction != null && head.transaction !== id;
+      });
+      if (!isOver) return false;
+    }
+    return true;
+  }
+
+  #finish(current: Transaction, problem: string | null = null): void {
+    this.#first += 1;
+    if (this.#first > DONE_MAX || this.#first === this.#ahead.length) {
+      this.#ahead = this.#ahead.slice(this.#first);
+      this.#first = 0;
+    }
+    this.#setDone(current.id);
+    this.handedOut.set(this.#topic, current.place);
+    this.#moved = true;
+    // Of one that came before everything that is still there nothing is handed out: that is no loss.
+    if (this.#open !== null && problem !== null) this.#notes.untied(`transaction ${current.id}: ${problem}`);
+    if (this.#open !== null) this.#sink.end();
+    this.#open = null;
+  }
+
+  #giveUp(): void {
+    const [waiting] = [...this.#queues.values()].flatMap(({ head }) => head ?? []);
+    const open = this.#open;
+    if (open !== null) this.#finish(open, 'its end, or some of its records, did not come in time');
+    else this.#notes.untied(`transaction ${waiting?.transaction ?? '?'}: its beginning did not come in time`);
+    for (const { id } of this.#ahead.slice(this.#first)) this.#setDone(id);
+    const last = this.#ahead.at(-1);
+    if (last !== undefined) this.handedOut.set(this.#topic, last.place);
+    this.#ahead = [];
+    this.#first = 0;
+    for (const [name, queue] of this.#queues) {
+      for (let head = queue.head; head !== undefined; head = queue.head) this.#give(name, queue, head, false);
+    }
+    this.#loose = true;
+    this.#sink.end();
+    this.#stuckSinceMs = null;
+  }
+
+  #isDone(id: string): boolean {
+    return this.#done.has(id) || this.#doneBefore.has(id);
+  }
+
+  #setDone(id: string): void {
+    this.#byId.delete(id);
+    this.#done.add(id);
+    if (this.#done.size < DONE_MAX) return;
+    this.#doneBefore = this.#done;
+    this.#done = new Set();
+  }
+}
+
+function isComplete({ counts, got }: Transaction): boolean {
+  return counts !== null && [...counts].every(([table, count]) => (got.get(table) ?? 0) >= count);
+}
