@@ -92,7 +92,7 @@ header{border-left:8px solid var(--tone);padding:4px 18px;margin-bottom:20px}hea
 .good{--tone:var(--good)}.warn{--tone:var(--warn)}.bad{--tone:var(--bad)}.grey{--tone:var(--grey)}
 h2{margin:28px 0 8px}h3{margin:24px 0 6px;font-size:1rem}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:10px 24px;margin:0}dt{color:var(--dim);font-size:.85rem}dd{margin:0}
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line)}th{color:var(--dim);font-weight:500}
+table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line);min-width:5.5em}th{color:var(--dim);font-weight:500;overflow-wrap:normal}
 details{margin-top:32px}pre{white-space:pre-wrap;font-size:.8rem}footer{color:var(--dim);margin-top:24px}
 @media screen and (max-width:720px){body{padding:14px}h1{font-size:1.5rem}.scroll{overflow-x:auto}th,td{min-width:8em}}
 @media print{:root{color-scheme:light}body{padding:0;max-width:none}tr{break-inside:avoid}details{display:none}}`;

@@ -57,7 +57,8 @@ describe.skipIf(missing !== null)(
       await waitForReplay(standby);
       for (const command of COMMANDS) await keep(command, primary, standby);
       browser = await TestBrowser.open();
-    });
+      // Two servers and, where it is not built yet, the program.
+    }, 300_000);
 
     afterAll(async () => {
       await browser?.close();
