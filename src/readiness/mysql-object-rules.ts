@@ -173,6 +173,31 @@ export const MYSQL_OBJECT_RULES: readonly Rule[] = [
   },
   {
     ...ENGINES,
+    code: 'TP-R-MY-CASCADES',
+    title: 'no foreign key changes rows on the candidate alone',
+    severity: 'block',
+    pairs: LOGICAL,
+    reads: BOTH_SITES,
+    why: 'rows that a foreign key changes are in no log (MariaDB, MySQL before 9.6): that they differ from the primary’s shows only when the table is compared anew',
+    hint: 'drop it on the candidate with sql_log_bin off, or create it on the primary too; then compare all tables',
+    docs: [
+      'https://dev.mysql.com/doc/refman/en/innodb-and-mysql-replication.html',
+      'https://mariadb.com/kb/en/foreign-keys/',
+    ],
+    observe: withBoth('keys', (primary, candidate) =>
+      noneOf(
+        Object.entries(candidate).flatMap(([table, keys]) =>
+          lacking(
+            keys.filter((key) => CHANGES_ROWS.test(key)),
+            primary[table] ?? [],
+          ).map((key) => fail(table, `the primary lacks its ${key}`)),
+        ),
+        'every foreign key that changes rows is on both sites',
+      ),
+    ),
+  },
+  {
+    ...ENGINES,
     code: 'TP-R-MY-COUNTER-END',
     title: 'counters are not near their end',
     severity: 'warn',
@@ -231,6 +256,9 @@ function observeDefiners(
       : `the definer of every ${name === 'triggers' ? 'trigger' : 'event'} exists`,
   );
 }
+
+/** KeyText.text of a foreign key that does more than refuse. */
+const CHANGES_ROWS = /^foreign key .* (?:CASCADE|SET NULL|SET DEFAULT)\b/;
 
 /** Accounts of the server's own, and roles, which MariaDB writes without a host. */
 const OWN = /^(?:mysql|mariadb)\.[a-z]+@localhost$/;

@@ -206,6 +206,22 @@ describe('readiness of a MySQL replica', () => {
       [],
     ],
     [
+      'a foreign key that changes rows on the replica alone',
+      {
+        primary: { keys: { 'bank.t': ['foreign key to p on update RESTRICT on delete RESTRICT'] } },
+        candidate: { keys: { 'bank.t': ['foreign key to p on update RESTRICT on delete CASCADE'] } },
+      },
+      ['TP-R-MY-INDEXES fail', 'TP-R-MY-CASCADES fail'],
+    ],
+    [
+      'a foreign key that changes rows on both',
+      {
+        primary: { keys: { 'bank.t': ['foreign key to p on update CASCADE on delete SET NULL'] } },
+        candidate: { keys: { 'bank.t': ['foreign key to p on update CASCADE on delete SET NULL'] } },
+      },
+      [],
+    ],
+    [
       'definers without accounts to look at',
       { unread: ['accounts'] },
       ['TP-R-MY-DEFINERS unknown', 'TP-R-MY-ACCOUNTS unknown', 'TP-R-MY-ACCOUNTS unknown'],

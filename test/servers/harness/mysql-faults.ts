@@ -333,6 +333,15 @@ export const OBJECT_FAULTS: readonly MysqlFault[] = [
     mend: (pair) => pair.tamper('ALTER TABLE t ADD INDEX by_value (v)'),
   },
   {
+    name: 'a foreign key takes rows along on the replica alone',
+    codes: ['TP-R-MY-CASCADES'],
+    make: (pair) =>
+      pair.tamper(
+        'ALTER TABLE child ADD CONSTRAINT taking FOREIGN KEY (t) REFERENCES t (id) ON DELETE CASCADE',
+      ),
+    mend: (pair) => pair.tamper('ALTER TABLE child DROP FOREIGN KEY taking'),
+  },
+  {
     name: 'a counter is near its end',
     codes: ['TP-R-MY-COUNTER-END'],
     make: (pair) =>
