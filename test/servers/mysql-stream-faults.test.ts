@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { streamFindings } from '../../connectors/mysql/preflight-log.ts';
 import { openSession } from '../../connectors/mysql/session.ts';
-import { LogMemory } from '../../connectors/mysql/stream-memory.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { Follower } from './harness/change-stream.ts';
@@ -289,24 +288,95 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     expect(reset.code).toBe('TP-GAP');
   });
 
+  const reset = (): Promise<unknown> => server.sql(mysql ? 'RESET BINARY LOGS AND GTIDS' : 'RESET MASTER');
+  const insert = async (name: string, ids: readonly number[]): Promise<void> => {
+    for (const id of ids) await server.sql('INSERT INTO t VALUES (?)', [id], name);
+  };
+
   test('does not go on where the log was begun anew, though it has as many transactions again', async () => {
     const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
-    const reset = mysql ? 'RESET BINARY LOGS AND GTIDS' : 'RESET MASTER';
-    await server.sql(reset);
-    const memory = new LogMemory();
-    const follower = await follow(name, { memory });
-    for (const id of [1, 2, 3]) await server.sql('INSERT INTO t VALUES (?)', [id], name);
+    await reset();
+    const follower = await follow(name);
+    await insert(name, [1, 2, 3]);
     for (let n = 0; n < 3; n += 1) await follower.transaction();
-    const after = follower.newest;
+    const [after, mark] = [follower.newest, follower.stream.mark?.()];
     await server.sql('FLUSH BINARY LOGS');
-    const again = await follow(name, { after, memory });
-    await server.sql('INSERT INTO t VALUES (4)', [], name);
+    const again = await follow(name, { after, mark });
+    await insert(name, [4]);
     expect(await nextChanges(again)).toContain(`insert ${name}.t 4 [4]`);
+    const newest = { after: again.newest, mark: again.stream.mark?.() };
     await streams.close();
-    await server.sql(reset);
-    for (const id of [5, 6, 7, 8, 9]) await server.sql('INSERT INTO t VALUES (?)', [id], name);
-    const error = await failure(follow(name, { after: again.newest, memory }));
+    await reset();
+    await insert(name, [5, 6, 7, 8, 9]);
+    const error = await failure(follow(name, newest));
     expect([error.code, error.message]).toEqual(['TP-GAP', expect.stringContaining('set back')]);
+    // What tells it is what the streams before left, and nothing else.
+    await follow(name, { after: newest.after });
+  });
+
+  test('nor where it is another one with the end that was read, or has another transaction in place of the last', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const follower = await follow(name);
+    await insert(name, [1]);
+    const first = await follower.transaction();
+    const mark = follower.stream.mark?.();
+    await insert(name, [2, 3]);
+    await follower.transaction();
+    const { commit } = await follower.transaction();
+    const after = follower.newest;
+    const of = (held: typeof commit): Promise<Follower> => follow(name, { after, mark, held: () => [held] });
+    await of(commit);
+    const later = { ...commit, committedAtUs: commit.committedAtUs + 1n };
+    const unknown = { ...commit, id: `${commit.id}0` };
+    for (const held of [later, unknown]) expect((await failure(of(held))).message).toContain('set back');
+    const parsed: { readonly last: { readonly at: number } } = JSON.parse(mark ?? '');
+    const altered = [
+      { ...parsed, last: { ...parsed.last, crc: 1 } },
+      { ...parsed, last: { ...parsed.last, at: parsed.last.at + 1 } },
+      { ...parsed, begun: 1 },
+      { ...parsed, reached: 2_000_000_000 },
+      { ...parsed, file: 'binlog.999999' },
+      {},
+    ].map((one) => JSON.stringify(one));
+    for (const each of altered) {
+      const error = await failure(follow(name, { after: first.commit.position, mark: each }));
+      expect([error.code, error.message]).toEqual(['TP-GAP', expect.stringContaining('set back')]);
+    }
+  });
+
+  test('tells a log that was begun anew while nothing was written, and goes on where its files were deleted', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const idle = await follow(name);
+    while (idle.stream.mark?.() == null) await idle.batch();
+    const [after, mark] = [idle.newest, idle.stream.mark?.()];
+    await streams.close();
+    await server.sql('FLUSH BINARY LOGS');
+    const oneIsLeft = async (): Promise<boolean> => {
+      const logs = await server.sql('SHOW BINARY LOGS');
+      await server.sql(`PURGE BINARY LOGS TO '${String(logs.at(-1)?.['Log_name'])}'`);
+      return (await server.sql('SHOW BINARY LOGS')).length === 1;
+    };
+    await waitUntil(oneIsLeft, 60_000, () => 'old files of the log are still there');
+    const again = await follow(name, { after, mark });
+    await insert(name, [1]);
+    expect(await nextChanges(again)).toContain(`insert ${name}.t 1 [1]`);
+    await streams.close();
+    await reset();
+    await insert(name, [2, 3]);
+    const quiet = await follow(name);
+    while (quiet.stream.mark?.() == null) await quiet.batch();
+    const nothing = { after: quiet.newest, mark: quiet.stream.mark?.() };
+    await streams.close();
+    // Files are known by the second in which they were begun.
+    const { begun }: { readonly begun: number } = JSON.parse(nothing.mark ?? '');
+    const isLater = async (): Promise<boolean> => {
+      const [row] = await server.sql(`SELECT UNIX_TIMESTAMP() > ${begun} AS later`);
+      return String(row?.['later']) === '1';
+    };
+    await waitUntil(isLater, 60_000, () => 'the clock stands still');
+    await reset();
+    await insert(name, [4, 5, 6]);
+    expect((await failure(follow(name, nothing))).message).toContain('set back');
   });
 });
 

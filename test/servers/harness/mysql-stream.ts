@@ -4,6 +4,7 @@ import { LogMemory } from '../../../connectors/mysql/stream-memory.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import {
   type ChangeEvent,
+  type ChangeRequest,
   type ChangeStream,
   UNCHANGED_LENGTH,
   UNREAD_LENGTH,
@@ -21,6 +22,8 @@ export const STREAMED: MysqlSettings = { binlog_row_metadata: 'FULL' };
 
 export interface MysqlFollowOptions {
   readonly after?: Position | null;
+  readonly mark?: string | null | undefined;
+  readonly held?: ChangeRequest['held'];
   readonly own?: boolean;
   readonly user?: string;
   readonly password?: string;
@@ -46,13 +49,14 @@ export function openMysqlStream(
   database: string,
   options: MysqlFollowOptions = {},
 ): Promise<ChangeStream> {
-  const { after = null, own = false, user, password, signal, memory = new LogMemory() } = options;
+  const { after = null, mark, held, own = false, user, password, signal } = options;
+  const { memory = new LogMemory() } = options;
   lastServerId += 1;
   const serverId = lastServerId;
   return openChangeStream(
     targetOf(server, database, user, password),
     { serverId: () => serverId, heartbeatMs: 200, own, memory: () => memory },
-    { after, pair: 'logical' },
+    { after, pair: 'logical', mark, held },
     signal ?? new AbortController().signal,
   );
 }
