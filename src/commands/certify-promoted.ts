@@ -125,8 +125,9 @@ async function askRows(
 ): Promise<PromotedAnswer> {
   if (site.succession === undefined) {
     throw new TwinproofError('TP-USAGE', {
-      message: 'the certificate is of a subscriber: its promotion leaves no trace in the primary’s log',
-      hint: 'certify it again before it takes writes; --after-promotion is for standbys, and for replicas of MySQL and MariaDB',
+      message:
+        'the certificate is of a subscriber: its promotion leaves no trace in the primary’s log, and how far it had applied that goes with its subscription',
+      hint: 'stop its subscription (ALTER SUBSCRIPTION … DISABLE) before it takes writes, and certify it then: nothing of the primary’s comes in after that. --after-promotion is for standbys, and for replicas of MySQL and MariaDB',
     });
   }
   const succession = await site.succession(certified, io.signal);
