@@ -21,7 +21,7 @@ import type {
   SourceTable,
   WitnessReading,
 } from '../../src/connector/ledger-sites.ts';
-import type { Position } from '../../src/connector/position.ts';
+import type { Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { connectTarget, type ConnectTarget } from './address.ts';
@@ -40,9 +40,11 @@ import {
 } from './ledger-primary.ts';
 import { readLedgerSetup } from './ledger-setup.ts';
 import { bytesBetween } from './lsn.ts';
+import { LogHistory } from './log-history.ts';
+import { combined, during } from './moments.ts';
 import { foundRow, pointQueries } from './points.ts';
 import { rangeQuery } from './ranges.ts';
-import { openSession } from './session.ts';
+import { learnTimeline } from './standby-timeline.ts';
 import { readFingerprints, readSourceTables, type SourceTableMemory } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
@@ -78,11 +80,15 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   readonly #target: ConnectTarget;
   readonly #stream: StreamSettings;
   readonly #sourceTables = new Map<PairKind, SourceTableMemory>();
+  readonly #history: LogHistory;
+  /** The timeline on which this server was as the primary; null: it was not asked. */
+  #followedOn: string | null = null;
 
   constructor(target: ConnectTarget, options: PostgresOptions) {
     super(target, options);
     this.#target = target;
     this.#stream = options.stream ?? DEFAULT_STREAM;
+    this.#history = new LogHistory(target);
   }
 
   streamChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
@@ -96,12 +102,25 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
       spoolBytesMax: SPOOL_BYTES_MAX,
       now: Date.now,
       paceMs: PACE_MS,
+      timeline: this.#followedOn,
     };
     return openChangeStream(this.#target, options, request, signal);
   }
 
-  followedSource(signal: AbortSignal): Promise<FollowedSource> {
-    return this.control.use(signal, (session) => readFollowedSource(session, this.#stream.slot, signal));
+  async followedSource(signal: AbortSignal): Promise<FollowedSource> {
+    const source = await this.control.use(signal, (session) =>
+      readFollowedSource(session, this.#stream.slot, this.#history, signal),
+    );
+    this.#followedOn = source.timeline;
+    return source;
+  }
+
+  recall(source: FollowedSource): void {
+    this.#history.recall(source);
+  }
+
+  override comparePositions(a: Position, b: Position): PositionOrder {
+    return this.#history.compare(a, b);
   }
 
   signedKey(table: StreamedTable): readonly boolean[] {
@@ -167,11 +186,15 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
 
   async follow(source: FollowedSource, signal: AbortSignal): Promise<void> {
     this.lineage = await this.control.use(signal, (session) => readFollowed(session, source, signal));
+    this.recall(source);
   }
 
   incarnation(signal: AbortSignal): Promise<string> {
     const { publication } = this.#stream;
-    return this.control.use(signal, (session) => readIncarnation(session, this.lineage, publication, signal));
+    return this.control.use(signal, async (session) => {
+      await learnTimeline(session, signal);
+      return readIncarnation(session, this.lineage, publication, signal);
+    });
   }
 
   keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null {
@@ -207,16 +230,12 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   bytesBetween(a: Position, b: Position): bigint | null {
-    return bytesBetween(a, b);
+    return bytesBetween(a, b, this.comparePositions(a, b));
   }
 
   async forks(signal: AbortSignal): Promise<readonly Position[]> {
-    const sender = await openSession(this.#target, signal, { purpose: 'watch', replication: true });
-    try {
-      return await this.control.use(signal, (session) => readForks(session, sender, signal));
-    } finally {
-      await sender.close();
-    }
+    const lineage = await this.#history.own(signal);
+    return this.control.use(signal, (session) => readForks(session, lineage, signal));
   }
 
   async ownChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream | null> {
@@ -270,29 +289,4 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
       return during(read, async () => (end === null ? null : end()));
     });
   }
-}
-
-/** Does `work` as soon as the snapshot of a read stands, and gives both outcomes. Throws what either throws. */
-async function during<T, U>(
-  read: (onSnapshot: (snapshot: string) => void) => Promise<T>,
-  work: (snapshot: string) => Promise<U>,
-): Promise<readonly [U, T]> {
-  let working: Promise<U> | null = null;
-  const reading = read((snapshot) => {
-    working = work(snapshot);
-    // Awaited below; a failure before that must not count as one that nobody handles.
-    working.catch(() => undefined);
-  });
-  const rows = await reading;
-  return [await (working ?? work('')), rows];
-}
-
-function combined(
-  first: (snapshot: string) => void,
-  second: (() => void) | undefined,
-): (snapshot: string) => void {
-  return (snapshot) => {
-    first(snapshot);
-    second?.();
-  };
 }

@@ -2,6 +2,7 @@ import type { Identity } from '../../src/connector/identity.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import type { WalShape } from './lsn.ts';
 import type { Session } from './session.ts';
+import { newestTimeline } from './standby-timeline.ts';
 
 export interface PostgresIdentity extends Identity {
   readonly engine: 'postgres';
@@ -71,7 +72,11 @@ export async function readIdentity(session: Session, signal: AbortSignal): Promi
     systemId: row.systemId,
     // Two servers of one cluster identifier do not start in the same microsecond on the same port.
     instance: `${row.systemId}/${row.started}/${row.port}`,
-    timeline: row.walTimeline === null ? row.standbyTimeline : String(Number.parseInt(row.walTimeline, 16)),
+    timeline: String(
+      row.walTimeline === null
+        ? newestTimeline(session.target, row.started, Number(row.standbyTimeline))
+        : Number.parseInt(row.walTimeline, 16),
+    ),
     role: row.inRecovery ? 'standby' : row.subscribes ? 'subscriber' : 'primary',
     writable: !row.inRecovery && !row.readOnly,
     database: row.database,

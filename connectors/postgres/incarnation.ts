@@ -54,6 +54,8 @@ select extract(epoch from pg_catalog.pg_postmaster_start_time())::text as starte
  * server says of itself tells a restart from the start of a copy of its folder. Who keeps copies out of the way may say so
  * with a physical slot called `twinproof_mark…`: then a clean restart keeps proofs (version 15 and later), and a base
  * backup, a snapshot of the running server and a crash still void them; a copy of the folder of a stopped server does not.
+ * A subscriber's places are told in the log of the server that it is fed from, by a number alone: where that server was
+ * replaced by one on another timeline, it may have applied what the new one never had. So that is another incarnation.
  * `publication`: that by which a subscriber's own log is followed.
  */
 export async function readIncarnation(
@@ -74,6 +76,7 @@ export async function readIncarnation(
   const kind = lineage === null ? (identity.inRecovery ? 'standby' : 'alone') : 'subscriber';
   const own = createHash('sha256')
     .update(row?.definitions ?? '')
+    .update(lineage === null ? '' : `/${lineage.primary.timeline}`)
     .digest('hex')
     .slice(0, 16);
   return [kind, identity.systemId, identity.timeline, identity.database, start, own].join('/');

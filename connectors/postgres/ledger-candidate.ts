@@ -5,7 +5,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
 import { parseLsn } from './lsn.ts';
 import { type Lineage, place, readLag } from './positions.ts';
-import { readLineage } from './replication-lineage.ts';
+import type { Lineage as LogLineage } from './replication-lineage.ts';
 import type { Session } from './session.ts';
 import { readShutDown } from './shutdown-record.ts';
 
@@ -95,13 +95,12 @@ export async function readPendingLog(
   return { received, applied, bytes: receivedNotAppliedBytes, appliedCommitUs, shutDown };
 }
 
-/** The ends of the timelines that a server's own descends from. `sender` is a walsender: only those tell. */
+/** The ends of the timelines that a server's own descends from. */
 export async function readForks(
   session: Session,
-  sender: Session,
+  { ancestors, systemId }: LogLineage,
   signal: AbortSignal,
 ): Promise<readonly Position[]> {
-  const { ancestors, systemId } = await readLineage(sender, signal);
   const { wal } = await readIdentity(session, signal);
   return ancestors.map(({ timeline, end }) => place({ systemId, timeline, wal }, end));
 }

@@ -9,8 +9,10 @@ import { throwIfInterrupted } from '../../src/connector/interruption.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
+import type { LogHistory } from './log-history.ts';
 import { type HeadMemory, readHead, readLag } from './positions.ts';
 import { blockRanges } from './ranges.ts';
+import { ancestorsText } from './replication-lineage.ts';
 import type { Session } from './session.ts';
 import { endedBefore, visibleIn } from './snapshot.ts';
 import { handleOf } from './table.ts';
@@ -108,6 +110,7 @@ select array(select r.slot_name::text from pg_replication_slots r
 export async function readFollowedSource(
   session: Session,
   slot: string,
+  history: Pick<LogHistory, 'ancestorsOf'>,
   signal: AbortSignal,
 ): Promise<FollowedSource> {
   const identity = await readIdentity(session, signal);
@@ -124,6 +127,7 @@ export async function readFollowedSource(
       slots: JSON.stringify(row?.slots ?? []),
       publications: JSON.stringify(row?.publications ?? []),
       heldBackBy: row?.heldBackBy ?? '',
+      ancestors: ancestorsText(await history.ancestorsOf(timeline, signal)),
     },
   };
 }

@@ -84,24 +84,28 @@ export function parsePosition(position: Position): Parsed {
 export function comparePositions(a: Position, b: Position): PositionOrder {
   if (a === b) return 'equal';
   const from = a.indexOf('/', a.indexOf('/') + 1) + 1;
-  if (!b.startsWith(a.slice(0, from))) return 'incomparable';
-  const order = halfAt(a, from) - halfAt(b, from) || lowHalf(a) - lowHalf(b);
+  return b.startsWith(a.slice(0, from)) ? compareLsns(a, b) : 'incomparable';
+}
+
+/** Pure. By the place in the log alone: of two positions that are known to lie in one log, whatever their timelines. */
+export function compareLsns(a: Position, b: Position): Exclude<PositionOrder, 'incomparable'> {
+  const order = highHalf(a) - highHalf(b) || lowHalf(a) - lowHalf(b);
   if (order === 0) return 'equal';
   return order < 0 ? 'before' : 'after';
 }
 
-/** Hexadecimal digits up to the next slash: 32 bits. */
-function halfAt(position: Position, from: number): number {
-  return Number.parseInt(position.slice(from, position.indexOf('/', from)), 16);
+/** 32 bits: the hexadecimal digits before the last slash. */
+function highHalf(position: Position): number {
+  const end = position.lastIndexOf('/');
+  return Number.parseInt(position.slice(position.lastIndexOf('/', end - 1) + 1, end), 16);
 }
 
 function lowHalf(position: Position): number {
   return Number.parseInt(position.slice(position.lastIndexOf('/') + 1), 16);
 }
 
-/** Bytes of log from `a` to `b`, never negative; null when they cannot be compared. */
-export function bytesBetween(a: Position, b: Position): bigint | null {
-  const order = comparePositions(a, b);
+/** Bytes of log from `a` to `b`, never negative; null when they cannot be compared. `order`: how they compare. */
+export function bytesBetween(a: Position, b: Position, order = comparePositions(a, b)): bigint | null {
   if (order === 'incomparable') return null;
   return order === 'before' ? parsePosition(b).lsn - parsePosition(a).lsn : 0n;
 }

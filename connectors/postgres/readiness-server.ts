@@ -157,10 +157,13 @@ export function readSlots(session: Session, signal: AbortSignal): Promise<SlotFa
     failover: boolean;
     synced: boolean;
     invalidation: string | null;
+    ours: boolean;
   }>(
     `select s.slot_name as name, s.slot_type as type, s.active, s.wal_status as "walStatus", s.temporary,
        ${newer ? 's.failover, s.synced, s.invalidation_reason' : 'false as failover, false as synced, null::text'}
-         as invalidation
+         as invalidation,
+       exists (select from pg_stat_replication r
+         where r.pid = s.active_pid and r.application_name like 'twinproof %') as ours
      from pg_replication_slots s order by 1`,
     [],
     signal,

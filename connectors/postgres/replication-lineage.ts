@@ -1,6 +1,16 @@
-import type { Position } from '../../src/connector/position.ts';
+import { z } from 'zod';
+import type { FollowedSource } from '../../src/connector/ledger-sites.ts';
+import type { Position, PositionOrder } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import { formatLsn, type Lsn, parseLsn, parsePosition } from './lsn.ts';
+import {
+  compareLsns,
+  comparePositions,
+  formatLsn,
+  type Lsn,
+  parseLsn,
+  parsePosition,
+  positionOf,
+} from './lsn.ts';
 import type { Session } from './session.ts';
 
 /** Where the log of a server comes from. */
@@ -60,10 +70,72 @@ export function placeIn(lineage: Lineage, after: Position): Lsn {
     });
   }
   if (timeline === lineage.timeline) return lsn;
-  const ancestor = lineage.ancestors.find((candidate) => candidate.timeline === timeline);
+  const ancestor = ancestorOf(lineage, timeline);
   if (ancestor !== undefined && lsn <= ancestor.end) return lsn;
   const where = ancestor === undefined ? 'does not descend from it' : `left it at ${formatLsn(ancestor.end)}`;
   throw new TwinproofError('TP-GAP', {
     message: `the stored position is ${formatLsn(lsn)} on timeline ${timeline}; the server is on ${lineage.timeline}, which ${where}`,
   });
+}
+
+/** Where this server's log left the timeline of a stored position, if that lies behind it; null: it does not. Pure. */
+export function leftBefore(lineage: Lineage, after: Position): Position | null {
+  const { systemId, timeline, lsn } = parsePosition(after);
+  if (systemId !== lineage.systemId) return null;
+  const end = ancestorOf(lineage, timeline)?.end ?? lsn;
+  return end < lsn ? positionOf(systemId, timeline, end) : null;
+}
+
+function ancestorOf({ ancestors }: Lineage, timeline: string): Lineage['ancestors'][number] | undefined {
+  return ancestors.find((candidate) => candidate.timeline === timeline);
+}
+
+/** A timeline of a log, as positions on it begin, and where it was left; null: it goes on. */
+interface Branch {
+  readonly prefix: string;
+  readonly end: Position | null;
+}
+
+/** The timelines of one server's log. */
+export type Branches = readonly Branch[];
+
+function branchesOf({ systemId, timeline, ancestors }: Lineage): Branches {
+  const prefixOf = (name: string): string => `${systemId}/${name}/`;
+  const left = ancestors.map(({ timeline: name, end }) => ({
+    prefix: prefixOf(name),
+    end: positionOf(systemId, name, end),
+  }));
+  return [{ prefix: prefixOf(timeline), end: null }, ...left];
+}
+
+/**
+ * As comparePositions; those of two timelines can be compared where both lie in the log that the branches are of. Up to
+ * where a timeline was left its log is that of the one that came after it; beyond that it has commits that nobody took
+ * over. Pure. A ledger compares many, so no large numbers are made.
+ */
+export function compareAlong(branches: Branches, a: Position, b: Position): PositionOrder {
+  const order = comparePositions(a, b);
+  return order === 'incomparable' && isOn(branches, a) && isOn(branches, b) ? compareLsns(a, b) : order;
+}
+
+function isOn(branches: Branches, position: Position): boolean {
+  const branch = branches.find(({ prefix }) => position.startsWith(prefix));
+  if (branch === undefined) return false;
+  return branch.end === null || compareLsns(position, branch.end) !== 'after';
+}
+
+const ancestorsSchema = z.array(z.tuple([z.string(), z.string()]));
+
+/** The timelines that a server descends from, as FollowedSource.details keep them. */
+export function ancestorsText(ancestors: Lineage['ancestors']): string {
+  return JSON.stringify(ancestors.map(({ timeline, end }) => [timeline, formatLsn(end)]));
+}
+
+/** What was remembered so. A ledger of an earlier version has none: positions of one timeline are all that is compared. */
+export function rememberedBranches({ systemId, timeline, details }: FollowedSource): Branches {
+  if (timeline === null) return [];
+  const ancestors = ancestorsSchema
+    .parse(JSON.parse(details['ancestors'] ?? '[]'))
+    .map(([name, end]) => ({ timeline: name, end: parseLsn(end) }));
+  return branchesOf({ systemId, timeline, ancestors });
 }

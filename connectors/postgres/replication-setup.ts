@@ -25,6 +25,8 @@ export interface SetupFacts extends StreamFacts {
   readonly quotedRole: string;
   readonly quotedPublication: string;
   readonly synchronousStandbys: string;
+  /** synchronized_standby_slots (version 17 and later); null: the server knows no slots that outlive a failover. */
+  readonly heldBackBy: string | null;
   /** max_replication_slots, and how many of them are taken. */
   readonly slots: { readonly most: number; readonly taken: number };
   readonly tables: readonly PublishableTable[];
@@ -44,6 +46,7 @@ interface SiteRow {
   readonly role: string;
   readonly publication: string;
   readonly standbys: string;
+  readonly heldBackBy: string | null;
   readonly most: number;
   readonly taken: number;
 }
@@ -85,6 +88,7 @@ export async function readSetupFacts(
   const [site] = await session.rows<SiteRow>(
     `select pg_catalog.quote_ident(current_user) as role, pg_catalog.quote_ident($1) as publication,
        pg_catalog.current_setting('synchronous_standby_names') as standbys,
+       pg_catalog.current_setting('synchronized_standby_slots', true) as "heldBackBy",
        pg_catalog.current_setting('max_replication_slots')::int as most,
        (select count(*)::int from pg_replication_slots) as taken`,
     [names.publication],
@@ -95,6 +99,7 @@ export async function readSetupFacts(
     quotedRole: site?.role ?? '',
     quotedPublication: site?.publication ?? '',
     synchronousStandbys: site?.standbys ?? '',
+    heldBackBy: site?.heldBackBy ?? null,
     slots: { most: site?.most ?? 0, taken: site?.taken ?? 0 },
     tables: rows.filter(({ name }) => selects(name)).map(tableOf),
   };
@@ -127,11 +132,27 @@ export function streamSetup(facts: SetupFacts, names: StreamNames, allowUnbounde
   if (!facts.mayReplicate) statements.push(`ALTER ROLE ${facts.quotedRole} REPLICATION;`);
   statements.push(...publicationSql(facts));
   if (facts.slot === null && !blocked) {
-    statements.push(
-      `SELECT pg_catalog.pg_create_logical_replication_slot(${literal(names.slot)}, 'pgoutput');`,
-    );
+    statements.push(...slotSql(facts, names));
   }
   return { sql: statements.join('\n'), findings };
+}
+
+/**
+ * A slot that standbys keep copies of, so that after a failover the log is followed without a gap. Where the primary hands
+ * the changes of such slots on only when standbys have them, a ledger that is fed by one never has what they lack: that
+ * choice is the DBA's.
+ */
+function slotSql({ heldBackBy }: SetupFacts, { slot }: StreamNames): readonly string[] {
+  const call = (more: string): string =>
+    `SELECT pg_catalog.pg_create_logical_replication_slot(${literal(slot)}, 'pgoutput'${more});`;
+  if (heldBackBy === null) return [call('')];
+  const outliving = ', failover => true';
+  if (heldBackBy === '') return [call(outliving)];
+  return [
+    `-- with failover => true it would outlive a failover, and be sent nothing before standbys have it`,
+    `-- (synchronized_standby_slots): after the loss of this server nothing could be said of what was lost`,
+    call(''),
+  ];
 }
 
 function publicationSql({ publication, quotedPublication, tables }: SetupFacts): readonly string[] {
@@ -172,6 +193,15 @@ function serverFindings(facts: SetupFacts, allowUnboundedWal: boolean): readonly
       message: `all ${facts.slots.most} of them are taken`,
       hint: 'drop one that nobody uses any more, or raise the number, for which the server must be restarted',
       sql: `ALTER SYSTEM SET max_replication_slots = ${facts.slots.most + 1};`,
+    });
+  }
+  if (facts.heldBackBy === '' && facts.slot?.failover === false) {
+    findings.push({
+      code: 'TP-P-FAILOVER',
+      severity: 'info',
+      subject: 'replication slot',
+      message: 'no standby keeps a copy of it: after a failover watch names a gap and reads every row anew',
+      hint: 'while watch stands still drop it and make it with failover => true; it costs a new baseline once',
     });
   }
   if (facts.publication?.allTables === true) {

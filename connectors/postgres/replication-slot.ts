@@ -31,6 +31,9 @@ export interface SlotFacts {
   readonly database: string | null;
   readonly temporary: boolean;
   readonly twoPhase: boolean;
+  /** Version 17 and later: standbys keep copies of it; and it is such a copy, of use once its server is promoted. */
+  readonly failover: boolean;
+  readonly synced: boolean;
   readonly activePid: number | null;
   /** Up to here the server believes that everything is durable at the client. */
   readonly confirmed: Lsn | null;
@@ -60,6 +63,8 @@ interface FactsRow {
   readonly slotDatabase: string | null;
   readonly temporary: boolean | null;
   readonly twoPhase: boolean | null;
+  readonly failover: boolean | null;
+  readonly synced: boolean | null;
   readonly activePid: number | null;
   readonly confirmed: string | null;
   readonly walStatus: string | null;
@@ -79,7 +84,8 @@ select pg_catalog.current_database()::text as database, pg_catalog.pg_is_in_reco
   (select r.rolsuper or r.rolreplication from pg_roles r where r.rolname = current_user) as "mayReplicate",
   case when not pg_catalog.pg_is_in_recovery() then pg_catalog.pg_current_wal_flush_lsn() end::text as head,
   s.slot_name::text as "slotName", s.plugin::text as plugin, s.database::text as "slotDatabase", s.temporary,
-  (to_jsonb(s) ->> 'two_phase')::bool as "twoPhase", s.active_pid as "activePid",
+  (to_jsonb(s) ->> 'two_phase')::bool as "twoPhase", (to_jsonb(s) ->> 'failover')::bool as failover,
+  (to_jsonb(s) ->> 'synced')::bool as synced, s.active_pid as "activePid",
   s.confirmed_flush_lsn::text as confirmed, s.wal_status as "walStatus",
   coalesce(to_jsonb(s) ->> 'invalidation_reason',
     case when (to_jsonb(s) ->> 'conflicting')::bool then 'conflicting' end) as invalidated,
@@ -124,6 +130,8 @@ function slotOf(row: FactsRow): SlotFacts {
     database: row.slotDatabase,
     temporary: row.temporary === true,
     twoPhase: row.twoPhase === true,
+    failover: row.failover === true,
+    synced: row.synced === true,
     activePid: row.activePid,
     confirmed: lsnOrNull(row.confirmed),
     walStatus: row.walStatus,
@@ -156,7 +164,7 @@ export function startPoint(
     throw new TwinproofError('TP-GAP', {
       message:
         `slot ${names.slot} stands at ${formatLsn(slot.confirmed)}, beyond ${formatLsn(after)} where our store ends: ` +
-        'somebody else read or advanced it',
+        'somebody else read or advanced it, or made it anew',
     });
   }
   if (facts.head !== null && facts.head < after) {
@@ -219,10 +227,19 @@ function demandSlot(facts: StreamFacts, names: StreamNames, after: Lsn | null): 
   const { slot } = facts;
   if (slot === null) {
     const hint = facts.inRecovery ? standbySlotHint(names) : null;
-    if (after === null) throw setup(`replication slot ${names.slot} does not exist`, hint);
+    // A standby may get its slot later, from its primary or by hand: whether that is a gap shows then.
+    if (after === null || facts.inRecovery)
+      throw setup(`replication slot ${names.slot} does not exist`, hint, facts.inRecovery);
     throw new TwinproofError('TP-GAP', {
       message: `replication slot ${names.slot} has gone, and with it the log after ${formatLsn(after)}`,
     });
+  }
+  if (slot.synced && facts.inRecovery) {
+    throw setup(
+      `slot ${names.slot} is a copy that this standby keeps of its primary’s: it can be read when the standby is promoted`,
+      'let primary.url lead to the primary until then',
+      true,
+    );
   }
   const foreign = foreignSlot(slot, facts.database);
   if (foreign !== null) {

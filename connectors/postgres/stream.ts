@@ -5,7 +5,7 @@ import { EventBatch } from '../../src/row/event-batch.ts';
 import type { ConnectTarget } from './address.ts';
 import { formatLsn, type Lsn, parsePosition, positionOf, positionsIn } from './lsn.ts';
 import { ReplicationConnection } from './replication-connection.ts';
-import { type Lineage, placeIn, readLineage, readTimeline } from './replication-lineage.ts';
+import { type Lineage, readLineage, readTimeline } from './replication-lineage.ts';
 import { demandDecoding, readStreamFacts, startPoint, type StreamNames } from './replication-slot.ts';
 import { parseCopyData } from './replication-wire.ts';
 import { openSession, type Session } from './session.ts';
@@ -13,6 +13,7 @@ import { type Replay, TransactionAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
 import { RetoldHistory } from './stream-history.ts';
 import { Spool } from './stream-spool.ts';
+import { demandSameHistory, heldBehind, placeOf } from './stream-start.ts';
 
 /** How changes of a PostgreSQL server are streamed. */
 export interface StreamOptions extends StreamNames {
@@ -30,6 +31,8 @@ export interface StreamOptions extends StreamNames {
   readonly now: () => number;
   /** ReplicationTiming.paceMs. */
   readonly paceMs: number;
+  /** The timeline on which the server was when it was looked at as the primary; null or absent: it was not. */
+  readonly timeline?: string | null;
 }
 
 /** Waiting longer for a definition that someone has locked would hold up the stream. */
@@ -65,17 +68,15 @@ export async function openChangeStream(
     // A standby goes over to another timeline, or is promoted, under a stream that goes on.
     if (facts.inRecovery) guide = await openSession(target, signal, { purpose: 'watch', replication: true });
     const lineage = await readLineage(sender, signal);
-    const after = request.after === null ? null : placeIn(lineage, request.after);
+    demandSameHistory(facts, lineage, options.timeline ?? null);
+    const after = placeOf(lineage, request);
     const start = startPoint(facts, options, after, options.allowUnboundedWal);
     const tables = new StreamCatalog(catalog, options.publication, request.pair, signal);
     await tables.load();
     const confirmed = facts.slot?.confirmed ?? null;
-    const { systemId, timeline } = lineage;
     // From where the server believes us to be, if that is before the end of our store: it tells once more what we have.
     const held =
-      after === null || confirmed === null || confirmed >= after
-        ? null
-        : (request.held?.(positionOf(systemId, timeline, confirmed)) ?? null);
+      confirmed === null || after === null || confirmed >= after ? null : heldBehind(request, confirmed);
     const history = held === null || after === null ? null : new RetoldHistory(held, after);
     const from = history === null || confirmed === null ? start : confirmed;
     const command = startCommand(options, from, catalog.versionNumber);

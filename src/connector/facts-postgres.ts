@@ -73,6 +73,8 @@ export interface SlotFact {
   readonly failover: boolean;
   readonly synced: boolean;
   readonly invalidation: string | null;
+  /** A watch of ours reads from it now. Absent: an earlier version wrote the facts down. */
+  readonly ours?: boolean;
 }
 
 export interface PreparedFact {

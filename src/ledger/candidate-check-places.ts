@@ -68,15 +68,16 @@ function boundaryFrom(core: Core, last: Found, position: Position, compare: Comp
   if (toHead === 'before') return { kind: 'ahead' };
   if (toHead === 'equal') return { kind: 'found', boundary: boundaryAt(committed.mark.at) };
   let { boundary } = last;
+  let isLeft = false;
   for (const record of core.journal.scan(boundary, committed.mark.at)) {
     const here = positionOf(record);
     if (here === null) continue;
     const place = compare(here, position);
-    if (place === 'incomparable') return { kind: 'incomparable' };
     if (place === 'after') break;
-    boundary = boundaryAt(record.end);
+    isLeft = place === 'incomparable';
+    if (!isLeft) boundary = boundaryAt(record.end);
   }
-  return { kind: 'found', boundary };
+  return isLeft ? { kind: 'incomparable' } : { kind: 'found', boundary };
 }
 
 function positionOf(record: RawRecord): Position | null {

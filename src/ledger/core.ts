@@ -86,6 +86,15 @@ export class Core {
     this.pending.clear();
   }
 
+  /**
+   * From now on the clock of another server counts: commit times of before say nothing of it. To be called when the index
+   * is up to the journal.
+   */
+  forgetTimes(): void {
+    this.committed = { ...this.committed, newestUs: null };
+    this.guard(() => this.store.transaction(() => this.store.writeMarks(this.journal.end, this.committed)));
+  }
+
   /** Within a transaction of the store: writes an entry over `old`, and keeps rows and sums in step. */
   put(stored: Buffer, entry: Buffer | null, old = this.store.index.getBinaryFast(stored)): void {
     const tally = this.#tallyOf(relationOf(stored));

@@ -29,7 +29,8 @@ type Compare = (a: Position, b: Position) => PositionOrder;
 
 /**
  * Where in the journal a position stands: behind the last transaction at or before it. Positions grow along the journal,
- * so files are searched by halves and one file is read.
+ * so files are searched by halves and one file is read. Of a primary that was replaced the journal may have an end that
+ * its successor does not have, with a gap behind it: places there cannot be compared with later ones.
  */
 export function boundaryOf(core: Core, position: Position, compare: Compare): BoundaryAnswer {
   const { committed, journal } = core;
@@ -44,9 +45,8 @@ export function boundaryOf(core: Core, position: Position, compare: Compare): Bo
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
     const first = firstPosition(core, segments[middle]?.header.base ?? 0);
-    const order = first === null ? 'after' : compare(first, position);
-    if (order === 'incomparable') return { kind: 'incomparable' };
-    if (order === 'after') high = middle - 1;
+    // What cannot be compared was left for another history: if that has the position, it lies further on.
+    if (first === null || compare(first, position) === 'after') high = middle - 1;
     else low = middle;
   }
   return boundaryBehind(core, segments[low]?.header.base ?? 0, position, compare);
@@ -54,14 +54,17 @@ export function boundaryOf(core: Core, position: Position, compare: Compare): Bo
 
 function boundaryBehind(core: Core, from: number, position: Position, compare: Compare): BoundaryAnswer {
   let boundary: number | null = null;
+  let isLeft = false;
   for (const record of core.journal.scan(from, core.committed.mark.at)) {
     const here = positionOf(record);
     if (here === null) continue;
     const order = compare(here, position);
-    if (order === 'incomparable') return { kind: 'incomparable' };
     if (order === 'after') break;
-    boundary = record.end;
+    // Passed over where something comes behind it that lies at or before the position.
+    isLeft = order === 'incomparable';
+    if (!isLeft) boundary = record.end;
   }
+  if (isLeft) return { kind: 'incomparable' };
   if (boundary === null) return { kind: 'pruned' };
   return { kind: 'found', boundary: boundaryAt(behindBeginnings(core, boundary)) };
 }

@@ -79,6 +79,13 @@ export class Witness {
     this.#core.guard(() => store.transaction(() => store.write(NAME, value)));
   }
 
+  /** What another server's clock said, and what it had seen, says nothing of its successor. */
+  forget(): void {
+    this.#waiting = [];
+    const { store } = this.#core;
+    this.#core.guard(() => store.transaction(() => store.erase(NAME)));
+  }
+
   read(): WitnessSample | null {
     return this.#core.store.read(NAME, witnessSchema);
   }

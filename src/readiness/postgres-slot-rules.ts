@@ -161,7 +161,10 @@ function problemOf({ walStatus, invalidation }: SlotFact): string | null {
     : null;
 }
 
-/** Those of the primary that serve others: not the candidate’s own, not those of a session, not failover slots. */
+/**
+ * Those of the primary that serve others: not the candidate’s own, not those of a session, not failover slots of others.
+ * Without ours a ledger names a gap and reads every row anew, and nobody loses anything.
+ */
 function observeSlots(input: ReadinessInput): readonly Observation[] {
   return judgedBoth(
     input,
@@ -171,7 +174,11 @@ function observeSlots(input: ReadinessInput): readonly Observation[] {
       const own = ownSlot(input);
       const names = new Set(ours.map(({ name }) => name));
       const absent = theirs.filter(
-        (slot) => !slot.temporary && !slot.failover && slot.name !== own && !names.has(slot.name),
+        (slot) =>
+          !slot.temporary &&
+          (!slot.failover || slot.ours === true) &&
+          slot.name !== own &&
+          !names.has(slot.name),
       );
       return noneOf(
         absent.map(({ name, type }) =>
@@ -189,7 +196,7 @@ function observeFailoverSlots(input: ReadinessInput): readonly Observation[] {
     ({ postgres }) => postgres?.slots,
     ({ postgres }) => postgres?.slots,
     (theirs, ours) => {
-      const wanted = theirs.filter((slot) => slot.failover && !slot.temporary);
+      const wanted = theirs.filter((slot) => slot.failover && !slot.temporary && slot.ours !== true);
       if (wanted.length === 0) return [pass('primary', 'it has no slots that are to survive a failover')];
       return wanted.map(({ name }) => {
         const copy = ours.find((slot) => slot.name === name);

@@ -97,6 +97,7 @@ export class CandidateWatch {
     const site = await connect(signal);
     try {
       const { followed } = await this.#primary(signal);
+      const history = followed.timeline;
       await this.#demandKind(site, signal);
       await site.follow(followed, signal);
       log.state({ level: 'info', site: name, event: 'connection', message: 'connected' });
@@ -105,7 +106,7 @@ export class CandidateWatch {
         const bound = await this.#bind(site, voided, signal);
         voided = true;
         try {
-          await this.#session(site, bound, signal);
+          await this.#session(site, bound, history, signal);
           return;
         } catch (error) {
           if (!(error instanceof AnotherIncarnation)) throw error;
@@ -170,7 +171,13 @@ export class CandidateWatch {
     return answer?.kind === 'found' ? answer.boundary : null;
   }
 
-  async #session(site: WatchSite, bound: Candidate, signal: AbortSignal): Promise<void> {
+  /** Ends when the primary is on another history than `history`: where the candidate stands is told in the primary's. */
+  async #session(
+    site: WatchSite,
+    bound: Candidate,
+    history: string | null,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { watched, name, selection, pair, timing, log, maxProofAgeMs } = this.#parts;
     const parts = { watched, site, name, bound, selection, pair, timing, log };
     const session = new CandidateSession({ ...parts, differences: this.#differences, pace: this.#pace });
@@ -180,7 +187,7 @@ export class CandidateWatch {
     const ownLog = new OwnLog(session, name, log);
     const rounds = async (own: AbortSignal): Promise<void> => {
       await Promise.race([ownLog.started, timing.sleep(OWN_LOG_START_MS, own).catch(() => undefined)]);
-      while (!own.aborted) {
+      while (!own.aborted && watched.history === history) {
         const busy = await this.#round({ session, keys, scrubber, ownLog }, times, own);
         if (!busy) await timing.sleep(IDLE_MS, own).catch(() => undefined);
       }

@@ -1,5 +1,6 @@
 import type { Timing } from '../compare/timing.ts';
 import { publicIdentity } from '../connector/identity.ts';
+import { throwIfInterrupted } from '../connector/interruption.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { BaselineReader } from './baseline-reader.ts';
@@ -92,6 +93,7 @@ export class PrimaryWatch {
   #witness(primary: WatchSite, signal: AbortSignal): Promise<void> {
     return this.#every(WITNESS_EVERY_MS, 'witness', signal, async () => {
       const reading = await primary.witness(signal);
+      throwIfInterrupted(signal);
       if (reading.timeUs > 0n) this.#parts.watched.witness.offer(reading);
     });
   }
@@ -155,9 +157,27 @@ export class PrimaryWatch {
     const readiness = facts
       ? await primary.readiness(signal, { as: 'primary' })
       : (watched.known.primary()?.readiness ?? null);
+    throwIfInterrupted(signal);
+    await this.#succeed(followed.timeline);
     const atUs = this.#nowUs();
     const readinessAtUs = facts ? atUs : (watched.known.primary()?.readinessAtUs ?? null);
-    watched.known.writePrimary({ identity, followed, readiness, readinessAtUs, skewMs, atUs });
+    watched.remember({ identity, followed, readiness, readinessAtUs, skewMs, atUs });
+  }
+
+  /** Another server took the primary's place, or a standby that was followed goes another way. */
+  async #succeed(history: string | null): Promise<void> {
+    const { watched, log } = this.#parts;
+    const before = watched.history;
+    if (before === null || history === before) return;
+    const reason = `the primary is on timeline ${history}, and was on ${before}: another server took its place`;
+    await watched.succeed(reason);
+    log.tell({
+      level: 'warn',
+      site: 'primary',
+      event: 'failover',
+      message: reason,
+      hint: 'the log is followed from there on where it goes on whole; what it lacks is told as a gap',
+    });
   }
 
   #nowUs(): bigint {

@@ -5,7 +5,7 @@ import type { Position, PositionOrder } from '../connector/position.ts';
 import type { PairKind } from '../connector/table.ts';
 import { Baseline } from '../ledger/baseline.ts';
 import { Candidates } from '../ledger/candidates.ts';
-import { Known } from '../ledger/known.ts';
+import { Known, type KnownPrimary } from '../ledger/known.ts';
 import { Ledger, type LedgerOptions } from '../ledger/ledger.ts';
 import type { Relation } from '../ledger/relation.ts';
 import { Unread } from '../ledger/unread.ts';
@@ -16,7 +16,7 @@ import { Exclusive } from './exclusive.ts';
 export type WatchSite = Connector & LedgerSite;
 
 /** What sites of an engine know without being asked: any connector of it will do. */
-type EngineKnowledge = Pick<WatchSite, 'comparePositions'>;
+type EngineKnowledge = Pick<WatchSite, 'comparePositions' | 'recall'>;
 
 interface Waiting {
   readonly action: () => void;
@@ -45,6 +45,7 @@ export class WatchedLedger {
   readonly #engine: EngineKnowledge;
   readonly #waiting: Waiting[] = [];
   #inTransaction = false;
+  #history: string | null = null;
 
   private constructor(ledger: Ledger, engine: EngineKnowledge) {
     this.#engine = engine;
@@ -54,6 +55,8 @@ export class WatchedLedger {
     this.baseline = new Baseline(ledger.core, () => ledger.settle());
     this.unread = new Unread(ledger.core);
     this.witness = new Witness(ledger.core);
+    const primary = this.known.primary();
+    if (primary !== null) this.#recall(primary);
   }
 
   /** Throws as Ledger.open. `engine`: any site of the engine, open or closed. */
@@ -62,6 +65,46 @@ export class WatchedLedger {
   }
 
   readonly compare = (a: Position, b: Position): PositionOrder => this.#engine.comparePositions(a, b);
+
+  /** On which history the primary was when it last answered, where its engine has such: another after each failover. */
+  get history(): string | null {
+    return this.#history;
+  }
+
+  /** Writes down who the primary is. */
+  remember(primary: KnownPrimary): void {
+    this.known.writePrimary(primary);
+    this.#recall(primary);
+  }
+
+  #recall({ followed }: KnownPrimary): void {
+    this.#history = followed.timeline;
+    this.#engine.recall?.(followed);
+  }
+
+  /**
+   * To be called before the log of another server is followed in the primary's place. What was read of the old one may hold
+   * commits that the new one never had: tables that are being read begin anew. What was known of time was its clock's.
+   */
+  async succeed(reason: string): Promise<void> {
+    const { catalog } = this.ledger.core;
+    await this.between(() => {
+      const begun = catalog
+        .current()
+        .filter(
+          ({ completeFrom, number }) => completeFrom === null && this.baseline.progress(number) !== null,
+        );
+      if (begun.length > 0)
+        this.ledger.recordGap(
+          reason,
+          begun.map(({ leaf }) => leaf),
+        );
+    });
+    await this.settled(() => {
+      this.ledger.core.forgetTimes();
+      this.witness.forget();
+    });
+  }
 
   /** Whether the stream has brought everything up to a position; false also for one of another history. */
   hasPassed(position: Position): boolean {

@@ -1,6 +1,16 @@
 import { expect, test } from 'vitest';
 import { parseLsn, positionOf } from '../../connectors/postgres/lsn.ts';
-import { parseHistory, placeIn } from '../../connectors/postgres/replication-lineage.ts';
+import {
+  ancestorsText,
+  compareAlong,
+  leftBefore,
+  parseHistory,
+  placeIn,
+  rememberedBranches,
+} from '../../connectors/postgres/replication-lineage.ts';
+import { placeOf } from '../../connectors/postgres/stream-start.ts';
+import type { HeldTransaction } from '../../src/connector/changes.ts';
+import type { PositionOrder } from '../../src/connector/position.ts';
 
 const HISTORY = `1\t0/3000000\tno recovery target specified
 
@@ -33,4 +43,55 @@ test('a position behind the fork, or of a timeline that is no ancestor, is a gap
 
 test('a position of another server is no place at all', () => {
   expect(() => place('3', '0/1', '78')).toThrow('is of server 78');
+});
+
+/** The history of the third timeline, remembered and found again. */
+const BRANCHES = rememberedBranches({
+  engine: 'postgres',
+  systemId: '77',
+  timeline: '3',
+  details: { ancestors: ancestorsText(LINEAGE.ancestors) },
+});
+
+test.each<[a: [string, string], b: [string, string], expected: PositionOrder]>([
+  [['1', '0/2000000'], ['3', '2/0'], 'before'],
+  [['3', '2/0'], ['1', '0/2000000'], 'after'],
+  [['1', '0/3000000'], ['2', '0/3000000'], 'equal'],
+  [['2', '0/2000000'], ['1', '0/2FFFFF8'], 'before'],
+  [['1', '0/3000008'], ['2', '0/4000000'], 'incomparable'],
+  [['3', '2/0'], ['2', '1/A0000008'], 'incomparable'],
+  [['1', '0/4000000'], ['1', '0/3000008'], 'after'],
+  [['4', '2/0'], ['3', '2/0'], 'incomparable'],
+])('of %j and %j in one history the order is as their logs have it', ([from, a], [to, b], expected) => {
+  expect(compareAlong(BRANCHES, positionOf('77', from, parseLsn(a)), positionOf('77', to, parseLsn(b)))).toBe(
+    expected,
+  );
+});
+
+test('positions of two timelines of which no history is remembered cannot be compared', () => {
+  const old = rememberedBranches({ engine: 'postgres', systemId: '77', timeline: '2', details: {} });
+  const [a, b] = [positionOf('77', '1', 1n), positionOf('77', '2', 2n)];
+  expect([compareAlong(old, a, b), compareAlong(BRANCHES, a, positionOf('78', '2', 2n))]).toEqual([
+    'incomparable',
+    'incomparable',
+  ]);
+});
+
+test('only of a position behind the fork the log was left before it', () => {
+  const left = (timeline: string, lsn: string) =>
+    leftBefore(LINEAGE, positionOf('77', timeline, parseLsn(lsn)));
+  expect(left('1', '0/3000008')).toBe('77/1/0/3000000');
+  expect([left('1', '0/3000000'), left('3', '9/0'), left('4', '0/1')]).toEqual([null, null, null]);
+});
+
+test('a store that has nothing behind the fork goes on there, and one that has is told what is lost', () => {
+  const after = positionOf('77', '1', parseLsn('0/3000100'));
+  const lost = (held: readonly HeldTransaction[] | null) =>
+    placeOf(LINEAGE, { after, pair: 'physical', held: () => held });
+  const transaction = { id: '748', position: after, committedAtUs: 0n };
+  expect(lost([])).toBe(parseLsn('0/3000000'));
+  expect(() => lost([transaction, transaction])).toThrow(
+    '2 transactions behind that which our store has are lost there, the last one 748 at 0/3000100',
+  );
+  expect(() => lost(null)).toThrow('left it at 0/3000000');
 });
