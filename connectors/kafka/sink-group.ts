@@ -108,7 +108,8 @@ export class SinkGroup {
 /** `topic:partition` → offset of the oldest record, and behind the newest. */
 type Ends = ReadonlyMap<string, { readonly low: bigint; readonly high: bigint }>;
 
-function ceilingAt(clusterId: string, ends: Ends): Position {
+/** Nobody has anything behind the ends. */
+export function ceilingAt(clusterId: string, ends: Ends): Position {
   const places: Places = new Map([...ends].map(([name, { high }]) => [name, { offset: high, mark: null }]));
   return positionText(clusterId, places, new Map(), 'ceiling');
 }

@@ -20,8 +20,8 @@ import { AdminShare } from './admin-share.ts';
 import { kafkaClient } from './client.ts';
 import { FeedNotes, type NotedTable } from './feed-notes.ts';
 import { TopicsAlone } from './topics-alone.ts';
-import { comparePositions, positionText } from './position.ts';
-import { endsOf } from './sink-group.ts';
+import { comparePositions } from './position.ts';
+import { ceilingAt, endsOf } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
 import { descriptionOf, noFacts, notTold } from './topic-facts.ts';
 import { topicAddress } from './topic-address.ts';
@@ -194,11 +194,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     const deliveryMs = this.#notes.delivery?.ms;
     const position = await this.#share.ask(signal, async (admin) => {
       const { clusterId } = await admin.describeCluster();
-      const ends = [...(await endsOf(admin, changes))];
-      return positionText(
-        clusterId,
-        new Map(ends.map(([name, { high }]) => [name, { offset: high, mark: null }])),
-      );
+      // A bound: what else the stream reads does not count.
+      return ceilingAt(clusterId, await endsOf(admin, changes));
     });
     return { position, timeUs, past: true, deliveryMs };
   }

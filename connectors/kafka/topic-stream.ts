@@ -73,6 +73,9 @@ export async function openTopicStream(
   }
 }
 
+/** How often it is said that nothing more is there: what was witnessed meanwhile counts from then on. */
+const IDLE_EVERY_MS = 1000;
+
 class TopicStream implements ChangeStream {
   readonly batches: AsyncIterable<readonly ChangeEvent[]>;
   readonly #client: Kafka;
@@ -89,6 +92,7 @@ class TopicStream implements ChangeStream {
   readonly #behind = new Set<string>();
   /** Everything was read, and that was not told: records still waited to be handed out. */
   #owesIdle = false;
+  #idleAt = -Infinity;
   #closing: Promise<void> | null = null;
   #stopListening = (): void => undefined;
 
@@ -192,8 +196,10 @@ class TopicStream implements ChangeStream {
   /** What may be handed out though nothing came. */
   async #goOn(): Promise<void> {
     if (this.#options.feed === undefined) return;
-    this.#events.tick(performance.now());
-    if (this.#owesIdle && this.#behind.size === 0) this.#idle();
+    const now = performance.now();
+    this.#events.tick(now);
+    const isDue = this.#owesIdle || now - this.#idleAt >= IDLE_EVERY_MS;
+    if (isDue && this.#behind.size === 0) this.#idle();
     for (const name of this.#readings.keys()) {
       if (this.#events.holds(name)) this.#fetch.pause(name);
       else this.#fetch.resume(name);
@@ -204,6 +210,7 @@ class TopicStream implements ChangeStream {
   #idle(): void {
     this.#owesIdle = this.#events.isWaiting;
     if (this.#owesIdle) return;
+    this.#idleAt = performance.now();
     this.#events.idle();
     // What is looked back at was not handed out anew, and is needed all the same.
     if ([...this.#readings.values()].every(({ unchecked }) => !unchecked)) this.#options.onCaughtUp?.();
