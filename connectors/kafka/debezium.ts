@@ -59,6 +59,7 @@ const AFTER = NAME('after');
 const SOURCE = NAME('source');
 const OPERATION = NAME('op');
 const NOWHERE = -1;
+const OPEN_OBJECT = 0x7b;
 
 /** The value of a record, with its schema if it carries one. Offsets into `bytes`. */
 interface Parts {
@@ -109,8 +110,7 @@ export class DebeziumDecoder {
     if (parts.schema !== null) envelope = this.#envelope(value, parts.payload);
     if (envelope.op === 'm') return { kind: 'nothing' };
     if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
-    this.#json.open(value, envelope.source);
-    const source = this.#source.read(this.#json);
+    const source = this.#source.told(this.#json);
     if (envelope.op === 't') return { kind: 'truncate', source };
     const operation = OPERATIONS.get(envelope.op);
     if (operation === undefined) throw new JsonError('an unknown operation', 0);
@@ -169,17 +169,21 @@ export class DebeziumDecoder {
       const isSource = json.isNamed(SOURCE);
       const isOperation = json.isNamed(OPERATION);
       const start = json.at;
-      json.take();
-      if (isOperation && json.kind === 'string') found.op = operationOf(json);
-      if (json.kind !== 'object') continue;
       const isTwice =
         (isBefore && found.before !== NOWHERE) ||
         (isAfter && found.after !== NOWHERE) ||
         (isSource && found.source !== NOWHERE);
       if (isTwice) throw new JsonError('a part of the envelope stands there twice', start);
+      if (isSource && bytes[start] === OPEN_OBJECT) {
+        this.#source.walk(json);
+        found.source = start;
+        continue;
+      }
+      json.take();
+      if (isOperation && json.kind === 'string') found.op = operationOf(json);
+      if (json.kind !== 'object') continue;
       if (isBefore) found.before = start;
       else if (isAfter) found.after = start;
-      else if (isSource) found.source = start;
     }
     // Behind a payload its wrapping follows.
     if (at === 0) json.end();

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { TwinproofError } from '../../src/errors.ts';
+import { crc32c } from './crc32c.ts';
 import type { RecordBatch } from './record-batch.ts';
 
 /** What a fetch gave of one partition. */
@@ -25,6 +26,7 @@ const MAGIC = 2;
 const BATCH = {
   length: 8,
   magic: 16,
+  checkSum: 17,
   attributes: 21,
   lastOffsetDelta: 23,
   baseTimestamp: 27,
@@ -112,12 +114,13 @@ async function partitionOf(topic: string, reader: Reader, version: number): Prom
   }
   if (version >= 11) reader.at += 4; // preferred replica
   const records = reader.piece(Math.max(reader.int32(), 0));
-  const batches = await batchesOf(records, aborted);
+  const batches = await batchesOf(`${topic}:${partition}`, records, aborted);
   return { topic, partition, errorCode, high, low: low < 0n ? null : low, batches };
 }
 
 /** The last batch may be cut off: it comes whole with the next fetch. */
 async function batchesOf(
+  name: string,
   bytes: Buffer,
   transactions: readonly AbortedTransaction[],
 ): Promise<readonly RecordBatch[]> {
@@ -134,8 +137,10 @@ async function batchesOf(
       });
     }
     if (end > bytes.length) break;
-    const batch = await batchAt(bytes.subarray(at, end), waiting, aborted);
-    batches.push(batch);
+    const batch = bytes.subarray(at, end);
+    // What stands before the check sum a broker may change: it is not summed up.
+    if (crc32c(batch, BATCH.attributes) !== batch.readUInt32BE(BATCH.checkSum)) throw damaged(name, batch);
+    batches.push(await batchAt(batch, waiting, aborted));
     at = end;
   }
   return batches;
@@ -180,6 +185,14 @@ async function recordsOf(bytes: Buffer, compression: number): Promise<Uint8Array
   }
   const inflated = await inflate(bytes, { maxOutputLength: INFLATED_MAX });
   return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
+}
+
+function damaged(name: string, batch: Buffer): TwinproofError {
+  return new TwinproofError('TP-STREAM-PROTOCOL', {
+    message: `the records of ${name} from offset ${batch.readBigInt64BE(0)} on do not have their check sum: they were damaged on the broker’s disk or on their way`,
+    hint: 'nothing after them was taken; see whether another replica of the partition holds them unharmed',
+    retryable: true,
+  });
 }
 
 function oldFormat(magic: number): TwinproofError {

@@ -227,7 +227,8 @@ export class PartitionFetch {
       failures = Math.max(failures, reading.failures);
     }
     const failure = kafkaFailure(error);
-    const isOwn = error instanceof TwinproofError;
+    // Damaged bytes may come whole the next time; what else we throw ourselves stays as it is.
+    const isOwn = error instanceof TwinproofError && error.code !== 'TP-STREAM-PROTOCOL';
     const mayPass = isStale(error) || (!isOwn && failure instanceof TwinproofError && failure.retryable);
     if (!mayPass || failures > FAILURES_MAX) throw failure;
     const pause = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);

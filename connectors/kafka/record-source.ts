@@ -53,6 +53,8 @@ const BACKSLASH = 0x5c;
 /** Reads the block `source`: it holds names and places, no values of columns. Remembers what the last one said. */
 export class SourceReader {
   #json = new JsonReader();
+  /** Where the block begins. */
+  #at = 0;
   readonly #members = new Map<string, SourceMember>();
   /** In the order in which the last block had them. */
   readonly #expected: SourceMember[] = [];
@@ -77,11 +79,10 @@ export class SourceReader {
   /** The last commit that a sequence told, and the number that it was. */
   #committed = { number: -1, lsn: 0n };
 
-  /** `json` stands at the block. @throws JsonError */
-  read(json: JsonReader): RecordSource {
-    const { at } = json;
+  /** What the block said that was walked over last, while `json` still has its record. @throws JsonError */
+  told(json: JsonReader): RecordSource {
+    const at = this.#at;
     this.#json = json;
-    this.#walk(json);
     const engine = ENGINES[this.#connector.text(json) ?? ''];
     const table = this.#tableName.text(json);
     const schema = (engine === 'postgres' ? this.#schema : this.#database).text(json);
@@ -100,7 +101,9 @@ export class SourceReader {
     };
   }
 
-  #walk(json: JsonReader): void {
+  /** Goes over the block at which `json` stands. @throws JsonError */
+  walk(json: JsonReader): void {
+    this.#at = json.at;
     const expected = this.#expected;
     for (const member of expected) member.seen = false;
     json.enter();

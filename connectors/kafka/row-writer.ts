@@ -11,7 +11,7 @@ const TWO_32 = 4_294_967_296;
  * chunks, each given out once.
  */
 export class RowWriter {
-  #bytes = new Uint8Array(CHUNK_BYTES);
+  #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
   /** Of what is not taken yet. */
   #start = 0;

@@ -1,9 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../connectors/kafka/crc32c.ts';
 import { decodeFetch } from '../../connectors/kafka/fetch-response.ts';
 import { RecordCursor } from '../../connectors/kafka/record-batch.ts';
 import { RecordNamer } from '../../connectors/kafka/record-name.ts';
+import { TwinproofError } from '../../src/errors.ts';
 import { times } from './property-runs.ts';
 
 interface Sent {
@@ -54,7 +56,13 @@ function encoded({ base, records, attributes = 0, producer = -1n }: Batch): Buff
   head.writeBigInt64BE(BigInt(TIME + 7), 35);
   head.writeBigInt64BE(producer, 43);
   head.writeInt32BE(records.length, 57);
-  return Buffer.concat([head, content]);
+  return summed(Buffer.concat([head, content]));
+}
+
+/** With the check sum of what stands there now. */
+function summed(batch: Buffer): Buffer {
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
+  return batch;
 }
 
 /** Zigzag, in groups of seven bits. */
@@ -189,9 +197,25 @@ describe('fetched records', () => {
     const cursor = new RecordCursor();
     const lengthless = encoded({ base: 0n, records: [sent] });
     lengthless[61] = 0x7e;
-    const { batches } = await decoded(lengthless);
+    const { batches } = await decoded(summed(lengthless));
     for (const batch of batches) cursor.open(batch);
     expect(() => cursor.next()).toThrow(/no record batch/);
+  });
+
+  it('that were damaged are refused, whichever bit it was', async () => {
+    // The check value of the catalogue of such sums.
+    expect(crc32c(Buffer.from('123456789'), 0)).toBe(0xe3069283);
+    const sent = { key: Buffer.from('key'), value: Buffer.from('value'), headers: [], age: 0, step: 1 };
+    const whole = encoded({ base: 5n, records: [sent] });
+    const found: unknown[] = [];
+    for (let bit = 17 * 8; bit < whole.length * 8; bit += 1) {
+      const batch = Buffer.from(whole);
+      batch[bit >> 3] = (batch[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      found.push(
+        await decoded(batch).catch((error: unknown) => error instanceof TwinproofError && error.code),
+      );
+    }
+    expect(new Set(found)).toEqual(new Set(['TP-STREAM-PROTOCOL']));
   });
 
   it('have the same name only if key, value, headers and time are the same', async () => {

@@ -131,7 +131,7 @@ describe('records of change topics', () => {
           expect([own.table.leaf, own.key, own.after]).toEqual([fresh.table.leaf, fresh.key, fresh.after]);
         }
       }),
-      { numRuns: times(20) },
+      { numRuns: times(10) },
     );
   });
 
