@@ -67,9 +67,12 @@ export class LedgerTopicReader {
 
   async #read(): Promise<void> {
     const consumer = this.#consumer;
-    const { topic, first } = this.#part;
+    const { topic } = this.#part;
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart) this.#settle(payload.error);
+    });
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      consumer.seek({ topic, partition: 0, offset: this.#next.toString() });
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -81,7 +84,6 @@ export class LedgerTopicReader {
         return Promise.resolve();
       },
     });
-    consumer.seek({ topic, partition: 0, offset: first.toString() });
     const error = await this.#ended;
     if (error !== null) throw error;
   }

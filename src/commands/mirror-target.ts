@@ -36,7 +36,7 @@ export function mirrorTarget(
   ledger: LedgerConfig | null,
   system: string,
   systems: number,
-  io: SiteIo,
+  io: Pick<SiteIo, 'openMirror' | 'randomBytes'>,
 ): MirrorTarget | null {
   const mirror = ledger?.mirror;
   if (mirror === undefined) return null;

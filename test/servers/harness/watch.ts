@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectSite } from '../../../connectors/registry.ts';
+import { connectSite, openMirror } from '../../../connectors/registry.ts';
+import { mirrorTarget } from '../../../src/commands/mirror-target.ts';
 import { REAL_TIMING } from '../../../src/commands/timing.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { SystemConfig } from '../../../src/config/schema.ts';
@@ -43,6 +45,8 @@ export interface WatchedSites {
   readonly scrub?: string;
   readonly slot?: string;
   readonly retention?: string;
+  /** `ledger.mirror`, as YAML in braces. */
+  readonly mirror?: string;
   /** More of the system, a key and its value as YAML. */
   readonly facts?: string;
   /** More of the file, whole lines of YAML. */
@@ -75,7 +79,7 @@ export class WatchFolder {
       this.config,
       `systems:\n  bank:\n    primary: { url: "${primary.url(database, WATCHER)}", slot: ${slot}, allowUnboundedWal: true }\n` +
         `    candidates:\n${listed.join('')}    policy: ${policy}\n    scrub: ${scrub}\n${sites.facts === undefined ? '' : `    ${sites.facts}\n`}` +
-        `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'} }\n${sites.more ?? ''}`,
+        `ledger: { path: ./ledger, retention: ${sites.retention ?? '{}'}${sites.mirror === undefined ? '' : `, mirror: ${sites.mirror}`} }\n${sites.more ?? ''}`,
     );
   }
 
@@ -162,6 +166,7 @@ export class RunningWatch {
       },
       statusEveryMs: null,
       once,
+      mirror: mirrorTarget(ledger, 'bank', 1, { openMirror, randomBytes }),
     });
     this.ended = watch.run(this.#stop.signal);
     // Whoever stops it looks at how it ended.

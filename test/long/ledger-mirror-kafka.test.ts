@@ -1,0 +1,182 @@
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cluster } from '../../src/demo/cluster.ts';
+import { createStandby } from '../../src/demo/cluster-standby.ts';
+import { waitUntil } from '../../src/demo/cluster-wait.ts';
+import type { CheckedLedger } from '../../src/report/ledger-text.ts';
+import { type ShownMirror, showLedger } from '../../src/ledger/show.ts';
+import {
+  certify,
+  fenced,
+  ledgerCaughtUp,
+  provenWatch,
+  setReceiving,
+  weighty,
+} from '../servers/harness/certify-ledger.ts';
+import { prepareStream } from '../servers/harness/change-stream.ts';
+import { expectRefusal, runCli, startCli } from '../servers/harness/cli.ts';
+import { builtProgram } from '../servers/harness/cli-build.ts';
+import { KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
+import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
+import { createTopic } from '../servers/harness/kafka-topics.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
+import { RunningWatch, WatchFolder } from '../servers/harness/watch.ts';
+
+const missing = await missingPackage(KAFKA);
+const TOPIC = 'dr.ledger.bank';
+const GASAN = ['--candidate', 'gasan'];
+const LIMIT_MS = 120_000;
+const servers = new ServerSet();
+let kafka: KafkaServer;
+let primary: Cluster;
+let standby: Cluster;
+/** Of the site where `watch` runs, and of a third one. */
+let here: WatchFolder;
+let elsewhere: WatchFolder;
+let watch: RunningWatch | null = null;
+
+function folder(): WatchFolder {
+  const mirror = `{ brokers: ["${kafka.broker}"], topic: dr.ledger.bank }`;
+  return new WatchFolder({
+    primary,
+    candidates: { gasan: standby },
+    policy: '{ rpo: 1h, maxTail: 1h }',
+    mirror,
+  });
+}
+
+function mirrorOf(of: WatchFolder): Promise<ShownMirror | null> {
+  return of.reading((ledger) => showLedger(ledger).mirror);
+}
+
+/** Waits until a ledger could be rebuilt that holds all of this one. */
+async function mirrored(): Promise<void> {
+  let seen: ShownMirror | null = null;
+  const done = async (): Promise<boolean> => {
+    seen = await mirrorOf(here);
+    const progress = seen?.progress ?? null;
+    return progress?.whole === true && progress.bytesBehind === 0 && progress.tablesMissing === 0;
+  };
+  await waitUntil(done, LIMIT_MS, () => `it is not mirrored: ${JSON.stringify(seen, texts)}`);
+}
+
+const texts = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+
+async function check(of: WatchFolder): Promise<CheckedLedger> {
+  const { code, stdout } = await runCli(['ledger', 'check', '--config', of.config, '--format', 'json']);
+  expect(code).toBe(0);
+  const checked: CheckedLedger = JSON.parse(stdout);
+  return checked;
+}
+
+/** One story, in which the primary is lost. */
+describe.skipIf(missing !== null)(
+  `a ledger that stands in a topic too${missing === null ? '' : ` (${missing})`}`,
+  { timeout: 240_000 },
+  () => {
+    beforeAll(async () => {
+      builtProgram();
+      [kafka, primary] = await Promise.all([createKafka(), servers.cluster()]);
+      await createTopic(await kafka.admin(), TOPIC);
+      await primary.sql(`CREATE TABLE account (id bigint PRIMARY KEY, owner text, amount numeric(12,2));
+        CREATE TABLE tag (name text PRIMARY KEY, note text);
+        INSERT INTO account SELECT i, 'owner ' || i, i / 7.0 FROM generate_series(1, 20000) i;
+        INSERT INTO tag SELECT 'tag ' || i, repeat('x', i % 50) FROM generate_series(1, 100) i`);
+      await prepareStream(primary, 'TABLE account, tag');
+      standby = servers.add(await createStandby(primary));
+      here = folder();
+      elsewhere = folder();
+      watch = await provenWatch(here, ['gasan'], 2);
+    }, 300_000);
+
+    afterAll(async () => {
+      await watch?.stop().catch(() => undefined);
+      await Promise.all([servers.end(), kafka?.destroy()]);
+      here?.remove();
+      elsewhere?.remove();
+    });
+
+    it('is told by ledger show, follows, and catches up when the broker was away', async () => {
+      await mirrored();
+      await kafka.stop();
+      await primary.sql(`UPDATE account SET amount = amount + 1 WHERE id <= 500`);
+      await waitUntil(
+        async () => (await mirrorOf(here))?.trouble != null,
+        LIMIT_MS,
+        () => 'no trouble is told',
+      );
+      const shown = await runCli(['ledger', 'show', '--config', here.config]);
+      expect(shown.stdout).toContain('in trouble since');
+      await kafka.start();
+      await waitUntil(
+        async () => (await mirrorOf(here))?.trouble === null,
+        LIMIT_MS,
+        () => 'it does not go on',
+      );
+      await ledgerCaughtUp(here, primary);
+      await mirrored();
+      const { stdout } = await runCli(['ledger', 'show', '--config', here.config]);
+      expect(stdout).toContain(`topic ${TOPIC}, written at`);
+      // It went on where it was.
+      expect((await mirrorOf(here))?.progress?.reason).toBe('the topic was empty');
+    });
+
+    it('is rebuilt elsewhere to the same content when primary and watch are gone', async () => {
+      await setReceiving(standby, null);
+      await primary.sql(`BEGIN; INSERT INTO account VALUES (90001, 'lost', 1);
+        UPDATE tag SET note = 'lost' WHERE name = 'tag 5'; COMMIT`);
+      await primary.sql(`DELETE FROM account WHERE id = 17`);
+      await ledgerCaughtUp(here, primary);
+      await primary.kill();
+      await mirrored();
+      await watch?.stop();
+      const content = await check(here);
+      expect(content.content).not.toBeNull();
+      const { code, stdout, stderr } = await runCli(['ledger', 'rebuild', '--config', elsewhere.config]);
+      expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('rebuilt in') });
+      expect(stdout).toContain(`from kafka://${kafka.broker}/${TOPIC}`);
+      expect(stdout).toContain('nothing that was proven of a candidate before counts here');
+      expect((await check(elsewhere)).content).toEqual(content.content);
+    });
+
+    it('certifies nothing before it was proven anew, and then exactly what the ledger that was lost certifies', async () => {
+      const lost = fenced();
+      const unproven = await certify(elsewhere, ...GASAN, '--primary-lost', ...lost);
+      expect(unproven).toMatchObject({ code: 3, verdict: { verdict: 'UNKNOWN' } });
+      watch = new RunningWatch(elsewhere);
+      await watch.said(/^proven$/, /every row is proven equal/);
+      const anew = await certify(elsewhere, ...GASAN, '--primary-lost', ...lost);
+      const before = await certify(here, ...GASAN, '--primary-lost', ...lost);
+      expect(weighty(anew.verdict)).toEqual(['TP-V-LOSS-WITHIN-RPO loss']);
+      expect(anew.verdict).toMatchObject({
+        verdict: 'SAFE_WITH_LOSS',
+        integrity: 'same',
+        loss: { kind: 'bounded', transactions: '2', changes: '3', keys: '3' },
+      });
+      expect(anew.verdict.loss).toEqual(before.verdict.loss);
+    });
+
+    it('leaves nothing that looks whole when a rebuild is killed, and is rebuilt by the address of the topic', async () => {
+      const target = path.join(elsewhere.path, 'third');
+      const from = `kafka://${kafka.broker}/${TOPIC}`;
+      const args = ['ledger', 'rebuild', '--from', from, '--system', 'bank', '--ledger', target];
+      const killed = startCli(args);
+      await waitUntil(
+        () =>
+          Promise.resolve(existsSync(path.join(target, 'bank.rebuilding')) || killed.child.exitCode !== null),
+        LIMIT_MS,
+        () => 'it does not begin',
+      );
+      killed.child.kill('SIGKILL');
+      await killed.ended;
+      expect(readdirSync(target)).not.toContain('bank');
+      expect((await runCli(args)).code).toBe(0);
+      expect(readdirSync(target)).toEqual(['bank']);
+      expectRefusal(await runCli(args), 64, 'TP-USAGE');
+      const empty = args.map((arg) => arg.replace(TOPIC, 'nothing').replace('third', 'fourth'));
+      await createTopic(await kafka.admin(), 'nothing');
+      expectRefusal(await runCli(empty), 3, 'TP-LEDGER-REBUILD');
+    });
+  },
+);
