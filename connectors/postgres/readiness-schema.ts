@@ -1,55 +1,37 @@
 import type { ObjectFamily, SchemaObject } from '../../src/connector/facts-postgres.ts';
 import type { SessionShare } from '../../src/connector/session-share.ts';
+import { constraints, indexes } from './readiness-keys.ts';
+import { notOfExtension, OWN, RELATION, TABLE } from './readiness-relation.ts';
 import { USER_SCHEMA } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
-/**
- * What an extension brings is the extension's, and compared as one thing. Looked for by what it depends on: of that there
- * is an index, and by far the most of this catalog is about other things.
- */
-function notOfExtension(catalog: string, oid: string): string {
-  return `not exists (select from pg_depend x where x.refclassid = 'pg_catalog.pg_extension'::regclass
-    and x.classid = 'pg_catalog.${catalog}'::regclass and x.objid = ${oid} and x.deptype = 'e')`;
-}
-
-const RELATION = `pg_class c join pg_namespace n on n.oid = c.relnamespace`;
-const OWN = `${USER_SCHEMA} and c.relpersistence <> 't' and ${notOfExtension('pg_class', 'c.oid')}`;
-const TABLE = `n.nspname || '.' || c.relname`;
-
 /** Only these name columns; for an expression without columns 0 is enough, and nothing has to be looked up (manual, pg_get_expr). */
 const ONLY_GENERATED = `case when a.attgenerated <> '' then d.adrelid else 0 end`;
+
+/** Each with what is filled in by itself, if anything: two families, of which there is the most. */
+const COLUMNS = `select ${TABLE} as "table", a.attname::text as name,
+    pg_catalog.format_type(a.atttypid, a.atttypmod)
+      || case when a.attcollation <> t.typcollation then ' collate ' || k.collname else '' end
+      || case when a.attnotnull then ' not null' else '' end as definition,
+    case when a.attidentity <> '' then 'identity ' || a.attidentity::text when d.oid is not null
+      then a.attgenerated::text || pg_catalog.pg_get_expr(d.adbin, ${ONLY_GENERATED}) end as "default"
+  from ${RELATION} join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  join pg_type t on t.oid = a.atttypid left join pg_collation k on k.oid = a.attcollation
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where c.relkind in ('r', 'p') and ${OWN}`;
 
 /**
  * One statement a family, each giving the table, the name and the definition. Names of constraints and indexes are not
  * compared, only what they say: sites that were built apart name them apart. Bodies are compared by hash.
  */
-const FAMILIES: Readonly<Record<ObjectFamily, string>> = {
+const FAMILIES: Readonly<Record<Exclude<ObjectFamily, 'column' | 'default' | Versioned>, string>> = {
   table: `select ${TABLE} as "table", ${TABLE} as name, case when c.relkind = 'p' then 'partitioned'
         when c.relispartition then 'partition of ' || (select rn.nspname || '.' || r.relname from pg_class r
           join pg_namespace rn on rn.oid = r.relnamespace where r.oid = pg_catalog.pg_partition_root(c.oid))
         else '' end as definition
     from ${RELATION} where c.relkind in ('r', 'p') and ${OWN}`,
-  column: `select ${TABLE} as "table", ${TABLE} || '.' || a.attname as name,
-      pg_catalog.format_type(a.atttypid, a.atttypmod)
-        || case when a.attcollation <> t.typcollation then ' collate ' || k.collname else '' end
-        || case when a.attnotnull then ' not null' else '' end as definition
-    from ${RELATION} join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    join pg_type t on t.oid = a.atttypid left join pg_collation k on k.oid = a.attcollation
-    where c.relkind in ('r', 'p') and ${OWN}`,
-  default: `select ${TABLE} as "table", ${TABLE} || '.' || a.attname as name,
-      case when a.attidentity <> '' then 'identity ' || a.attidentity::text
-        else a.attgenerated::text || pg_catalog.pg_get_expr(d.adbin, ${ONLY_GENERATED}) end as definition
-    from ${RELATION} join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-    where c.relkind in ('r', 'p') and (a.attidentity <> '' or d.oid is not null) and ${OWN}`,
-  key: constraints(`in ('p', 'u', 'x')`),
-  constraint: constraints(`in ('c', 'f')`),
-  index: `select ${TABLE} as "table", ${TABLE} || ': '
-      || replace(pg_catalog.pg_get_indexdef(i.indexrelid), ' ' || pg_catalog.quote_ident(ic.relname) || ' ON ', ' ON ') as name,
-      '' as definition
-    from ${RELATION} join pg_index i on i.indrelid = c.oid join pg_class ic on ic.oid = i.indexrelid
-    where c.relkind in ('r', 'p', 'm') and ${OWN}
-      and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))`,
+  key: `select ${TABLE} as "table", ${TABLE} || ': ' || pg_catalog.pg_get_constraintdef(k.oid) as name, '' as definition
+    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype in ('p', 'u', 'x') where ${OWN}`,
   trigger: `select ${TABLE} as "table", ${TABLE} || '.' || g.tgname as name,
       g.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(g.oid) as definition
     from ${RELATION} join pg_trigger g on g.tgrelid = c.oid and not g.tgisinternal where ${OWN}`,
@@ -91,48 +73,88 @@ export async function readObjects(
   share: SessionShare<Session>,
   signal: AbortSignal,
 ): Promise<SchemaObject[]> {
-  const families = await share.runAll(
-    FAMILY_NAMES.map((family) => (session: Session) => readFamily(session, family, signal)),
-  );
+  const families = await share.runAll([
+    (session) => readColumns(session, signal),
+    ...FAMILY_NAMES.map((family) => (session: Session) => readFamily(session, family, signal)),
+  ]);
   return families.flat();
 }
 
-/** What a table has comes in one row: taking 80,000 rows apart took longer than the server needs to find them (measured). */
-async function readFamily(
+type Texts = readonly (string | null)[];
+
+/**
+ * All rows as one of lists: to take 80,000 rows apart takes longer than the server needs to find them, and to group them by
+ * their tables it sorts them on disk (measured).
+ */
+async function readLists(
   session: Session,
-  family: ObjectFamily,
+  columns: readonly string[],
+  statement: string,
   signal: AbortSignal,
-): Promise<SchemaObject[]> {
-  const rows = await session.rows<{ table: string | null; names: string; definitions: string }>(
-    `select f."table", pg_catalog.json_agg(f.name)::text as names,
-       pg_catalog.json_agg(f.definition)::text as definitions
-     from (${FAMILIES[family]}) f group by f."table"`,
+): Promise<readonly Texts[]> {
+  const lists = columns.map((name) => `pg_catalog.json_agg(f."${name}")::text as "${name}"`);
+  const [row] = await session.rows<Readonly<Record<string, string | null>>>(
+    `select ${lists.join(', ')} from (${statement}) f`,
     [],
     signal,
   );
-  return rows.flatMap(({ table, names, definitions }) => {
-    const texts = textsOf(definitions);
-    return textsOf(names).map((name, index) => ({
-      family,
-      table,
-      name: name ?? '',
-      definition: texts[index] ?? '',
-    }));
-  });
+  return columns.map((name) => textsOf(row?.[name] ?? '[]'));
 }
 
-function textsOf(json: string): readonly (string | null)[] {
-  const texts: readonly (string | null)[] = JSON.parse(json);
+async function readColumns(session: Session, signal: AbortSignal): Promise<SchemaObject[]> {
+  const parts = ['table', 'name', 'definition', 'default'];
+  const [tables = [], names = [], types = [], defaults = []] = await readLists(
+    session,
+    parts,
+    COLUMNS,
+    signal,
+  );
+  const objects: SchemaObject[] = [];
+  for (const [index, column] of names.entries()) {
+    const table = tables[index] ?? '';
+    const name = `${table}.${column ?? ''}`;
+    objects.push({ family: 'column', table, name, definition: types[index] ?? '' });
+    const filled = defaults[index] ?? null;
+    if (filled !== null) objects.push({ family: 'default', table, name, definition: filled });
+  }
+  return objects;
+}
+
+async function readFamily(
+  session: Session,
+  family: (typeof FAMILY_NAMES)[number],
+  signal: AbortSignal,
+): Promise<SchemaObject[]> {
+  const statement = statementOf(family, session.versionNumber);
+  const parts = ['table', 'name', 'definition'];
+  const [tables = [], names = [], texts = []] = await readLists(session, parts, statement, signal);
+  return names.map((name, index) => ({
+    family,
+    table: tables[index] ?? null,
+    name: name ?? '',
+    definition: texts[index] ?? '',
+  }));
+}
+
+/** Statements that differ between versions. */
+type Versioned = 'constraint' | 'index';
+
+function statementOf(family: (typeof FAMILY_NAMES)[number], versionNumber: number): string {
+  if (family === 'constraint') return constraints(versionNumber);
+  return family === 'index' ? indexes(versionNumber) : FAMILIES[family];
+}
+
+function textsOf(json: string): Texts {
+  const texts: Texts = JSON.parse(json);
   return texts;
 }
 
-const FAMILY_NAMES: readonly ObjectFamily[] = [
-  'table',
-  'column',
-  'default',
-  'key',
+/** Those that take longest first. */
+const FAMILY_NAMES = [
   'constraint',
   'index',
+  'key',
+  'table',
   'trigger',
   'view',
   'matview',
@@ -142,12 +164,7 @@ const FAMILY_NAMES: readonly ObjectFamily[] = [
   'policy',
   'grant',
   'extension',
-];
-
-function constraints(types: string): string {
-  return `select ${TABLE} as "table", ${TABLE} || ': ' || pg_catalog.pg_get_constraintdef(k.oid) as name, '' as definition
-    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype ${types} where ${OWN}`;
-}
+] as const satisfies readonly ObjectFamily[];
 
 /** Versions print one view in several ways, so rules compare bodies only between servers of one version. */
 function bodies(kind: string): string {

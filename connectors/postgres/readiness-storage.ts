@@ -12,7 +12,8 @@ export const USER_SCHEMA = `n.nspname !~ '^pg_' and n.nspname <> 'information_sc
 
 /**
  * The databases' own collations (their version is recorded from version 15 on), and those that columns and indexes of
- * this database use: the catalog knows hundreds more, and asking for the version of each takes its time.
+ * this database use: the catalog knows hundreds more, and asking for the version of each takes its time. 100 is the default
+ * collation, which is the database's.
  */
 export function readCollations(session: Session, signal: AbortSignal): Promise<CollationFact[]> {
   const databases =
@@ -30,7 +31,7 @@ export function readCollations(session: Session, signal: AbortSignal): Promise<C
        pg_catalog.pg_collation_actual_version(c.oid)
      from pg_collation c join pg_namespace n on n.oid = c.collnamespace
      where c.collprovider <> 'd' and c.oid in (
-       select a.attcollation from pg_attribute a where a.attrelid >= 16384
+       select a.attcollation from pg_attribute a where a.attrelid >= 16384 and a.attcollation not in (0, 100)
        union select pg_catalog.unnest(i.indcollation) from pg_index i where i.indexrelid >= 16384)
      order by 1`,
     [],

@@ -151,7 +151,7 @@ async function readBatch(
     }
     return {
       name: row.name,
-      lastValue: lastValueOf(row, lasts.get(row.oid), starts.get(row.oid)),
+      lastValue: lastValueOf(row, lasts.get(row.oid) ?? starts.get(row.oid)),
       increment: BigInt(row.increment),
       ownedBy:
         row.tableName === null || row.columnName === null ? null : `${row.tableName}.${row.columnName}`,
@@ -162,9 +162,9 @@ async function readBatch(
 }
 
 /** A sequence that was never called stands one step before its first value, so that the next value is the first. */
-function lastValueOf(row: SequenceRow, last: bigint | undefined, first: bigint | undefined): bigint | null {
+function lastValueOf(row: SequenceRow, last: bigint | undefined): bigint | null {
   if (!row.visible) return null;
-  return last ?? (first ?? BigInt(row.start)) - BigInt(row.increment);
+  return last ?? BigInt(row.start) - BigInt(row.increment);
 }
 
 /** The last value of those that were called. */
@@ -179,7 +179,10 @@ async function readLasts(
   return new Map(found.flatMap(({ oid, last }) => (last === null ? [] : [[oid, BigInt(last)] as const])));
 }
 
-/** The first value of sequences that were never called: their start, or what setval(…, false) made of it. */
+/**
+ * Of sequences that nobody had called: one step before their first value, which is their start or what setval(…, false)
+ * made of it; the last value if somebody has called them meanwhile.
+ */
 async function readStarts(
   session: Session,
   rows: readonly SequenceRow[],
@@ -187,16 +190,17 @@ async function readStarts(
 ): Promise<ReadonlyMap<number, bigint>> {
   const fresh = rows.filter(({ readable, inRecovery }) => readable && !inRecovery);
   if (fresh.length === 0) return new Map();
-  const parts = fresh.map(
-    ({ oid, qualified }) =>
-      `select ${oid} as oid, last_value::text as value, is_called as called from ${qualified}`,
+  const queries = fresh.map(
+    ({ qualified, increment }) =>
+      `select (last_value::numeric - case when is_called then 0 else ${increment} end)::text from ${qualified}`,
   );
-  const found = await session.rows<{ oid: number; value: string; called: boolean }>(
-    parts.join(' union all '),
-    [],
-    signal,
+  const values = await readValues(session, queries, signal);
+  return new Map(
+    fresh.flatMap(({ oid }, index) => {
+      const value = values[index] ?? null;
+      return value === null ? [] : [[oid, BigInt(value)] as const];
+    }),
   );
-  return new Map(found.flatMap(({ oid, value, called }) => (called ? [] : [[oid, BigInt(value)] as const])));
 }
 
 /** The largest value of each fed column, the smallest for a descending sequence; absent when there is no row. */
@@ -237,20 +241,31 @@ async function extremesOf(
   batch: readonly FedSequence[],
   signal: AbortSignal,
 ): Promise<(readonly [number, bigint])[]> {
-  const parts = batch.map(({ oid, table, column, increment }) => {
+  const queries = batch.map(({ table, column, increment }) => {
     const [whole, order] = increment.startsWith('-') ? ['floor', 'asc'] : ['ceil', 'desc'];
-    return `select ${oid} as oid, (select pg_catalog.${whole}(${column}::numeric)::text from ${table}
-      where ${column} is not null order by ${column} ${order} limit 1) as value`;
+    return `select pg_catalog.${whole}(${column}::numeric)::text from ${table}
+      where ${column} is not null order by ${column} ${order} limit 1`;
   });
-  const rows = await session.rows<{ oid: number; value: string | null }>(
-    parts.join(' union all '),
+  const values = await readValues(session, queries, signal);
+  return batch.flatMap(({ oid }, index) => {
+    const value = values[index] ?? null;
+    // A numeric column may hold NaN or Infinity, which no sequence reaches.
+    return value !== null && /^-?\d+$/.test(value) ? [[oid, BigInt(value)] as const] : [];
+  });
+}
+
+/** What each query gives, none or one text. As parts of one row: a UNION of as many is planned anew for each arm. */
+async function readValues(
+  session: Session,
+  queries: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly (string | null)[]> {
+  const [row] = await session.rows<{ found: readonly (string | null)[] }>(
+    `select array[${queries.map((query) => `(${query})`).join(', ')}]::text[] as found`,
     [],
     signal,
   );
-  return rows.flatMap(({ oid, value }) =>
-    // A numeric column may hold NaN or Infinity, which no sequence reaches.
-    value !== null && /^-?\d+$/.test(value) ? [[oid, BigInt(value)] as const] : [],
-  );
+  return row?.found ?? [];
 }
 
 function isRefusal(error: unknown): error is TwinproofError {

@@ -14,6 +14,7 @@ import {
   type ReadinessInput,
   type Rule,
 } from './rule.ts';
+import { objectsOf } from './schema-objects.ts';
 
 const MANUAL = 'https://www.postgresql.org/docs/current';
 
@@ -121,9 +122,8 @@ function observeUnpublished(input: ReadinessInput): readonly Observation[] {
         const reached = new Set(
           published.filter(({ publication }) => publications.has(publication)).map(({ table }) => table),
         );
-        const tables = objects.value.filter(
-          ({ family, name, definition }) =>
-            family === 'table' && definition !== 'partitioned' && inScope(input, name),
+        const tables = objectsOf(objects.value, 'table').filter(
+          ({ name, definition }) => definition !== 'partitioned' && inScope(input, name),
         );
         // A leaf that is published as its root is under the root's name there.
         const absent = tables.filter(

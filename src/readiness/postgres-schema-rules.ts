@@ -15,6 +15,7 @@ import {
   type ReadinessInput,
   type Rule,
 } from './rule.ts';
+import { objectsOf } from './schema-objects.ts';
 
 const MANUAL = 'https://www.postgresql.org/docs/current';
 const RESTRICTIONS = `${MANUAL}/logical-replication-restrictions.html`;
@@ -201,9 +202,9 @@ function compareFamily(rule: FamilyRule, input: ReadinessInput): readonly Observ
   const sameVersion = majorOf(input, 'primary') === majorOf(input, 'candidate');
   const compared = rule.existenceOnly !== true && (rule.versioned !== true || sameVersion);
   return bothObjects(input, (theirs, ours) => {
-    const had = new Map(ours.filter((one) => one.family === family).map((one) => [one.name, one.definition]));
+    const had = new Map(objectsOf(ours, family).map((one) => [one.name, one.definition]));
     const absent = family === 'table' ? new Set<string>() : tablesAbsent(theirs, ours);
-    const wanted = theirs.filter((one) => one.family === family && isWanted(input, one, absent));
+    const wanted = objectsOf(theirs, family).filter((one) => isWanted(input, one, absent));
     const failed = wanted.flatMap((one) => {
       const own = had.get(one.name);
       if (own === undefined)
@@ -216,8 +217,8 @@ function compareFamily(rule: FamilyRule, input: ReadinessInput): readonly Observ
 
 /** Tables that the candidate lacks: the finding of one rule, not of all the others too. */
 function tablesAbsent(theirs: readonly SchemaObject[], ours: readonly SchemaObject[]): ReadonlySet<string> {
-  const had = new Set(ours.filter(({ family }) => family === 'table').map(({ name }) => name));
-  const tables = theirs.filter(({ family }) => family === 'table').map(({ name }) => name);
+  const had = new Set(objectsOf(ours, 'table').map(({ name }) => name));
+  const tables = objectsOf(theirs, 'table').map(({ name }) => name);
   return new Set(tables.filter((name) => !had.has(name)));
 }
 
@@ -258,10 +259,8 @@ function majorOf(input: ReadinessInput, site: 'primary' | 'candidate'): number {
 
 function observeMatviews(input: ReadinessInput): readonly Observation[] {
   return bothObjects(input, (theirs, ours) => {
-    const had = new Map(
-      ours.filter(({ family }) => family === 'matview').map((one) => [one.name, one.definition]),
-    );
-    const wanted = theirs.filter(({ family }) => family === 'matview');
+    const had = new Map(objectsOf(ours, 'matview').map((one) => [one.name, one.definition]));
+    const wanted = objectsOf(theirs, 'matview');
     const failed = wanted.flatMap(({ name, definition }) => {
       const own = had.get(name);
       if (own === undefined) return [fail(name, 'the candidate does not have it')];
@@ -280,9 +279,7 @@ function observeFiring(input: ReadinessInput): readonly Observation[] {
     'candidate',
     ({ postgres }) => postgres?.logical?.objects,
     (objects) => {
-      const firing = objects.filter(
-        ({ family, definition }) => family === 'trigger' && /^[AR] /.test(definition),
-      );
+      const firing = objectsOf(objects, 'trigger').filter(({ definition }) => /^[AR] /.test(definition));
       return noneOf(
         firing.map(({ name, definition }) =>
           fail(name, definition.startsWith('A') ? 'it is enabled ALWAYS' : 'it is enabled as REPLICA'),

@@ -1,0 +1,76 @@
+import { OWN, RELATION, TABLE } from './readiness-relation.ts';
+
+/*
+ * Indexes and constraints in the server's own words, without a call of pg_get_indexdef or pg_get_constraintdef for each:
+ * those look up every part by itself and, for indexes and checks, open the table. What is printed when is said by
+ * pg_get_indexdef_worker and pg_get_constraintdef_worker in the server's ruleutils.c, the same from 14 to 18.
+ */
+
+/**
+ * Columns of the index i in their order; null where more has to be said of one: an expression, an operator class that is
+ * not the server's own default of exactly that type (of varchar it is that of text), another collation than the column's,
+ * DESC, NULLS FIRST.
+ */
+const PLAIN_COLUMNS = `(select case when pg_catalog.count(*) = i.indnatts
+      then pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by p) end
+    from pg_catalog.generate_series(0, i.indnatts - 1) p
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p]
+    join pg_opclass o on o.oid = i.indclass[p] and o.oid < 16384 and o.opcdefault
+      and (o.opcintype = a.atttypid or o.opcintype = 'text'::regtype and a.atttypid = 'varchar'::regtype)
+    where i.indcollation[p] in (0, a.attcollation) and i.indoption[p] = 0)`;
+
+/** Indexes that belong to no key, without their names. A plain one is put together here, of the others the server is asked. */
+export function indexes(versionNumber: number): string {
+  const nullsDistinct = versionNumber >= 150_000 ? 'and not i.indnullsnotdistinct' : '';
+  return `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
+      case when m.amname in ('btree', 'hash') and i.indnatts = i.indnkeyatts and i.indpred is null
+          and ic.reloptions is null ${nullsDistinct}
+        then 'CREATE ' || case when i.indisunique then 'UNIQUE ' else '' end || 'INDEX ON '
+          || case ic.relkind when 'I' then 'ONLY ' else '' end
+          || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+          || ' USING ' || m.amname || ' (' || ${PLAIN_COLUMNS} || ')' end,
+      replace(pg_catalog.pg_get_indexdef(i.indexrelid), ' ' || pg_catalog.quote_ident(ic.relname) || ' ON ', ' ON ')
+    ) as name, '' as definition
+    from ${RELATION} join pg_index i on i.indrelid = c.oid join pg_class ic on ic.oid = i.indexrelid
+    join pg_am m on m.oid = ic.relam
+    where c.relkind in ('r', 'p', 'm') and ${OWN}
+      and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))`;
+}
+
+/** Of one column, and of which nothing has to be said but where they point. */
+const FOREIGN_KEYS = `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
+      case when pg_catalog.cardinality(k.conkey) = 1 and k.confmatchtype = 's' and k.confupdtype = 'a'
+          and k.confdeltype = 'a' and not k.condeferrable and k.convalidated
+        then 'FOREIGN KEY (' || (select pg_catalog.quote_ident(a.attname) from pg_attribute a
+            where a.attrelid = k.conrelid and a.attnum = k.conkey[1])
+          || ') REFERENCES ' || (select pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname)
+              || '(' || pg_catalog.quote_ident(a.attname) || ')'
+            from pg_attribute a join pg_class t on t.oid = a.attrelid join pg_namespace tn on tn.oid = t.relnamespace
+            where a.attrelid = k.confrelid and a.attnum = k.confkey[1]) end,
+      pg_catalog.pg_get_constraintdef(k.oid)) as name, '' as definition
+    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype = 'f' where ${OWN}`;
+
+/**
+ * Checks and foreign keys. What a check says follows from its expression and the names of its columns: where many tables
+ * were made alike, one is printed for all of them. With the whole row in it (`:varattno 0`) it also names its table.
+ */
+export function constraints(versionNumber: number): string {
+  const enforced = versionNumber >= 180_000 ? 'k.conenforced' : 'true';
+  return `with checks as materialized (
+      select k.oid, k.conrelid, k.conbin::text as expression, k.convalidated as validated, k.connoinherit as own,
+        ${enforced} as enforced,
+        case when pg_catalog.strpos(k.conbin::text, ':varattno 0 ') > 0 then k.oid else 0 end as whole,
+        array(select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey)
+          order by a.attnum) as columns
+      from pg_constraint k where k.contype = 'c' and k.conrelid <> 0),
+    texts as materialized (
+      select expression, validated, own, enforced, whole, columns,
+        pg_catalog.pg_get_constraintdef(pg_catalog.min(oid::int8)::oid) as text
+      from checks group by 1, 2, 3, 4, 5, 6)
+    select ${TABLE} as "table", ${TABLE} || ': ' || t.text as name, '' as definition
+    from ${RELATION} join checks k on k.conrelid = c.oid join texts t on t.expression = k.expression
+      and t.validated = k.validated and t.own = k.own and t.enforced = k.enforced and t.whole = k.whole
+      and t.columns = k.columns
+    where ${OWN}
+    union all ${FOREIGN_KEYS}`;
+}
