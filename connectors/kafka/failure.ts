@@ -43,15 +43,15 @@ export function kafkaFailure(error: unknown): Error {
   if (isRefused(error)) {
     return new TwinproofError('TP-PERMISSION', {
       ...detail,
-      hint: 'an ACL is missing: READ and DESCRIBE on the topics, READ on the groups that begin with twinproof, WRITE on a topic to publish to',
+      hint: 'an ACL is missing: READ and DESCRIBE on the topics, DESCRIBE on the groups whose offsets are asked for, WRITE on a topic to publish to',
     });
   }
   // What the brokers answered is lost in the library; a group that may not be read is by far the most frequent cause.
   if (names.has('KafkaJSGroupCoordinatorNotFound')) {
     return new TwinproofError('TP-PERMISSION', {
-      message: 'no broker says who looks after our consumer group',
+      message: 'no broker says who looks after the consumer group',
       cause: error,
-      hint: 'an ACL is missing: READ on the groups that begin with twinproof; if it is there, see whether the brokers are well',
+      hint: 'an ACL is missing: DESCRIBE on the group; if it is there, see whether the brokers are well',
       retryable: true,
     });
   }

@@ -39,6 +39,7 @@ class KafkaTopicSite implements TopicSite {
         low: readFrom,
         high,
       }));
+      partitions.sort((a, b) => a.partition - b.partition);
       return { clusterId, topic: this.#topic, partitions, compacted: log?.compacted ?? true };
     });
   }
