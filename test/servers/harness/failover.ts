@@ -5,7 +5,14 @@ import { waitUntil } from '../../../src/demo/cluster-wait.ts';
 import { runCli } from './cli.ts';
 import { ServerSet } from './server-set.ts';
 import { ServerSwitch } from './server-switch.ts';
-import { RunningWatch, type WatchedSite, WatchFolder } from './watch.ts';
+import { ledgerRowsOf, RunningWatch, type WatchedSite, WatchFolder } from './watch.ts';
+
+export const TABLES = `CREATE TABLE account (id bigint PRIMARY KEY, owner text);
+  CREATE TABLE tag (name text PRIMARY KEY, note text)`;
+export const SCHEMA = `${TABLES};
+  INSERT INTO account SELECT i, 'owner ' || i FROM generate_series(1, 3000) i;
+  INSERT INTO tag SELECT 'tag ' || i, 'x' FROM generate_series(1, 100) i`;
+export const NAMES = ['public.account', 'public.tag'];
 
 const SYNCHRONISING = 17;
 const LIMIT_MS = 120_000;
@@ -118,4 +125,42 @@ export class FailoverSites {
     await this.heir.promote();
     this.address.lead(this.heir.port);
   }
+}
+
+/** Ends when the ledger has exactly the rows that stand behind the primary's address; a row with that key among them. */
+export async function hasRowsOf(sites: FailoverSites, wanted: number): Promise<void> {
+  const same = async (): Promise<boolean> => {
+    try {
+      const rows = await ledgerRowsOf(sites.folder, NAMES);
+      const [accounts] = NAMES.map((name) => rows.get(name));
+      const isWhole = NAMES.every((name) => {
+        const both = rows.get(name);
+        return both !== undefined && equal(both.ledger, both.primary);
+      });
+      return isWhole && accounts?.ledger.size === wanted;
+    } catch {
+      // Tables that are read anew are not complete for a while.
+      return false;
+    }
+  };
+  await sites.watch.sees(same, `the ledger has the ${wanted} accounts of the primary`);
+}
+
+function equal(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, digest]) => b.get(key) === digest);
+}
+
+/** What is known of tables, in which generation. */
+export function generations({ folder }: FailoverSites): Promise<readonly string[]> {
+  return folder.reading(({ core }) =>
+    core.catalog.current().map(({ leaf, number, completeFrom }) => `${leaf} ${number} ${completeFrom}`),
+  );
+}
+
+export function gapsOf({ watch }: FailoverSites): string[] {
+  return watch.lines.filter(({ event }) => event === 'gap').map(({ message }) => message);
+}
+
+export async function timeline({ folder }: FailoverSites): Promise<string | undefined> {
+  return folder.reading((ledger) => ledger.position?.split('/')[1]);
 }
