@@ -9,7 +9,7 @@ import { OWN, RELATION, TABLE } from './readiness-relation.ts';
 /**
  * Columns of the index i in their order; null where more has to be said of one: an expression, an operator class that is
  * not the server's own default of exactly that type (of varchar it is that of text), another collation than the column's,
- * DESC, NULLS FIRST.
+ * DESC, NULLS FIRST, a column that is only included and has no operator class.
  */
 const PLAIN_COLUMNS = `(select case when pg_catalog.count(*) = i.indnatts
       then pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by p) end
@@ -23,7 +23,7 @@ const PLAIN_COLUMNS = `(select case when pg_catalog.count(*) = i.indnatts
 export function indexes(versionNumber: number): string {
   const nullsDistinct = versionNumber >= 150_000 ? 'and not i.indnullsnotdistinct' : '';
   return `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
-      case when m.amname in ('btree', 'hash') and i.indnatts = i.indnkeyatts and i.indpred is null
+      case when m.amname in ('btree', 'hash') and i.indpred is null
           and ic.reloptions is null ${nullsDistinct}
         then 'CREATE ' || case when i.indisunique then 'UNIQUE ' else '' end || 'INDEX ON '
           || case ic.relkind when 'I' then 'ONLY ' else '' end
@@ -52,24 +52,23 @@ const FOREIGN_KEYS = `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
 
 /**
  * Checks and foreign keys. What a check says follows from its expression and the names of its columns: where many tables
- * were made alike, one is printed for all of them. With the whole row in it (`:varattno 0`) it also names its table.
+ * were made alike, one is printed for all of them. The whole row of a table is of a type of its own.
  */
 export function constraints(versionNumber: number): string {
   const enforced = versionNumber >= 180_000 ? 'k.conenforced' : 'true';
   return `with checks as materialized (
       select k.oid, k.conrelid, k.conbin::text as expression, k.convalidated as validated, k.connoinherit as own,
         ${enforced} as enforced,
-        case when pg_catalog.strpos(k.conbin::text, ':varattno 0 ') > 0 then k.oid else 0 end as whole,
         array(select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey)
           order by a.attnum) as columns
       from pg_constraint k where k.contype = 'c' and k.conrelid <> 0),
     texts as materialized (
-      select expression, validated, own, enforced, whole, columns,
+      select expression, validated, own, enforced, columns,
         pg_catalog.pg_get_constraintdef(pg_catalog.min(oid::int8)::oid) as text
-      from checks group by 1, 2, 3, 4, 5, 6)
+      from checks group by 1, 2, 3, 4, 5)
     select ${TABLE} as "table", ${TABLE} || ': ' || t.text as name, '' as definition
     from ${RELATION} join checks k on k.conrelid = c.oid join texts t on t.expression = k.expression
-      and t.validated = k.validated and t.own = k.own and t.enforced = k.enforced and t.whole = k.whole
+      and t.validated = k.validated and t.own = k.own and t.enforced = k.enforced
       and t.columns = k.columns
     where ${OWN}
     union all ${FOREIGN_KEYS}`;
