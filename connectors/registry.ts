@@ -76,20 +76,16 @@ export async function openOutlet(address: KafkaAddress, topic: string): Promise<
 }
 
 /** Opens a topic that a ledger is written to as well; connects when it is asked. Throws TP-TLS. */
-export async function openMirror(
-  address: KafkaAddress,
-  topic: string,
-  random: () => string,
-): Promise<MirrorLog> {
+export async function openMirror(address: KafkaAddress, topic: string): Promise<MirrorLog> {
   const { openLedgerTopic } = await import('./kafka/ledger-topic.ts');
-  return openLedgerTopic(address, topic, random);
+  return openLedgerTopic(address, topic);
 }
 
 /** The same by an address such as kafka://host:9092/topic. Throws TP-URL, TP-TLS, TP-SECRET. */
-export async function openMirrorAt(address: SiteAddress, random: () => string): Promise<MirrorLog> {
+export async function openMirrorAt(address: SiteAddress): Promise<MirrorLog> {
   const { topicAddress } = await import('./kafka/topic-address.ts');
   const { kafka, topic } = topicAddress(address, process.env);
-  return openMirror(kafka, topic, random);
+  return openMirror(kafka, topic);
 }
 
 /** Opens a topic to be compared. Throws TP-URL, TP-TLS, TP-SECRET; connects when it is asked. */

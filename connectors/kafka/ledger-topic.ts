@@ -5,32 +5,26 @@ import { TwinproofError } from '../../src/errors.ts';
 import { AdminShare } from './admin-share.ts';
 import { kafkaClient } from './client.ts';
 import { kafkaFailure } from './failure.ts';
-import { LedgerTopicReader } from './ledger-topic-reader.ts';
+import { RecordCursor } from './record-batch.ts';
+import { type TakeRecords, TopicReader } from './topic-reader.ts';
 
 /**
  * A topic of one partition as the mirror of a ledger. A record counts as appended when every replica in sync has it, and
- * the brokers leave out what one connection sends twice (idempotent producer). `random` ends the name of the consumer
- * group that reads it. Connects when it is asked. Throws TP-TLS.
+ * the brokers leave out what one connection sends twice (idempotent producer). Connects when it is asked. Throws TP-TLS.
  */
-export async function openLedgerTopic(
-  address: KafkaAddress,
-  topic: string,
-  random: () => string,
-): Promise<MirrorLog> {
-  return new LedgerTopic(await kafkaClient(address), topic, random);
+export async function openLedgerTopic(address: KafkaAddress, topic: string): Promise<MirrorLog> {
+  return new LedgerTopic(await kafkaClient(address), topic);
 }
 
 class LedgerTopic implements MirrorLog {
   readonly #client: Kafka;
   readonly #topic: string;
-  readonly #random: () => string;
   readonly #admin: AdminShare;
   #producer: Promise<Producer> | null = null;
 
-  constructor(client: Kafka, topic: string, random: () => string) {
+  constructor(client: Kafka, topic: string) {
     this.#client = client;
     this.#topic = topic;
-    this.#random = random;
     this.#admin = new AdminShare(client);
   }
 
@@ -56,10 +50,29 @@ class LedgerTopic implements MirrorLog {
     return this.#admin.ask(signal, (admin) => this.#extent(admin));
   }
 
-  async read(extent: MirrorExtent, take: (record: StoredRecord) => void, signal: AbortSignal): Promise<void> {
-    if (extent.first >= extent.end) return;
-    const group = `twinproof-${this.#random()}`;
-    await new LedgerTopicReader(this.#client, group, { topic: this.#topic, ...extent }, take).run(signal);
+  async read(
+    { first, end }: MirrorExtent,
+    take: (record: StoredRecord) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const refusals: unknown[] = [];
+    const each = taker({ first, end }, take);
+    const partitions = new Map(first < end ? [[0, { from: first, end }] as const] : []);
+    const reader = new TopicReader(this.#client, { topic: this.#topic, partitions }, (partition, fetched) => {
+      try {
+        return each(partition, fetched);
+      } catch (error) {
+        refusals.push(error);
+        throw error;
+      }
+    });
+    try {
+      await reader.run(signal);
+    } catch (error) {
+      // What it threw is nothing of the brokers'.
+      throw refusals.length > 0 ? refusals[0] : error;
+    }
+    signal.throwIfAborted();
   }
 
   async close(): Promise<void> {
@@ -104,4 +117,20 @@ class LedgerTopic implements MirrorLog {
       // It was never there, or is gone already.
     }
   }
+}
+
+function taker({ first, end }: MirrorExtent, take: (record: StoredRecord) => void): TakeRecords {
+  const cursor = new RecordCursor();
+  return (_, { batches }) => {
+    for (const batch of batches.filter(({ kind }) => kind === 'data')) {
+      cursor.open(batch);
+      while (cursor.next()) {
+        const { offset, timestamp, value } = cursor;
+        if (offset < first || offset >= end) continue;
+        const bytes = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.length);
+        take({ offset, writtenAtMs: timestamp, value: bytes });
+      }
+    }
+    return null;
+  };
 }

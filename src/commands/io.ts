@@ -34,11 +34,11 @@ export type ConnectSite = (
 /** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION. */
 export type OpenOutlet = (address: KafkaAddress, topic: string) => Promise<Outlet>;
 
-/** Throws TP-TLS; connects when it is asked. `random` ends the name of the consumer group that reads it. */
-export type OpenMirror = (address: KafkaAddress, topic: string, random: () => string) => Promise<MirrorLog>;
+/** Throws TP-TLS; connects when it is asked. */
+export type OpenMirror = (address: KafkaAddress, topic: string) => Promise<MirrorLog>;
 
 /** The same by an address such as kafka://host:9092/topic. Throws TP-URL too. */
-export type OpenMirrorAt = (address: SiteAddress, random: () => string) => Promise<MirrorLog>;
+export type OpenMirrorAt = (address: SiteAddress) => Promise<MirrorLog>;
 
 /** Throws TP-URL, TP-TLS; connects when it is asked. */
 export type OpenTopic = (address: SiteAddress) => Promise<TopicSite>;

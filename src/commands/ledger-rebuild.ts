@@ -11,7 +11,7 @@ import { isWhole, ledgerJson, ledgerText, momentText } from '../report/ledger-te
 import { countText } from '../report/quantity.ts';
 import { terminalJson } from '../report/terminal-text.ts';
 import type { SiteIo } from './io.ts';
-import { mirrorTopic, randomName } from './mirror-target.ts';
+import { mirrorTopic } from './mirror-target.ts';
 import { readConfig, systemNamed } from './sites.ts';
 
 const TELL_EVERY_MS = 5000;
@@ -85,7 +85,7 @@ async function planOf(options: LedgerRebuildOptions, io: SiteIo): Promise<Plan> 
   }
   const topic = mirrorTopic(mirror, system, config.systems.length);
   const from = `kafka://${mirror.brokers[0] ?? ''}/${topic}`;
-  return { system, ledger, from, open: () => openMirror(mirror, topic, () => randomName(io)) };
+  return { system, ledger, from, open: () => openMirror(mirror, topic) };
 }
 
 function openAt(typed: string, io: SiteIo): Pick<Plan, 'from' | 'open'> {
@@ -95,7 +95,7 @@ function openAt(typed: string, io: SiteIo): Pick<Plan, 'from' | 'open'> {
     throw usage('--from is an address such as kafka://host:9092/topic');
   }
   for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
-  return { from: redactAddress(address), open: () => openMirrorAt(address, () => randomName(io)) };
+  return { from: redactAddress(address), open: () => openMirrorAt(address) };
 }
 
 /** A line now and then, where it takes long. */

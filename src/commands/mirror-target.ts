@@ -2,15 +2,11 @@ import type { MirrorConfig } from '../config/kafka.ts';
 import type { LedgerConfig } from '../config/schema.ts';
 import { TwinproofError } from '../errors.ts';
 import type { MirrorTarget } from '../service/ledger-mirror.ts';
-import type { CommandIo, SiteIo } from './io.ts';
+import type { SiteIo } from './io.ts';
 
 const SYSTEM = '{system}';
-const RANDOM_BYTES = 16;
-
 /** 32 hexadecimal digits. */
-export function randomName(io: Pick<CommandIo, 'randomBytes'>): string {
-  return Buffer.from(io.randomBytes(RANDOM_BYTES)).toString('hex');
-}
+const EPOCH_BYTES = 16;
 
 /**
  * The topic of a system. Throws TP-CONFIG where its name can be no topic's, or several systems would share one: a ledger
@@ -40,13 +36,13 @@ export function mirrorTarget(
 ): MirrorTarget | null {
   const mirror = ledger?.mirror;
   if (mirror === undefined) return null;
-  const { openMirror } = io;
+  const { openMirror, randomBytes } = io;
   if (openMirror === undefined) throw new TwinproofError('TP-BUG', { message: 'no mirror can be opened' });
   const topic = mirrorTopic(mirror, system, systems);
   return {
     topic,
-    open: () => openMirror(mirror, topic, () => randomName(io)),
+    open: () => openMirror(mirror, topic),
     renewMs: mirror.renew,
-    drawEpoch: () => randomName(io),
+    drawEpoch: () => Buffer.from(randomBytes(EPOCH_BYTES)).toString('hex'),
   };
 }

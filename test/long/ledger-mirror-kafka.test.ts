@@ -27,6 +27,7 @@ const missing = await missingPackage(KAFKA);
 const TOPIC = 'dr.ledger.bank';
 const GASAN = ['--candidate', 'gasan'];
 const LIMIT_MS = 120_000;
+const KILLS = Number(process.env['TWINPROOF_MIRROR_KILLS'] ?? 3);
 const servers = new ServerSet();
 let kafka: KafkaServer;
 let primary: Cluster;
@@ -119,6 +120,28 @@ describe.skipIf(missing !== null)(
       const { stdout } = await runCli(['ledger', 'show', '--config', here.config]);
       expect(stdout).toContain(`topic ${TOPIC}, written at`);
       // It went on where it was.
+      expect((await mirrorOf(here))?.progress?.reason).toBe('the topic was empty');
+    });
+
+    it('is whole whenever the watch is killed, and goes on where it was', async () => {
+      await watch?.stop();
+      for (let kill = 0; kill < KILLS; kill++) {
+        const before = (await mirrorOf(here))?.progress?.sentAtUs ?? 0n;
+        const killed = startCli(['watch', '--config', here.config, '--quiet']);
+        await primary.sql(`UPDATE account SET amount = amount + 1 WHERE id % ${KILLS} = ${kill}`);
+        const goesOn = async (): Promise<boolean> =>
+          ((await mirrorOf(here))?.progress?.sentAtUs ?? 0n) > before;
+        await waitUntil(goesOn, LIMIT_MS, () => `it is not mirrored: ${killed.stderr()}`);
+        killed.child.kill('SIGKILL');
+        await killed.ended;
+        const third = ['--system', 'bank', '--ledger', path.join(elsewhere.path, `kill-${kill}`)];
+        const from = ['--from', `kafka://${kafka.broker}/${TOPIC}`];
+        const rebuilt = await runCli(['ledger', 'rebuild', ...from, ...third]);
+        expect(rebuilt).toMatchObject({ code: 0 });
+      }
+      watch = await provenWatch(here, ['gasan'], 2);
+      await ledgerCaughtUp(here, primary);
+      await mirrored();
       expect((await mirrorOf(here))?.progress?.reason).toBe('the topic was empty');
     });
 
