@@ -27,8 +27,10 @@ export type DebeziumRecord =
       readonly before: Uint8Array | null;
       readonly after: Uint8Array | null;
       readonly source: RecordSource;
+      /** The connector tells of its transaction in the topic of transactions (the block `transaction` is there). */
+      readonly tied: boolean;
     }
-  | { readonly kind: 'truncate'; readonly source: RecordSource }
+  | { readonly kind: 'truncate'; readonly source: RecordSource; readonly tied: boolean }
   /** Follows a delete, so that compaction takes the key away; or an application's message: no change of a row. */
   | { readonly kind: 'nothing' };
 
@@ -58,6 +60,7 @@ const BEFORE = NAME('before');
 const AFTER = NAME('after');
 const SOURCE = NAME('source');
 const OPERATION = NAME('op');
+const TRANSACTION = NAME('transaction');
 const NOWHERE = -1;
 const OPEN_OBJECT = 0x7b;
 
@@ -75,6 +78,8 @@ interface Envelope {
   readonly after: number;
   readonly source: number;
   readonly op: string;
+  /** `transaction` is there. */
+  readonly tied: boolean;
 }
 
 interface KnownLayout {
@@ -111,7 +116,7 @@ export class DebeziumDecoder {
     if (envelope.op === 'm') return { kind: 'nothing' };
     if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
     const source = this.#source.told(this.#json);
-    if (envelope.op === 't') return { kind: 'truncate', source };
+    if (envelope.op === 't') return { kind: 'truncate', source, tied: envelope.tied };
     const operation = OPERATIONS.get(envelope.op);
     if (operation === undefined) throw new JsonError('an unknown operation', 0);
     const keyParts = key === null ? null : this.#parts(key);
@@ -134,7 +139,7 @@ export class DebeziumDecoder {
     const hasBefore = this.#options.beforeImages && envelope.before !== NOWHERE;
     const before = hasBefore ? this.#row(layout, value, envelope.before, false) : null;
     const after = envelope.after === NOWHERE ? null : this.#row(layout, value, envelope.after, isUpdate);
-    return { kind: 'change', operation, table, key, before, after, source };
+    return { kind: 'change', operation, table, key, before, after, source, tied: envelope.tied };
   }
 
   /** `{"schema":…,"payload":…}`, or the payload alone. */
@@ -162,12 +167,13 @@ export class DebeziumDecoder {
     const json = this.#json;
     json.open(bytes, at);
     json.enter();
-    const found = { before: NOWHERE, after: NOWHERE, source: NOWHERE, op: '' };
+    const found = { before: NOWHERE, after: NOWHERE, source: NOWHERE, op: '', tied: false };
     while (json.member()) {
       const isBefore = json.isNamed(BEFORE);
       const isAfter = json.isNamed(AFTER);
       const isSource = json.isNamed(SOURCE);
       const isOperation = json.isNamed(OPERATION);
+      const isTransaction = json.isNamed(TRANSACTION);
       const start = json.at;
       const isTwice =
         (isBefore && found.before !== NOWHERE) ||
@@ -184,6 +190,7 @@ export class DebeziumDecoder {
       if (json.kind !== 'object') continue;
       if (isBefore) found.before = start;
       else if (isAfter) found.after = start;
+      else if (isTransaction) found.tied = true;
     }
     // Behind a payload its wrapping follows.
     if (at === 0) json.end();

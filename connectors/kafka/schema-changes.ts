@@ -83,14 +83,23 @@ export class SchemaChanges {
    */
   voidedBy({ snapshot, database, tables, statement, place, timeUs }: SchemaChange): readonly string[] {
     if (snapshot || HARMLESS.test(statement)) return [];
-    const meant =
-      tables.length > 0 ? tables : [...this.#read].filter((name) => name.startsWith(`${database}.`));
-    return meant.filter((table) => {
+    const every = [...this.#read];
+    // Of a table that was renamed only the new name is told.
+    const renamed = /\brename\b/i.test(statement) ? every.filter((table) => isIn(statement, table)) : [];
+    const named = [...tables, ...renamed];
+    const meant = named.length > 0 ? named : every.filter((name) => name.startsWith(`${database}.`));
+    return [...new Set(meant)].filter((table) => {
       if (!this.#read.has(table)) return false;
       const known = this.#snapshots.get(table);
       return known === undefined || !(timeUs < known.timeUs && isBefore(place, known.place));
     });
   }
+}
+
+/** Whether the name of a table, without its database, is a word of a statement. */
+function isIn(statement: string, table: string): boolean {
+  const words = statement.toLowerCase().split(/[\s`"'.,;()]+/);
+  return words.includes(table.slice(table.indexOf('.') + 1).toLowerCase());
 }
 
 function isBefore(a: RecordSource['place'], b: RecordSource['place']): boolean {

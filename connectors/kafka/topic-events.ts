@@ -185,7 +185,7 @@ export class TopicEvents {
       name: record.name,
       place: placeBehind(record),
       table: source?.table ?? null,
-      transaction: source?.snapshot === false ? source.transaction : null,
+      transaction: 'tied' in decoded && decoded.tied ? decoded.source.transaction : null,
       anywhere: source === null || (source.snapshot && source.snapshotMark === null),
       bytes: (record.value?.length ?? 0) + RECORD_BYTES,
     });

@@ -55,6 +55,11 @@ describe('a statement that redefined tables', () => {
     expect(voided({ ddl: 'DROP DATABASE bank' })).toEqual(['bank.a', 'bank.b']);
   });
 
+  it('voids the table that had another name before', () => {
+    expect(voided({ ddl: 'RENAME TABLE bank.b TO bank.z', tables: ['z'] })).toEqual(['bank.b']);
+    expect(voided({ ddl: 'ALTER TABLE `A` RENAME TO `z`', tables: ['z'] })).toEqual(['bank.a']);
+  });
+
   it('voids nothing when it can change no row', () => {
     expect(voided({ ddl: 'CREATE INDEX i ON a (x)', tables: ['a'] })).toEqual([]);
     expect(voided({ ddl: 'DROP INDEX i ON a', tables: ['a'] })).toEqual([]);
