@@ -6,11 +6,11 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
-import { missingChromium, TestBrowser } from './harness/chromium.ts';
-import { runCli } from './harness/cli.ts';
-import { editStandby, relationPath, replaceInRelation } from './harness/heap.ts';
-import { verifierOf } from './harness/readiness.ts';
-import { ServerSet } from './harness/server-set.ts';
+import { missingChromium, TestBrowser } from '../servers/harness/chromium.ts';
+import { runCli } from '../servers/harness/cli.ts';
+import { editStandby, relationPath, replaceInRelation } from '../servers/harness/heap.ts';
+import { verifierOf } from '../servers/harness/readiness.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
 
 const VERSION = 17;
 /** Shorter than a name may be, and what a browser would obey. */
