@@ -20,7 +20,7 @@ export interface Broker {
   readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null;
   readonly connectionPool: {
     send(exchange: {
-      readonly request: unknown;
+      readonly request: { readonly apiKey: number; encode(): Promise<{ readonly buffer: Buffer }> };
       readonly response: {
         decode(payload: Buffer): Promise<Answer>;
         parse(answer: Answer): Promise<readonly FetchedPartition[]>;

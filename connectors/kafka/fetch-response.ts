@@ -25,6 +25,7 @@ const MAGIC = 2;
 /** Places in a record batch, from its beginning on (Kafka documentation, "Record Batch"). */
 const BATCH = {
   length: 8,
+  leaderEpoch: 12,
   magic: 16,
   checkSum: 17,
   attributes: 21,
@@ -169,6 +170,7 @@ async function batchAt(
     count: bytes.readInt32BE(BATCH.count),
     baseOffset,
     lastOffset,
+    leaderEpoch: bytes.readInt32BE(BATCH.leaderEpoch),
     baseTimestamp: Number(bytes.readBigInt64BE(BATCH.baseTimestamp)),
     appendTimestamp: isAppendTime ? Number(bytes.readBigInt64BE(BATCH.maxTimestamp)) : null,
     kind: isMarker ? 'marker' : isAborted ? 'aborted' : 'data',

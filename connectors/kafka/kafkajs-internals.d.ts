@@ -16,7 +16,7 @@ declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
     readonly rackId: string;
   }
   interface FetchProtocol {
-    readonly request: { readonly apiKey: number };
+    readonly request: { readonly apiKey: number; encode(): Promise<{ readonly buffer: Buffer }> };
     readonly response: unknown;
     readonly requestTimeout: number;
   }

@@ -26,6 +26,8 @@ export interface FetchOptions {
   readonly waitMs: number;
   /** Topics that are read whole, and how many partitions they have: with more it ends. Absent: none. */
   readonly whole?: ReadonlyMap<string, number>;
+  /** How it waits before it asks again, in milliseconds; absent: by the clock. */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 interface Reading {
@@ -33,16 +35,20 @@ interface Reading {
   readonly partition: number;
   /** Of the next record to ask for. */
   offset: bigint;
-  /** Asked for, and not answered yet. */
-  asked: boolean;
+  /** What was asked for, and is not answered yet. */
+  asked: bigint | null;
   paused: boolean;
   /** How often asking went wrong since it last went well. */
   failures: number;
 }
 
 type Answer =
-  | { readonly leader: number; readonly fetched: readonly FetchedPartition[] }
-  | { readonly leader: number; readonly error: unknown; readonly wishes: readonly Wish[] };
+  | {
+      readonly leader: number;
+      readonly wishes: readonly Wish[];
+      readonly fetched: readonly FetchedPartition[];
+    }
+  | { readonly leader: number; readonly wishes: readonly Wish[]; readonly error: unknown };
 
 const PARTITION_BYTES = 1024 * 1024;
 const BYTES_AT_ONCE = 8 * PARTITION_BYTES;
@@ -61,28 +67,45 @@ export class PartitionFetch {
   readonly #waitMs: number;
   readonly #readings = new Map<string, Reading>();
   readonly #whole: ReadonlyMap<string, number>;
+  readonly #pause: NonNullable<FetchOptions['pause']>;
   readonly #underWay = new Map<number, Promise<Answer>>();
   readonly #closed = new AbortController();
   #closing: Promise<void> | null = null;
   /** Ends the wait for a partition that is no longer paused. */
   #wake: () => void = () => undefined;
 
-  constructor(client: Kafka, starts: readonly FetchStart[], { waitMs, whole = new Map() }: FetchOptions) {
+  constructor(
+    client: Kafka,
+    starts: readonly FetchStart[],
+    { waitMs, whole = new Map(), pause = sleepFor }: FetchOptions,
+  ) {
     this.#cluster = clusterOf(client);
     this.#waitMs = waitMs;
     this.#whole = whole;
+    this.#pause = pause;
     for (const { topic, partition, offset } of starts) {
-      const reading = { topic, partition, offset, asked: false, paused: false, failures: 0 };
+      const reading = { topic, partition, offset, asked: null, paused: false, failures: 0 };
       this.#readings.set(`${topic}:${partition}`, reading);
     }
   }
 
   /** Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION, TP-STREAM-SETUP. */
   async open(): Promise<void> {
-    await this.#cluster.connect();
-    await this.#cluster.addMultipleTargetTopics([
-      ...new Set([...this.#readings.values()].map(({ topic }) => topic)),
-    ]);
+    try {
+      await this.#cluster.connect();
+      await this.#cluster.addMultipleTargetTopics([
+        ...new Set([...this.#readings.values()].map(({ topic }) => topic)),
+      ]);
+    } finally {
+      // It connected while it was closed.
+      if (this.#closing !== null) await this.#cluster.disconnect().catch(() => undefined);
+    }
+  }
+
+  /** Goes on at another offset; what is under way of the partition is forgotten. */
+  seek(name: string, offset: bigint): void {
+    const reading = this.#readings.get(name);
+    if (reading !== undefined) reading.offset = offset;
   }
 
   /** Nothing more is asked for of it; what is under way still comes. */
@@ -121,7 +144,7 @@ export class PartitionFetch {
         await this.#recover(answer.error, answer.wishes);
         continue;
       }
-      const fetched = await this.#taken(answer.fetched);
+      const fetched = await this.#taken(answer.wishes, answer.fetched);
       this.#ask();
       return fetched;
     }
@@ -144,7 +167,7 @@ export class PartitionFetch {
   #ask(): void {
     const byLeader = new Map<number, Reading[]>();
     for (const reading of this.#readings.values()) {
-      if (reading.asked || reading.paused) continue;
+      if (reading.asked !== null || reading.paused) continue;
       const leader = this.#leaderOf(reading);
       const there = byLeader.get(leader);
       if (there === undefined) byLeader.set(leader, [reading]);
@@ -152,7 +175,7 @@ export class PartitionFetch {
     }
     for (const [leader, readings] of byLeader) {
       if (this.#underWay.has(leader)) continue;
-      for (const reading of readings) reading.asked = true;
+      for (const reading of readings) reading.asked = reading.offset;
       const wishes = readings.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
       this.#underWay.set(leader, this.#fetch(leader, wishes));
     }
@@ -164,9 +187,9 @@ export class PartitionFetch {
       this.#demandAll();
       const broker = await this.#cluster.findBroker({ nodeId: leader });
       const limits = { waitMs: this.#waitMs, partitionBytes: PARTITION_BYTES, bytes: BYTES_AT_ONCE };
-      return { leader, fetched: await fetchFrom(broker, wishes, limits) };
+      return { leader, wishes, fetched: await fetchFrom(broker, wishes, limits) };
     } catch (error) {
-      return { leader, error, wishes };
+      return { leader, wishes, error };
     }
   }
 
@@ -188,24 +211,37 @@ export class PartitionFetch {
     return known.find(({ partitionId }) => partitionId === partition)?.leader ?? -1;
   }
 
-  async #taken(fetched: readonly FetchedPartition[]): Promise<readonly FetchedRecords[]> {
+  async #taken(
+    wishes: readonly Wish[],
+    fetched: readonly FetchedPartition[],
+  ): Promise<readonly FetchedRecords[]> {
     const taken: FetchedRecords[] = [];
+    const refused: Wish[] = [];
+    let refusal: Error | null = null;
     for (const one of fetched) {
       const name = `${one.topic}:${one.partition}`;
       const reading = this.#readings.get(name);
-      if (reading === undefined) continue;
+      if (reading === undefined || reading.asked !== reading.offset) continue;
       if (one.errorCode !== 0) {
-        await this.#recover(this.#refusal(name, reading, one.errorCode), [reading]);
+        refusal ??= this.#refusal(name, reading, one.errorCode);
+        refused.push(reading);
         continue;
       }
-      reading.asked = false;
       reading.failures = 0;
-      const from = reading.offset;
-      const records = { ...one, name, from };
+      const records = { ...one, name, from: reading.offset };
       reading.offset = behindOf(records);
       taken.push(records);
     }
+    this.#answered(wishes);
+    if (refusal !== null) await this.#recover(refusal, refused);
     return taken;
+  }
+
+  #answered(wishes: readonly Wish[]): void {
+    for (const { topic, partition } of wishes) {
+      const reading = this.#readings.get(`${topic}:${partition}`);
+      if (reading !== undefined) reading.asked = null;
+    }
   }
 
   #refusal(name: string, { offset }: Reading, code: number): Error {
@@ -218,11 +254,11 @@ export class PartitionFetch {
 
   /** Asks who leads now, after a while; throws what does not pass, or did not. */
   async #recover(error: unknown, wishes: readonly Wish[]): Promise<void> {
+    this.#answered(wishes);
     let failures = 0;
     for (const { topic, partition } of wishes) {
       const reading = this.#readings.get(`${topic}:${partition}`);
       if (reading === undefined) continue;
-      reading.asked = false;
       reading.failures += 1;
       failures = Math.max(failures, reading.failures);
     }
@@ -231,8 +267,8 @@ export class PartitionFetch {
     const isOwn = error instanceof TwinproofError && error.code !== 'TP-STREAM-PROTOCOL';
     const mayPass = isStale(error) || (!isOwn && failure instanceof TwinproofError && failure.retryable);
     if (!mayPass || failures > FAILURES_MAX) throw failure;
-    const pause = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
-    await sleep(pause, undefined, { signal: this.#closed.signal }).catch(() => undefined);
+    const ms = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
+    await this.#pause(ms, this.#closed.signal).catch(() => undefined);
     if (this.#closing !== null) return;
     // What goes wrong here goes wrong with the next fetch, too.
     await this.#cluster.refreshMetadata().catch(() => undefined);
@@ -243,4 +279,8 @@ export class PartitionFetch {
 export function behindOf({ from, batches }: FetchedRecords): bigint {
   const last = batches.at(-1)?.lastOffset;
   return last === undefined || last < from ? from : last + 1n;
+}
+
+async function sleepFor(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal });
 }

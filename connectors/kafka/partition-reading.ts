@@ -1,6 +1,7 @@
+import { TwinproofError } from '../../src/errors.ts';
 import { type Place, recordMark } from './position.ts';
-import type { RecordCursor } from './record-batch.ts';
-import type { PartitionStart } from './topic-log.ts';
+import type { RecordBatch, RecordCursor } from './record-batch.ts';
+import { LOOK_BACK, type PartitionStart } from './topic-log.ts';
 
 /** How far a partition was read, while it is. */
 export class PartitionReading implements Place {
@@ -12,6 +13,8 @@ export class PartitionReading implements Place {
   offset: bigint;
   /** Whether it is not known yet that this is still the log that was read. */
   unchecked: boolean;
+  /** Of the leader who took in what was read last; −1: not known. */
+  leaderEpoch = -1;
   /** Of the record before `offset`; null: as it was at the start, or nothing is known of it. */
   #last: { timestamp: number; valueBytes: number } | null = null;
   #mark: string | null;
@@ -27,6 +30,23 @@ export class PartitionReading implements Place {
 
   get mark(): string | null {
     return this.#last === null ? this.#mark : recordMark(this.#last.timestamp, this.#last.valueBytes);
+  }
+
+  /**
+   * Before the batch is read: where to begin again, since another leader wrote it, who may have lost the end of the log
+   * that was read; null: nowhere, go on. `low`: of the oldest record that is there. Throws TP-GAP for an earlier leader's, which only another log can hold.
+   */
+  before({ leaderEpoch, lastOffset }: RecordBatch, low: bigint | null): bigint | null {
+    if (this.unchecked || lastOffset < this.offset) return null;
+    const known = this.leaderEpoch;
+    if (leaderEpoch < known) throw otherLog(this.name);
+    this.leaderEpoch = leaderEpoch;
+    if (known < 0 || known === leaderEpoch || this.mark === null) return null;
+    const from = this.offset - LOOK_BACK;
+    const start = low !== null && low > from ? low : from;
+    if (start >= this.offset || start < 0n) return null;
+    this.unchecked = true;
+    return start;
   }
 
   /** Behind the record that the cursor is at. */
@@ -51,4 +71,11 @@ export class PartitionReading implements Place {
     this.unchecked = false;
     return mark === null || mark === recordMark(timestamp, valueBytes);
   }
+}
+
+export function otherLog(name: string): TwinproofError {
+  return new TwinproofError('TP-GAP', {
+    message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
+    hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
+  });
 }

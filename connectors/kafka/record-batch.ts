@@ -11,6 +11,8 @@ export interface RecordBatch {
   readonly baseOffset: bigint;
   /** Of the last record that the producer sent: compaction may have taken it away. */
   readonly lastOffset: bigint;
+  /** How often the partition had another leader before this one: never less than that of the batch before. */
+  readonly leaderEpoch: number;
   /** Milliseconds since 1970. */
   readonly baseTimestamp: number;
   /** The broker's, of all records; null: each has its own. */

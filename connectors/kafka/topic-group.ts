@@ -37,14 +37,3 @@ export function missingIn({ name, from, to, low, compacted }: Hole): string {
   if (compacted) return `${name} is compacted: changes behind offset ${from} are gone`;
   return `${name} has no records from offset ${from} to ${to}`;
 }
-
-/** Without the right to it, the brokers forget a group by themselves (offsets.retention.minutes). */
-export async function forgetGroup(client: Kafka, group: string): Promise<void> {
-  const admin = client.admin({ retry: { retries: 0 } });
-  try {
-    await admin.connect();
-    await admin.deleteGroups([group]);
-  } finally {
-    await admin.disconnect();
-  }
-}

@@ -63,7 +63,7 @@ export async function startingPlaces(
 }
 
 /** Records that are read once more: the newest may be tombstones, which say nothing of their table. */
-const LOOK_BACK = 8n;
+export const LOOK_BACK = 8n;
 
 const NOTHING_READ: Place = { offset: 0n, mark: null };
 

@@ -7,7 +7,7 @@ import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
 import { kafkaFailure } from './failure.ts';
 import { FeedNotes } from './feed-notes.ts';
 import { type FetchedRecords, PartitionFetch } from './partition-fetch.ts';
-import { PartitionReading } from './partition-reading.ts';
+import { otherLog, PartitionReading } from './partition-reading.ts';
 import { PositionWriter } from './position-writer.ts';
 import { parsePosition, type Place, type Places, type Snapshots } from './position.ts';
 import { RecordCursor } from './record-batch.ts';
@@ -240,6 +240,11 @@ class TopicStream implements ChangeStream {
   #goThrough(fetched: FetchedRecords, reading: PartitionReading): void {
     const cursor = this.#cursor;
     for (const batch of fetched.batches) {
+      const again = this.#compacted.has(reading.topic) ? null : reading.before(batch, fetched.low);
+      if (again !== null) {
+        this.#fetch.seek(reading.name, again);
+        return;
+      }
       const isData = batch.kind === 'data' && reading.topic !== this.#options.heartbeats;
       cursor.open(batch);
       while (cursor.next()) {
@@ -282,11 +287,4 @@ function recordAt(
 ): TopicRecord {
   const { name, topic, partition } = of;
   return { name, topic, partition, offset, key, value, timestamp };
-}
-
-function otherLog(name: string): TwinproofError {
-  return new TwinproofError('TP-GAP', {
-    message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
-    hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
-  });
 }
