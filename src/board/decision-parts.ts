@@ -3,7 +3,8 @@ import { CHOICES, type Decision } from './decisions.ts';
 import { Html, html } from '../report/html.ts';
 import type { PageContext } from './layout.ts';
 import { lossOf, systemLink, timeAt } from './parts.ts';
-import { WORDS, type Words } from './words.ts';
+import { WORDS } from './languages.ts';
+import type { Words } from './words.ts';
 
 /** What was decided about a system. `decisions` null: none are recorded here. */
 export function decisionList(decisions: readonly Decision[] | null, context: PageContext): Html {

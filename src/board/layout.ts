@@ -1,5 +1,6 @@
 import { Html, html } from '../report/html.ts';
-import { LANGUAGES, WORDS, type Language } from './words.ts';
+import { WORDS } from './languages.ts';
+import { LANGUAGES, type Language } from './words.ts';
 
 /** What every page is told. */
 export interface PageContext {

@@ -9,7 +9,8 @@ import {
 } from '../state/fleet-view.ts';
 import type { Html } from '../report/html.ts';
 import { countsOf, summary, systemRow } from './overview-page.ts';
-import { LANGUAGES, WORDS, type Language } from './words.ts';
+import { WORDS } from './languages.ts';
+import { LANGUAGES, type Language } from './words.ts';
 
 export interface LiveParts {
   readonly config: FleetConfig;

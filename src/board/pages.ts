@@ -16,7 +16,7 @@ import { isForPrograms, languageOf, personOf, refuse, themeOf } from './requests
 import { SCRIPT } from './script.ts';
 import { ICON, STYLE } from './style.ts';
 import { systemMain } from './system-page.ts';
-import { WORDS } from './words.ts';
+import { WORDS } from './languages.ts';
 
 export interface BoardParts {
   readonly config: Pick<Config, 'systems' | 'fleet' | 'state' | 'board'>;

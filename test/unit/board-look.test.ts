@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { sparkline } from '../../src/board/sparkline.ts';
 import { STYLE } from '../../src/board/style.ts';
 import { verdictIcon } from '../../src/board/parts.ts';
-import { EN, KO } from '../../src/board/words.ts';
+import { EN } from '../../src/board/words-en.ts';
+import { KO } from '../../src/board/words-ko.ts';
 
 /** Colours of a theme by name, as the first block of the sheet behind `selector` has them. */
 function coloursOf(selector: string): ReadonlyMap<string, string> {
