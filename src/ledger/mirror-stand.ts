@@ -84,8 +84,7 @@ async function readTail(
 }
 
 function take(record: MirrorRecord, tail: Tail): void {
-  if (record.number > tail.number) tail.broken = true;
-  if (record.number !== tail.number) return;
+  if (record.number !== tail.number) tail.broken = true;
   tail.number++;
   if (record.kind !== MIRRORED.journal) return;
   const { at, bytes } = readJournal(record.body);

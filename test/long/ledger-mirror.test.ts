@@ -72,6 +72,12 @@ describe('a mirrored ledger', () => {
     await commit(6, [insert(accounts, 7, 'z')]);
     await source.mirror();
     await expectSame();
+    const { store } = source.ledger.core;
+    store.transaction(() => store.erase('known:gap'));
+    const before = topic.end;
+    await source.mirror(() => topic.end > before);
+    await source.mirror();
+    await expectSame();
   });
 
   it('comes to the same content whatever becomes of what is sent', async () => {
@@ -235,6 +241,28 @@ describe('the topic of a mirror', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('is left alone as soon as somebody else has written to it, and begun anew when that one is silent', async () => {
+    await beginEmpty(source.ledger, accounts, 1);
+    await source.mirror();
+    await commit(2, [insert(accounts, 1, 'a')]);
+    const { system, source: of } = source.ledger.identity;
+    const other = { owner: ownerOf(system, of), epoch: 'd'.repeat(32) };
+    let said = false;
+    topic.fate = () => {
+      if (!said) topic.put(encodeMirrorRecord(other, 5, MIRRORED.note, Buffer.of()));
+      said = true;
+      return 'stored';
+    };
+    await source.mirror(() => source.lines.length > 2);
+    expect(source.lines.slice(1).map(({ message }) => message)).toEqual([
+      'the ledger is not mirrored: somebody else writes to the topic of the mirror',
+      'the ledger is not mirrored: another ledger of this system writes to the topic',
+    ]);
+    await source.mirror();
+    expect(source.lines.at(-2)?.message).toContain('another ledger wrote to the topic');
+    await expectSame();
   });
 
   it('is refused where another system’s ledger stands in it', async () => {
