@@ -52,7 +52,10 @@ type Answer =
 
 const PARTITION_BYTES = 1024 * 1024;
 const BYTES_AT_ONCE = 8 * PARTITION_BYTES;
-const FAILURES_MAX = 6;
+/** With the pauses between them some 15 s: brokers that are gone are noticed by the others after nine (broker.session.timeout.ms). */
+const FAILURES_MAX = 8;
+/** What it counts for that no broker says who leads: then there is nobody to wait for. */
+const NOBODY_ANSWERS = 2;
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 3000;
 const OFFSET_OUT_OF_RANGE = 1;
@@ -270,8 +273,9 @@ export class PartitionFetch {
     const ms = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
     await this.#pause(ms, this.#closed.signal).catch(() => undefined);
     if (this.#closing !== null) return;
-    // What goes wrong here goes wrong with the next fetch, too.
-    await this.#cluster.refreshMetadata().catch(() => undefined);
+    await this.#cluster.refreshMetadata().catch(() => {
+      for (const reading of this.#readings.values()) reading.failures += NOBODY_ANSWERS;
+    });
   }
 }
 
