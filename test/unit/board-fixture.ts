@@ -165,7 +165,7 @@ export function stateOf(
     publisher: { host: 'witness', pid: 7, version: '1', startedAt: ago(9_000, now) },
     writtenAt: ago(3, now),
     everyMs: 10_000,
-    staleAfterMs: 10_000,
+    staleAfterMs: 9_000,
     problem: null,
     pair: 'physical',
     primary: {

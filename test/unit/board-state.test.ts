@@ -24,8 +24,8 @@ describe('what was published', () => {
   });
 
   it('is UNKNOWN as soon as the next writing is due by its interval, and there is none', () => {
-    expect(standingOf('bank', safe, later(7))).toMatchObject({ verdict: 'SAFE' });
-    expect(standingOf('bank', safe, later(7.001))).toMatchObject({
+    expect(standingOf('bank', safe, later(6))).toMatchObject({ verdict: 'SAFE' });
+    expect(standingOf('bank', safe, later(6.001))).toMatchObject({
       verdict: 'UNKNOWN',
       doubt: 'stale',
       fresh: false,
