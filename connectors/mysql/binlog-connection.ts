@@ -24,21 +24,15 @@ const GAPS: ReadonlySet<number> = new Set([1236, 1789, 1945, 1955]);
 /** ER_SPECIFIC_ACCESS_DENIED_ERROR and ER_ACCESS_DENIED_ERROR: REPLICATION SLAVE is missing. */
 const DENIED: ReadonlySet<number> = new Set([1227, 1045]);
 
-/** One event as it was sent: the bytes from `from` up to `to`, in memory that is never written again. */
-export interface SentEvent {
-  readonly bytes: Uint8Array;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** A connection over which the server sends its log, event by event. */
 export class LogConnection {
   readonly #session: Session;
   readonly #stream: Duplex;
   readonly #signal: AbortSignal;
-  readonly #cutter = new PacketCutter((bytes, from, to) => this.#take(bytes, from, to));
+  readonly #cutter = new PacketCutter();
   readonly #restore: () => void;
-  #events: SentEvent[] = [];
+  /** What came and is not cut yet. */
+  #chunks: Uint8Array[] = [];
   #queuedBytes = 0;
   #over: { readonly error: Error } | null = null;
   #wake: (() => void) | null = null;
@@ -68,45 +62,71 @@ export class LogConnection {
     return connection;
   }
 
-  /** All events that are there, at least one. Throws when the stream has ended, however it did. */
-  async read(): Promise<readonly SentEvent[]> {
-    while (this.#events.length === 0) {
+  /**
+   * Goes on to the next event, which then stands in `bytes` from `from` up to `to`, in memory that is never written again.
+   * False: it has not come yet. Throws what the server ends the stream with.
+   */
+  next(): boolean {
+    try {
+      while (!this.#cutter.next()) if (!this.#feed()) return false;
+      return this.#isEvent();
+    } catch (error) {
+      const failure = logFailure(error, this.#session.target.label);
+      this.#finish(failure);
+      throw failure;
+    }
+  }
+
+  get bytes(): Uint8Array {
+    return this.#cutter.bytes;
+  }
+
+  /** Behind the byte 0 that stands in front of every event. */
+  get from(): number {
+    return this.#cutter.from + 1;
+  }
+
+  get to(): number {
+    return this.#cutter.to;
+  }
+
+  /** Waits until more has come. To be called when `next` has said no. Throws when the stream has ended, however it did. */
+  async more(): Promise<void> {
+    while (this.#chunks.length === 0) {
       if (this.#over !== null) throw this.#over.error;
       await this.#news();
     }
-    const events = this.#events;
-    this.#events = [];
-    this.#queuedBytes = 0;
-    if (this.#over === null) this.#stream.resume();
-    return events;
+  }
+
+  #feed(): boolean {
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) return false;
+    this.#cutter.feed(chunk);
+    this.#queuedBytes -= chunk.length;
+    if (this.#chunks.length === 0 && this.#over === null && this.#stream.isPaused()) this.#stream.resume();
+    return true;
   }
 
   /** Ends the connection at once: the server finds out with the next event or heartbeat. */
   close(): void {
-    this.#events = [];
+    this.#chunks = [];
     this.#finish(new TwinproofError('TP-CONNECTION-LOST', { message: 'the stream was closed' }));
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
     if (this.#over !== null) return;
     this.#silentLooks = 0;
-    try {
-      // Views of a Buffer take several times as long to make.
-      this.#cutter.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    } catch (error) {
-      this.#fail(error);
-    }
+    // Views of a Buffer take several times as long to make.
+    this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    this.#queuedBytes += chunk.byteLength;
     if (this.#queuedBytes >= QUEUE_BYTES_MAX) this.#stream.pause();
-    if (this.#events.length > 0) this.#wakeUp();
+    this.#wakeUp();
   };
 
   /** "COM_BINLOG_DUMP", response: a byte 0 and an event, or ERR, or EOF. */
-  #take(bytes: Uint8Array, from: number, to: number): void {
-    if (bytes[from] === 0 && to > from) {
-      this.#events.push({ bytes, from: from + 1, to });
-      this.#queuedBytes += to - from;
-      return;
-    }
+  #isEvent(): true {
+    const { bytes, from, to } = this.#cutter;
+    if (bytes[from] === 0 && to > from) return true;
     const payload = bytes.subarray(from, to);
     const error = readError(payload);
     if (error !== null) throw error;

@@ -79,11 +79,26 @@ function groupAt(bytes: Uint8Array, from: number, digits: number, mask: number, 
 }
 
 function putGroup(target: Uint8Array, at: number, digits: number, value: number): void {
+  let place = at + digits;
   let rest = value;
-  for (let place = at + digits - 1; place >= at; place -= 1) {
-    const tens = Math.floor(rest / 10);
-    target[place] = ZERO + (rest - tens * 10);
-    rest = tens;
+  // Four digits at once: a division of large numbers takes as long as all of a small one's.
+  while (place - at > 4) {
+    const high = Math.floor(rest / 10_000);
+    putSmall(target, place - 4, place, rest - high * 10_000);
+    rest = high;
+    place -= 4;
+  }
+  putSmall(target, at, place, rest);
+}
+
+/** The digits of a number below 10,000, into the bytes from `at` up to `end`. */
+function putSmall(target: Uint8Array, at: number, end: number, value: number): void {
+  let rest = value;
+  for (let place = end - 1; place >= at; place -= 1) {
+    // A tenth, exactly, of any number below 43,699.
+    const tenth = (rest * 52_429) >>> 19;
+    target[place] = ZERO + (rest - tenth * 10);
+    rest = tenth;
   }
 }
 

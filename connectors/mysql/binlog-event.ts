@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { TwinproofError } from '../../src/errors.ts';
+import { checksumOf } from './binlog-checksum.ts';
 
 /**
  * Types of events in the binary log. Up to 42 they are those of MySQL (dev.mysql.com/doc/dev/mysql-server,
@@ -72,7 +72,10 @@ const ARTIFICIAL = 0x20;
 /** LOG_EVENT_IGNORABLE_F: who does not know the type may pass over it. */
 const IGNORABLE = 0x80;
 
-/** One event; `bytes` from its header on and without its checksum. Numbers of a place are those of 32 bits. */
+/**
+ * One event, until the next one is read; `bytes` from its header on and without its checksum, which stay. Numbers of a place
+ * are those of 32 bits.
+ */
 export interface LogEvent {
   readonly type: number;
   /** Seconds since 1970. */
@@ -101,6 +104,7 @@ export function logError(message: string, cause?: unknown): TwinproofError {
  */
 export class EventReader {
   #checksums = false;
+  readonly #event = new ReadEvent();
 
   /** One event as it was sent stands in `sent` from `from` up to `to`. Throws TP-STREAM-PROTOCOL. */
   read(sent: Uint8Array, from = 0, to = sent.length): LogEvent {
@@ -109,35 +113,60 @@ export class EventReader {
     const length = uint32At(sent, from + LENGTH_AT);
     if (length !== to - from) throw logError(`an event of ${length} bytes came with ${to - from}`);
     const flags = uint16At(sent, from + FLAGS_AT);
-    return {
-      type,
-      timestamp: uint32At(sent, from),
-      serverId: uint32At(sent, from + SERVER_AT),
-      next: uint32At(sent, from + NEXT_AT),
-      artificial: (flags & ARTIFICIAL) !== 0,
-      ignorable: (flags & IGNORABLE) !== 0,
-      length,
-      bytes: this.#proven(sent, from, to, type),
-    };
+    const event = this.#event;
+    event.type = type;
+    event.timestamp = uint32At(sent, from);
+    event.serverId = uint32At(sent, from + SERVER_AT);
+    event.next = uint32At(sent, from + NEXT_AT);
+    event.artificial = (flags & ARTIFICIAL) !== 0;
+    event.ignorable = (flags & IGNORABLE) !== 0;
+    event.length = length;
+    event.stands(sent, from, this.#provenEnd(sent, from, to, type));
+    return event;
   }
 
   /**
-   * Without the checksum. What the sender makes up holds nothing that is relied on, and before the first description of
-   * a format nobody knows whether it has one.
+   * Where it ends without the checksum. What the sender makes up holds nothing that is relied on, and before the first
+   * description of a format nobody knows whether it has one.
    */
-  #proven(sent: Uint8Array, from: number, to: number, type: number): Uint8Array {
+  #provenEnd(sent: Uint8Array, from: number, to: number, type: number): number {
     if (type === EVENT.formatDescription) {
-      const whole = sent.subarray(from, to);
-      this.#checksums = hasChecksums(whole);
-      return whole;
+      this.#checksums = hasChecksums(sent, to);
+      return to;
     }
     const end = to - CHECKSUM_BYTES;
-    const body = sent.subarray(from, Math.max(end, from + HEADER_BYTES));
-    const matches = end >= from + HEADER_BYTES && crc32(body) === uint32At(sent, end);
+    const matches = end >= from + HEADER_BYTES && checksumOf(sent, from, end) === uint32At(sent, end);
+    if (matches) return end;
     // A name of a file that happens to end in the checksum of its beginning is not to be feared.
-    if (MADE_UP.has(type) || !this.#checksums) return matches ? body : sent.subarray(from, to);
-    if (!matches) throw logError(`an event of type ${type} does not match its checksum`);
-    return body;
+    if (MADE_UP.has(type) || !this.#checksums) return to;
+    throw logError(`an event of type ${type} does not match its checksum`);
+  }
+}
+
+/** The same object for every event: most need no bytes of their own, and objects are what costs. */
+class ReadEvent implements LogEvent {
+  type = 0;
+  timestamp = 0;
+  serverId = 0;
+  next = 0;
+  artificial = false;
+  ignorable = false;
+  length = 0;
+  #sent: Uint8Array = new Uint8Array(0);
+  #from = 0;
+  #to = 0;
+  #bytes: Uint8Array | null = null;
+
+  stands(sent: Uint8Array, from: number, to: number): void {
+    this.#sent = sent;
+    this.#from = from;
+    this.#to = to;
+    this.#bytes = null;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#sent.subarray(this.#from, this.#to);
+    return this.#bytes;
   }
 }
 
@@ -151,8 +180,8 @@ const MADE_UP: ReadonlySet<number> = new Set([
 ]);
 
 /** FORMAT_DESCRIPTION_EVENT ends in the algorithm (1 byte: 1 is CRC32) and room for a checksum, whatever the algorithm. */
-function hasChecksums(bytes: Uint8Array): boolean {
-  const algorithm = bytes[bytes.length - CHECKSUM_BYTES - 1];
+function hasChecksums(sent: Uint8Array, to: number): boolean {
+  const algorithm = sent[to - CHECKSUM_BYTES - 1];
   if (algorithm === 0) return false;
   if (algorithm === 1) return true;
   throw logError(`checksums of the unknown kind ${algorithm}`);

@@ -4,12 +4,14 @@ import { logError, uint24At } from './binlog-event.ts';
 const HEADER_BYTES = 4;
 const FULL = 0xff_ff_ff;
 
-/** Takes one payload: the bytes from `from` up to `to`. */
-export type PayloadTaker = (bytes: Uint8Array, from: number, to: number) => void;
-
-/** Cuts what a server sends into payloads; those that came whole are given where they stand in what was pushed. */
+/** Cuts what a server sends into payloads; those that came whole are given where they stand in what was fed. */
 export class PacketCutter {
-  readonly #take: PayloadTaker;
+  /** The payload that `next` came to: the bytes from `from` up to `to`. */
+  bytes: Uint8Array = new Uint8Array(0);
+  from = 0;
+  to = 0;
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at = 0;
   readonly #header = new Uint8Array(HEADER_BYTES);
   #headerFilled = 0;
   /** Of a payload whose end is still to come. */
@@ -20,29 +22,45 @@ export class PacketCutter {
   /** The number of the next packet: answers to a command begin with 1. */
   #number = 1;
 
-  constructor(take: PayloadTaker) {
-    this.#take = take;
+  /** What came next. To be called when `next` has said that there is no more. */
+  feed(chunk: Uint8Array): void {
+    this.#chunk = chunk;
+    this.#at = 0;
   }
 
-  /** Gives out the payloads that are whole now. Throws TP-STREAM-PROTOCOL for packets out of order, and what `take` throws. */
-  push(chunk: Uint8Array): void {
-    let at = 0;
-    while (at < chunk.length || this.#missing === 0) {
+  /** False: no more payload is whole. Throws TP-STREAM-PROTOCOL for packets out of order. */
+  next(): boolean {
+    const chunk = this.#chunk;
+    while (this.#at < chunk.length || this.#missing === 0) {
+      const at = this.#at;
       if (this.#missing === null) {
-        at = this.#takeHeader(chunk, at);
+        this.#at = this.#takeHeader(chunk, at);
         continue;
       }
       const size = Math.min(this.#missing, chunk.length - at);
       this.#missing -= size;
+      this.#at += size;
       if (this.#missing === 0 && !this.#full && this.#pieces.length === 0) {
-        this.#missing = null;
-        this.#take(chunk, at, at + size);
-      } else {
-        if (size > 0) this.#pieces.push(chunk.subarray(at, at + size));
-        if (this.#missing === 0) this.#endPacket();
+        this.#give(chunk, at, at + size);
+        return true;
       }
-      at += size;
+      if (size > 0) this.#pieces.push(chunk.subarray(at, at + size));
+      if (this.#missing === 0 && this.#full) this.#missing = null;
+      else if (this.#missing === 0) {
+        const payload = Buffer.concat(this.#pieces);
+        this.#pieces = [];
+        this.#give(new Uint8Array(payload.buffer, payload.byteOffset, payload.length), 0, payload.length);
+        return true;
+      }
     }
+    return false;
+  }
+
+  #give(bytes: Uint8Array, from: number, to: number): void {
+    this.#missing = null;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
   }
 
   #takeHeader(chunk: Uint8Array, start: number): number {
@@ -68,13 +86,5 @@ export class PacketCutter {
     this.#number = (this.#number + 1) & 0xff;
     this.#missing = uint24At(header, at);
     this.#full = this.#missing === FULL;
-  }
-
-  #endPacket(): void {
-    this.#missing = null;
-    if (this.#full) return;
-    const payload = Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#take(payload, 0, payload.length);
   }
 }

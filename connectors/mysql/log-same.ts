@@ -104,10 +104,11 @@ const NO_EVENT: ReadonlySet<string> = new Set(['TP-GAP', 'TP-STREAM-PROTOCOL']);
 
 async function answerOf(connection: LogConnection, check: MarkCheck): Promise<boolean> {
   for (;;) {
-    for (const { bytes, from, to } of await connection.read()) {
-      const answer = check.take(bytes, from, to);
+    while (connection.next()) {
+      const answer = check.take(connection.bytes, connection.from, connection.to);
       if (answer !== null) return answer;
     }
+    await connection.more();
   }
 }
 

@@ -124,13 +124,25 @@ class MysqlChangeStream implements ChangeStream {
       yield this.#batch.take();
     }
     for (;;) {
-      for (const { bytes, from, to } of await this.#parts.connection.read()) {
-        const waits = this.#assembler.take(bytes, from, to);
-        if (waits !== null) await waits;
-        if (this.#batch.full) yield this.#batch.take();
+      const waits = this.#gather();
+      if (waits !== null) {
+        await waits;
+        continue;
       }
+      const { full } = this.#batch;
       if (!this.#batch.empty) yield this.#batch.take();
+      if (!full) await this.#parts.connection.more();
     }
+  }
+
+  /** Takes what has come, until the batch is full or the promise must be waited for. No generator: those are never compiled. */
+  #gather(): Promise<void> | null {
+    const { connection } = this.#parts;
+    while (!this.#batch.full && connection.next()) {
+      const waits = this.#assembler.take(connection.bytes, connection.from, connection.to);
+      if (waits !== null) return waits;
+    }
+    return null;
   }
 }
 

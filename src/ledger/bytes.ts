@@ -157,23 +157,33 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    const size = isShortAscii(value) ? value.length : Buffer.byteLength(value);
+    if (value.length < ASCII_LOOP_MAX && this.#shortAscii(value)) return;
+    const size = Buffer.byteLength(value);
     this.varint(size);
     this.reserve(size);
-    if (size !== value.length || size > ASCII_LOOP_MAX) this.bytes.write(value, this.length);
-    else for (let at = 0; at < size; at++) this.bytes[this.length + at] = value.charCodeAt(at);
+    this.bytes.write(value, this.length);
     this.length += size;
+  }
+
+  /** False: it is not ASCII, and nothing was written. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    this.reserve(length + 1);
+    const { bytes } = this;
+    const start = this.length;
+    bytes[start] = length;
+    for (let at = 0; at < length; at++) {
+      const code = value.charCodeAt(at);
+      if (code >= 0x80) return false;
+      bytes[start + 1 + at] = code;
+    }
+    this.length = start + 1 + length;
+    return true;
   }
 }
 
-/** Positions and transaction ids are such: there a call into the engine costs more than the loop. */
-const ASCII_LOOP_MAX = 64;
-
-function isShortAscii(value: string): boolean {
-  if (value.length > ASCII_LOOP_MAX) return false;
-  for (let at = 0; at < value.length; at++) if (value.charCodeAt(at) >= 0x80) return false;
-  return true;
-}
+/** Positions and transaction ids are such: there a call into the engine costs more than the loop. Their length is one byte. */
+const ASCII_LOOP_MAX = 0x80;
 
 /** Reads what ByteWriter wrote. Whatever is read is a view. Throws MalformedBytes instead of reading past the end. */
 export class ByteReader {

@@ -158,7 +158,7 @@ export class Intake {
     if (this.#open === null)
       throw new TwinproofError('TP-BUG', { message: 'a change outside of a transaction' });
     if (this.#body.length >= PART_BYTES) this.cutPart();
-    if (this.#changes === 0) this.#recordAt = this.#core.journal.end.at;
+    if (this.#changes === 0) this.#recordAt = this.#core.journal.endAt;
     this.#changes++;
     return this.#recordAt + HEAD_BYTES + this.#body.length;
   }
@@ -276,7 +276,7 @@ export class Intake {
       return;
     }
     if (relation.cause !== 'snapshot' || relation.completeFrom !== null) return;
-    const { at } = journal.end;
+    const at = journal.endAt;
     this.#tail.length = 0;
     this.#tail.varint(relation.number);
     journal.append(RECORD.complete, this.#tail.written(), null);

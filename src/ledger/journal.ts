@@ -73,6 +73,11 @@ export class Journal {
     return { at: this.#files.end + this.#buffer.length, link: this.#link };
   }
 
+  /** `end.at`. */
+  get endAt(): number {
+    return this.#files.end + this.#buffer.length;
+  }
+
   /** Everything before it is on disk. */
   get durable(): number {
     return this.#durable;

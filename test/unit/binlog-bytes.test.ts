@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressText } from '../../connectors/mysql/binlog-address.ts';
+import { checksumOf } from '../../connectors/mysql/binlog-checksum.ts';
 import { decimalBytes, writeDecimal } from '../../connectors/mysql/binlog-decimal.ts';
 import { encodeSet } from '../../connectors/mysql/binlog-dump.ts';
 import { EventReader } from '../../connectors/mysql/binlog-event.ts';
@@ -21,10 +22,10 @@ describe('packets', () => {
     fc.assert(
       fc.property(payloads, cuts, (given, sizes) => {
         const stream = Buffer.concat(given.map((payload, index) => packet(payload, index + 1)));
-        const { cutter, found } = newCutter();
+        const { push, found } = newCutter();
         for (let at = 0, turn = 0; at < stream.length; turn += 1) {
           const size = sizes[turn % sizes.length] ?? 1;
-          cutter.push(stream.subarray(at, at + size));
+          push(stream.subarray(at, at + size));
           at += size;
         }
         expect(found.map(hex)).toEqual(given.map(hex));
@@ -35,21 +36,26 @@ describe('packets', () => {
 
   test('of full length are one with the next', () => {
     const large = new Uint8Array(0xff_ff_ff).fill(7);
-    const { cutter, found } = newCutter();
-    cutter.push(Buffer.concat([packet(large, 1), packet(Uint8Array.of(8), 2), packet(Uint8Array.of(9), 3)]));
+    const { push, found } = newCutter();
+    push(Buffer.concat([packet(large, 1), packet(Uint8Array.of(8), 2), packet(Uint8Array.of(9), 3)]));
     expect(found.map(({ length }) => length)).toEqual([0xff_ff_ff + 1, 1]);
     expect(found[0]?.at(-1)).toBe(8);
   });
 
   test('out of order are refused', () => {
     const wrong = Buffer.concat([packet(Uint8Array.of(1), 1), packet(Uint8Array.of(2), 3)]);
-    expect(() => newCutter().cutter.push(wrong)).toThrow('packet 3 where 2 should come');
+    expect(() => newCutter().push(wrong)).toThrow('packet 3 where 2 should come');
   });
 });
 
-function newCutter(): { cutter: PacketCutter; found: Uint8Array[] } {
+function newCutter(): { push: (chunk: Uint8Array) => void; found: Uint8Array[] } {
   const found: Uint8Array[] = [];
-  return { cutter: new PacketCutter((bytes, from, to) => found.push(bytes.slice(from, to))), found };
+  const cutter = new PacketCutter();
+  const push = (chunk: Uint8Array): void => {
+    cutter.feed(chunk);
+    while (cutter.next()) found.push(cutter.bytes.slice(cutter.from, cutter.to));
+  };
+  return { push, found };
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -73,6 +79,17 @@ describe('events', () => {
       expect(() => reader.read(bad)).toThrow('the binary log makes no sense');
     }
     expect(crc32(good.subarray(0, 27))).toBe(good.readUInt32LE(27));
+  });
+
+  test('have the checksum of the library, at any place and of any length', () => {
+    const bytes = fc.uint8Array({ maxLength: 1100, size: 'max' });
+    fc.assert(
+      fc.property(bytes, fc.nat(20), (given, from) => {
+        const start = Math.min(from, given.length);
+        expect(checksumOf(given, start, given.length)).toBe(crc32(given.subarray(start)));
+      }),
+      RUNS,
+    );
   });
 });
 
