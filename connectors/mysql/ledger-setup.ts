@@ -1,6 +1,7 @@
 import type { Finding } from '../../src/connector/identity.ts';
 import type { LedgerSetup } from '../../src/connector/ledger-sites.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { ACCOUNTS_NEED, definersNeed } from './facts-accounts.ts';
 import { readVariables } from './identity-variables.ts';
 import { streamFindings } from './preflight-log.ts';
 import { readAccount } from './preflight-role.ts';
@@ -17,12 +18,14 @@ interface Wish {
   /** As a GRANT names them. */
   readonly privileges: readonly string[];
   readonly on: string;
+  /** What it lets be read, of one table. */
+  readonly columns?: string;
 }
 
 /**
- * What an account needs, so that the log can be streamed and tables be read, as SQL for an administrator, and what of the
- * server's settings stands in the way. Tables are granted by database: grants on single ones hide the others from the
- * catalog. `role` is `name` or `name@host`.
+ * What an account needs, so that the log can be streamed, tables be read, and `certify` find nothing unread that keeps a
+ * verdict from SAFE, as SQL for an administrator, and what of the server's settings stands in the way. Tables are granted
+ * by database: grants on single ones hide the others from the catalog. `role` is `name` or `name@host`.
  */
 export async function readLedgerSetup(
   session: Session,
@@ -39,7 +42,7 @@ export async function readLedgerSetup(
   if (role !== null) {
     const account = accountOf(role);
     const sql = [...creation(session, account), ...wishes.map((wish) => grant(wish, account))];
-    return { sql: sql.join('\n'), findings };
+    return { sql: [...where(replica), ...sql].join('\n'), findings };
   }
   const account = await readAccount(session, signal);
   const missing: string[] = [];
@@ -47,29 +50,43 @@ export async function readLedgerSetup(
     const lacking = await lackingOf(session, wish, signal);
     if (lacking.length > 0) missing.push(grant({ ...wish, privileges: lacking }, account));
   }
-  return { sql: missing.join('\n'), findings };
+  return { sql: (missing.length === 0 ? [] : [...where(replica), ...missing]).join('\n'), findings };
+}
+
+function where(replica: boolean): readonly string[] {
+  return replica ? ['-- accounts come here by replication: run this on the primary'] : [];
 }
 
 /**
  * Privileges of both flavors by what they are called there (MySQL manual, "Privileges Provided by MySQL"; MariaDB
  * knowledge base, "GRANT"). On a replica also one table: how far the reading snapshot is (MariaDB), and when what was
- * applied last had been committed (MySQL).
+ * applied last had been committed (MySQL). Accounts, and who defined views and routines, are for readiness.
  */
-function wishesOf({ flavor, target }: Session, replica: boolean): readonly Wish[] {
+function wishesOf(session: Session, replica: boolean): readonly Wish[] {
+  const { flavor, target } = session;
   const mysql = flavor === 'mysql';
+  const definers = definersNeed(session);
   const state = mysql ? ['REPLICATION CLIENT'] : ['BINLOG MONITOR', ...(replica ? ['SLAVE MONITOR'] : [])];
   const place = mysql ? 'performance_schema.replication_applier_status_by_worker' : 'mysql.gtid_slave_pos';
   return [
-    { privileges: ['PROCESS', 'REPLICATION SLAVE', ...state], on: '*.*' },
+    {
+      privileges: ['PROCESS', 'REPLICATION SLAVE', ...state, ...(mysql ? [definers.privileges] : [])],
+      on: '*.*',
+    },
     { privileges: ['SELECT', 'SHOW VIEW'], on: `${quoted(target.database)}.*` },
     ...(replica ? [{ privileges: ['SELECT'], on: place }] : []),
+    ...[ACCOUNTS_NEED, ...(mysql ? [] : [definers])].map(({ privileges, on }) => ({
+      privileges: [privileges],
+      on,
+      columns: /\((.*)\)/.exec(privileges)?.[1] ?? '1',
+    })),
   ];
 }
 
 /** Privileges that come by roles are not listed: a table is tried, the others are granted once more. */
 async function lackingOf(
   session: Session,
-  { privileges, on }: Wish,
+  { privileges, on, columns = '1' }: Wish,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (on === '*.*' || on.endsWith('.*')) {
@@ -77,7 +94,7 @@ async function lackingOf(
     return privileges.filter((name) => !rows.some(({ privilege }) => privilege === name));
   }
   try {
-    await session.rows(`SELECT 1 FROM ${on} LIMIT 0`, [], signal);
+    await session.rows(`SELECT ${columns} FROM ${on} LIMIT 0`, [], signal);
     return [];
   } catch (error) {
     if (!(error instanceof TwinproofError) || error.code !== 'TP-PERMISSION') throw error;
