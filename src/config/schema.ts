@@ -5,9 +5,9 @@ import { DEFAULT_POLICY, type Policy, PRIMARY } from './policy.ts';
 import { DURATION_HINT, durationOf } from './duration.ts';
 import type { BoardConfig, Fleet, FleetFacts, StateConfig } from './fleet.ts';
 import { factSchemas, fleetSchemas } from './fleet-schema.ts';
-import type { KafkaConfig, MirrorConfig } from './kafka.ts';
+import type { KafkaConfig } from './kafka.ts';
 import { kafkaSchema } from './kafka-schema.ts';
-import { ledgerSchema } from './ledger-schema.ts';
+import { ledgerSchema, type LedgerSection } from './ledger-schema.ts';
 import type { Mapping } from './mapping.ts';
 import { mappingSchema } from './mapping-schema.ts';
 import { withVariables, type Secret } from './secret.ts';
@@ -52,14 +52,7 @@ export interface SystemConfig {
   readonly fleet: FleetFacts;
 }
 
-export interface LedgerConfig {
-  /** Absolute. */
-  readonly path: string;
-  /** How much of the journal is kept, in milliseconds and in bytes; null: not bounded by this. */
-  readonly retention: { readonly time: number | null; readonly size: number | null };
-  /** Where it is written to as well. Absent: nowhere. */
-  readonly mirror?: MirrorConfig | undefined;
-}
+export type LedgerConfig = LedgerSection;
 
 /** What the schema makes of one file, of which a configuration may have several. */
 export interface ConfigPart {
