@@ -50,9 +50,11 @@ export async function startingPlaces(
       const offsets = await admin.fetchTopicOffsets(topic);
       const names = offsets.map(({ partition }) => `${topic}:${partition}`);
       const wasRead = stored !== null && names.some((name) => stored.has(name));
+      const isNewBeside = stored !== null && !wasRead && beside.has(topic);
+      const since = isNewBeside ? await offsetsSince(admin, topic, stored) : new Map<number, bigint>();
       const partitions = offsets.map(({ partition, low, high }) => {
         const name = `${topic}:${partition}`;
-        const unread = beside.has(topic) && !wasRead ? { offset: BigInt(high), mark: null } : NOTHING_READ;
+        const unread: Place = { offset: since.get(partition) ?? 0n, mark: null };
         const known = stored === null ? null : (stored.get(name) ?? unread);
         const grown = wasRead && !stored.has(name);
         return startOf(name, { partition, known, grown }, { low: BigInt(low), high: BigInt(high) });
@@ -65,7 +67,16 @@ export async function startingPlaces(
 /** Records that are read once more: the newest may be tombstones, which say nothing of their table. */
 export const LOOK_BACK = 8n;
 
-const NOTHING_READ: Place = { offset: 0n, mark: null };
+/** By partition: the first record that came behind the newest one that was read of any topic; behind all where none did. */
+async function offsetsSince(
+  admin: Admin,
+  topic: string,
+  stored: Places,
+): Promise<ReadonlyMap<number, bigint>> {
+  const times = [...stored.values()].map(({ mark }) => Number(mark?.split('.')[0] ?? 0));
+  const found = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, ...times) + 1);
+  return new Map(found.map(({ partition, offset }) => [partition, BigInt(offset)]));
+}
 
 function startOf(
   name: string,

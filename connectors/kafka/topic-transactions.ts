@@ -34,8 +34,9 @@ interface Transaction {
   place: Place;
 }
 
-/** How long nothing may move before what waits is handed out by itself. */
+/** How long nothing may move before what waits is handed out by itself: nothing at all, and nothing but beginnings. */
 const WAIT_MS = 10_000;
+const WAIT_MAX_MS = 60_000;
 /** Of one partition, until no more of it is read. */
 const HELD_BYTES = 4 * 1024 * 1024;
 const AHEAD_MAX = 100_000;
@@ -64,8 +65,11 @@ export class TransactionOrder<T extends Waiting> {
   /** Records wait for no beginning until one comes again. */
   #loose = false;
   #open: Transaction | null = null;
-  #moved = false;
-  #stuckSinceMs: number | null = null;
+  /** Since the last tick something was handed out; the topic of transactions told something. */
+  #moved = true;
+  #read = false;
+  /** When something was handed out last, or told, by the ticks. */
+  #stuckSinceMs = { handedOut: 0, read: 0 };
 
   /** `topic`: `topic:partition` of the transactions; `tables`: partitions by table; `places`: where the reading begins. */
   constructor(
@@ -111,8 +115,17 @@ export class TransactionOrder<T extends Waiting> {
 
   /** `place`: behind the record. */
   told({ status, transaction, counts }: TransactionRecord, place: Place): void {
+    this.#read = true;
+    // Also of what was handed out by itself: they come again.
+    this.#loose = false;
     const known = this.#byId.get(transaction);
-    if (known === undefined && this.#isDone(transaction)) return this.passed(this.#topic, place);
+    // Where the reading begins, or a beginning was lost, there is nothing to put together.
+    if (known === undefined && status === 'END') this.#setDone(transaction);
+    if (this.#isDone(transaction)) {
+      this.passed(this.#topic, place);
+      this.#advance();
+      return;
+    }
     const told = known ?? this.#append(transaction, place);
     if (status === 'END') told.counts = this.#ours(counts);
     this.passed(this.#topic, place);
@@ -133,22 +146,22 @@ export class TransactionOrder<T extends Waiting> {
 
   /** To be called from time to time. */
   tick(nowMs: number): void {
-    if (!this.isWaiting) {
-      this.#stuckSinceMs = null;
-      return;
-    }
-    if (this.#moved || this.#stuckSinceMs === null) {
+    if (!this.isWaiting || this.#moved) {
       this.#moved = false;
-      this.#stuckSinceMs = nowMs;
+      this.#read = false;
+      this.#stuckSinceMs = { handedOut: nowMs, read: nowMs };
       return;
     }
+    const since = this.#stuckSinceMs;
+    if (this.#read) since.read = nowMs;
+    this.#read = false;
     // Either way, should the clock be set.
-    if (Math.abs(nowMs - this.#stuckSinceMs) >= WAIT_MS) this.#giveUp();
+    const [out, read] = [Math.abs(nowMs - since.handedOut), Math.abs(nowMs - since.read)];
+    if (read >= WAIT_MS || out >= WAIT_MAX_MS) this.#giveUp();
   }
 
   #append(id: string, place: Place): Transaction {
     const made: Transaction = { id, counts: null, got: new Map(), place };
-    this.#loose = false;
     this.#ahead.push(made);
     this.#byId.set(id, made);
     return made;
@@ -222,7 +235,8 @@ export class TransactionOrder<T extends Waiting> {
       if ((got.get(table) ?? 0) >= count) continue;
       const isOver = (this.#tables.get(table) ?? []).every((name) => {
         const head = this.#queues.get(name)?.head;
-        return head?.transaction != null && head.transaction !== id;
+        // One that is not known may be an older one.
+        return head?.transaction != null && head.transaction !== id && this.#byId.has(head.transaction);
       });
       if (!isOver) return false;
     }
@@ -237,7 +251,6 @@ export class TransactionOrder<T extends Waiting> {
     }
     this.#setDone(current.id);
     this.handedOut.set(this.#topic, current.place);
-    this.#moved = true;
     // Of one that came before everything that is still there nothing is handed out: that is no loss.
     if (this.#open !== null && problem !== null) this.#notes.untied(`transaction ${current.id}: ${problem}`);
     if (this.#open !== null) this.#sink.end();
@@ -259,7 +272,6 @@ export class TransactionOrder<T extends Waiting> {
     }
     this.#loose = true;
     this.#sink.end();
-    this.#stuckSinceMs = null;
   }
 
   #isDone(id: string): boolean {

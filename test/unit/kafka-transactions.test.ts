@@ -148,6 +148,28 @@ describe('transactions that stand in several partitions', () => {
     expect(told.notes.untiedTransactions?.times).toBe(1);
   });
 
+  it('wait for the beginnings as long as any come, and not for ever', () => {
+    const told = new Told();
+    told.data('a:0', 'lost');
+    for (let second = 0; second <= 54; second += 9) {
+      told.begin(`t${second}`);
+      told.end(`t${second}`, {});
+      told.order.tick(second * 1000);
+    }
+    expect(told.text).toBe('');
+    told.begin('t60');
+    told.order.tick(61_000);
+    expect(told.text).toBe('-lost |');
+  });
+
+  it('of which only the end was read are handed out by themselves, and at once', () => {
+    const told = new Told();
+    told.data('b:0', 't1');
+    told.end('t1', { 'public.a': 1, 'public.b': 1 });
+    told.data('a:0', 't1');
+    expect(told.text).toBe('-t1 -t1');
+  });
+
   it('do not wait for records of which the partitions have gone on', () => {
     const told = new Told();
     told.begin('t1');
