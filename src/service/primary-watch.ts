@@ -21,6 +21,8 @@ const POLL_AGAIN_MS = 500;
 const BASELINE_EVERY_MS = 500;
 const UNREAD_EVERY_MS = 2000;
 const FACTS_EVERY_MS = 60_000;
+/** What is in the way goes by itself, as a slot that a lost connection holds: it is asked for every few seconds. */
+const SOON = 4;
 /** A connection that has held for so long was a good one: the next failure is a first one. */
 const GOOD_AFTER_MS = 10_000;
 
@@ -50,6 +52,7 @@ export class PrimaryWatch {
     const { timing, random, log } = this.#parts;
     for (let attempt = 1; !signal.aborted; attempt++) {
       const startedAt = timing.now();
+      let attemptsCounted = Infinity;
       try {
         await this.#connected(signal);
       } catch (error) {
@@ -57,9 +60,11 @@ export class PrimaryWatch {
         if (!(error instanceof TwinproofError) || isFinal(error)) throw error;
         const { code, message, hint } = error;
         log.state({ level: 'warn', site: 'primary', event: 'stream', code, message, hint });
+        if (code === 'TP-STREAM-SETUP' && error.retryable) attemptsCounted = SOON;
       }
       if (timing.now() - startedAt >= GOOD_AFTER_MS) attempt = 0;
-      await timing.sleep(pauseBefore(Math.max(1, attempt), random()), signal).catch(() => undefined);
+      const counted = Math.min(Math.max(1, attempt), attemptsCounted);
+      await timing.sleep(pauseBefore(counted, random()), signal).catch(() => undefined);
     }
   }
 

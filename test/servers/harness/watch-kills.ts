@@ -46,10 +46,13 @@ function watch(folder: WatchFolder, ...more: readonly string[]): string[] {
 export async function killWatch(folder: WatchFolder, kills: number): Promise<void> {
   for (let kill = 0; kill < kills; kill++) {
     const run = startCli(watch(folder));
-    if (kill % 2 === 1) await follows(run);
-    await sleep(400 + ((kill * 733) % 2500));
-    run.child.kill('SIGKILL');
-    await run.ended;
+    try {
+      if (kill % 2 === 1) await follows(run);
+      await sleep(400 + ((kill * 733) % 2500));
+    } finally {
+      run.child.kill('SIGKILL');
+      await run.ended;
+    }
   }
 }
 
@@ -57,8 +60,11 @@ async function follows({ stderr, ended }: CliRun): Promise<void> {
   const over = ended.then(({ code }) => {
     throw new Error(`it ended with ${code}: ${stderr()}`);
   });
-  const told = until(() => stderr().includes('following the log'), 'it follows', 40_000);
-  await Promise.race([told, over]);
+  const told = until(() => stderr().includes('following the log'), 'it follows', 120_000);
+  const failed = told.catch((error: unknown) => {
+    throw new Error(`it said no more than: ${stderr()}`, { cause: error });
+  });
+  await Promise.race([failed, over]);
   over.catch(() => undefined);
 }
 
