@@ -61,12 +61,6 @@ export function kafkaFailure(error: unknown): Error {
   if (types.some((type) => MISSING.has(type))) {
     return new TwinproofError('TP-STREAM-SETUP', { ...detail, hint: 'check the name of the topic' });
   }
-  if (names.has('KafkaJSNotImplemented')) {
-    return new TwinproofError('TP-STREAM-SETUP', {
-      ...detail,
-      hint: 'records must be compressed with gzip or not at all',
-    });
-  }
   if (codes.some((code) => code !== null && isTlsCode(code))) {
     return new TwinproofError('TP-TLS', {
       ...detail,

@@ -1,6 +1,5 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { TwinproofError } from '../../src/errors.ts';
+import { inflated } from './compression.ts';
 import { crc32c } from './crc32c.ts';
 import type { RecordBatch } from './record-batch.ts';
 
@@ -18,9 +17,6 @@ export interface FetchedPartition {
   readonly batches: readonly RecordBatch[];
 }
 
-const inflate = promisify(gunzip);
-/** Of a batch, once it is no longer compressed. */
-const INFLATED_MAX = 256 * 1024 * 1024;
 const MAGIC = 2;
 /** Places in a record batch, from its beginning on (Kafka documentation, "Record Batch"). */
 const BATCH = {
@@ -37,7 +33,6 @@ const BATCH = {
   records: 61,
 };
 const COMPRESSION = 0x07;
-const GZIP = 1;
 const APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
@@ -84,7 +79,7 @@ class Reader {
 
 /**
  * Decodes the answer to a fetch of version 4 to 11 (Kafka protocol guide, "Fetch API"). Throws TP-STREAM-PROTOCOL,
- * TP-STREAM-SETUP for a compression other than gzip.
+ * TP-STREAM-SETUP for a compression or a format that is not read.
  */
 export async function decodeFetch(
   payload: Buffer,
@@ -166,7 +161,7 @@ async function batchAt(
   if (isMarker) aborted.delete(producer);
   const isAppendTime = (attributes & APPEND_TIME) !== 0;
   return {
-    bytes: await recordsOf(bytes.subarray(BATCH.records), attributes & COMPRESSION),
+    bytes: await inflated(bytes.subarray(BATCH.records), attributes & COMPRESSION),
     count: bytes.readInt32BE(BATCH.count),
     baseOffset,
     lastOffset,
@@ -175,18 +170,6 @@ async function batchAt(
     appendTimestamp: isAppendTime ? Number(bytes.readBigInt64BE(BATCH.maxTimestamp)) : null,
     kind: isMarker ? 'marker' : isAborted ? 'aborted' : 'data',
   };
-}
-
-async function recordsOf(bytes: Buffer, compression: number): Promise<Uint8Array> {
-  if (compression === 0) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (compression !== GZIP) {
-    throw new TwinproofError('TP-STREAM-SETUP', {
-      message: `the records are compressed in a way that is not read (${compression})`,
-      hint: 'records must be compressed with gzip or not at all',
-    });
-  }
-  const inflated = await inflate(bytes, { maxOutputLength: INFLATED_MAX });
-  return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
 }
 
 function damaged(name: string, batch: Buffer): TwinproofError {

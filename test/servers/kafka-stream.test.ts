@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import zlib from 'node:zlib';
 import type { Message } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { comparePositions } from '../../connectors/kafka/position.ts';
@@ -205,6 +206,29 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
     const events = await all('marked');
     expect(told(events)).toEqual(['definition public.letters', 'delete 1', 'delete 2', 'idle']);
     expect(told(await all('marked', positionOf(events)))).toEqual(['idle']);
+  });
+
+  test('records are read in every compression that brokers know', async () => {
+    const admin = await kafka.admin();
+    // The broker compresses them anew.
+    const ways = ['gzip', 'snappy', 'lz4', 'zstd'];
+    const topics = ways.map((way) => ({
+      topic: way,
+      configEntries: [{ name: 'compression.type', value: way }],
+    }));
+    await admin.createTopics({ topics });
+    const text = 'again and again '.repeat(1500) + randomBytes(3000).toString('base64');
+    const many = Array.from({ length: 20 }, (_, id) => ({ op: 'c', id, text, tx: 1, lsn: id + 1 }) as const);
+    const told20 = many.map(({ id }) => `insert ${id} ${text}`);
+    for (const way of ways) {
+      await send(way, changes(...many));
+      const found = await all(way).then(
+        told,
+        (error: unknown) => error instanceof TwinproofError && error.code,
+      );
+      const isRead = way !== 'zstd' || 'zstdDecompressSync' in zlib;
+      expect(found).toEqual(isRead ? ['definition public.letters', ...told20, 'idle'] : 'TP-STREAM-SETUP');
+    }
   });
 
   test('a truncated table is told, once something is known of it', async () => {

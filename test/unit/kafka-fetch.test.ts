@@ -187,7 +187,7 @@ describe('fetched records', () => {
 
   it('in other compressions and older formats are refused, and so is what is none', async () => {
     const sent = { key: null, value: Buffer.from('v'), headers: [], age: 0, step: 1 };
-    await expect(decoded(encoded({ base: 0n, records: [sent], attributes: 4 }))).rejects.toMatchObject({
+    await expect(decoded(encoded({ base: 0n, records: [sent], attributes: 5 }))).rejects.toMatchObject({
       code: 'TP-STREAM-SETUP',
       hint: expect.stringContaining('gzip'),
     });
