@@ -57,3 +57,13 @@ it.each<[string, readonly SlotFact[], readonly string[]]>([
     expect(found.filter((text) => text.includes('SLOT'))).toEqual(expected);
   }
 });
+
+it.each<[string, Partial<SlotFact>, readonly string[]]>([
+  ['of others blocks', {}, ['TP-R-PG-FAILOVER-SLOTS fail slot feed']],
+  ['that a watch of ours reads from does not', { ours: true }, ['TP-R-PG-SLOTS fail slot feed']],
+])('a slot that is to outlive a failover and has no copy: one %s', (_, changes, expected) => {
+  const feed: SlotFact = { ...SLOT, name: 'feed', type: 'logical', failover: true, ...changes };
+  const primary = { postgres: { ...POSTGRES_PRIMARY, slots: { known: true, value: [SLOT, feed] } } } as const;
+  const found = trouble(readinessInput('physical', { primary, candidate: { postgres: STANDBY.running } }));
+  expect(found.filter((text) => text.includes('SLOT'))).toEqual(expected);
+});
