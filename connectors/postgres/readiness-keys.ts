@@ -21,10 +21,9 @@ const PLAIN_COLUMNS = `(select case when pg_catalog.count(*) = i.indnatts
 
 /** Indexes that belong to no key, without their names. A plain one is put together here, of the others the server is asked. */
 export function indexes(versionNumber: number): string {
-  const nullsDistinct = versionNumber >= 150_000 ? 'and not i.indnullsnotdistinct' : '';
   return `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
       case when m.amname in ('btree', 'hash') and i.indpred is null
-          and ic.reloptions is null ${nullsDistinct}
+          and ic.reloptions is null ${nullsDistinct(versionNumber)}
         then 'CREATE ' || case when i.indisunique then 'UNIQUE ' else '' end || 'INDEX ON '
           || case ic.relkind when 'I' then 'ONLY ' else '' end
           || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
@@ -35,6 +34,24 @@ export function indexes(versionNumber: number): string {
     join pg_am m on m.oid = ic.relam
     where c.relkind in ('r', 'p', 'm') and ${OWN}
       and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))`;
+}
+
+/** Of the server's own words of keys those of one column are put together here. WITHOUT OVERLAPS takes two. */
+export function keys(versionNumber: number): string {
+  return `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
+      case when k.contype in ('p', 'u') and pg_catalog.cardinality(k.conkey) = 1 and i.indnatts = 1
+          and not k.condeferrable ${nullsDistinct(versionNumber)}
+        then case k.contype when 'p' then 'PRIMARY KEY (' else 'UNIQUE (' end
+          || (select pg_catalog.quote_ident(a.attname) from pg_attribute a
+            where a.attrelid = k.conrelid and a.attnum = k.conkey[1]) || ')' end,
+      pg_catalog.pg_get_constraintdef(k.oid)) as name, '' as definition
+    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype in ('p', 'u', 'x')
+    left join pg_index i on i.indexrelid = k.conindid where ${OWN}`;
+}
+
+/** Version 14 has no such choice. */
+function nullsDistinct(versionNumber: number): string {
+  return versionNumber >= 150_000 ? 'and not i.indnullsnotdistinct' : '';
 }
 
 /** Of one column, and of which nothing has to be said but where they point. */

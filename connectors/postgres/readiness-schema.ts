@@ -1,6 +1,6 @@
 import type { ObjectFamily, SchemaObject } from '../../src/connector/facts-postgres.ts';
 import type { SessionShare } from '../../src/connector/session-share.ts';
-import { constraints, indexes } from './readiness-keys.ts';
+import { constraints, indexes, keys } from './readiness-keys.ts';
 import { notOfExtension, OWN, RELATION, TABLE } from './readiness-relation.ts';
 import { USER_SCHEMA } from './readiness-storage.ts';
 import type { Session } from './session.ts';
@@ -30,8 +30,6 @@ const FAMILIES: Readonly<Record<Exclude<ObjectFamily, 'column' | 'default' | Ver
           join pg_namespace rn on rn.oid = r.relnamespace where r.oid = pg_catalog.pg_partition_root(c.oid))
         else '' end as definition
     from ${RELATION} where c.relkind in ('r', 'p') and ${OWN}`,
-  key: `select ${TABLE} as "table", ${TABLE} || ': ' || pg_catalog.pg_get_constraintdef(k.oid) as name, '' as definition
-    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype in ('p', 'u', 'x') where ${OWN}`,
   trigger: `select ${TABLE} as "table", ${TABLE} || '.' || g.tgname as name,
       g.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(g.oid) as definition
     from ${RELATION} join pg_trigger g on g.tgrelid = c.oid and not g.tgisinternal where ${OWN}`,
@@ -137,10 +135,11 @@ async function readFamily(
 }
 
 /** Statements that differ between versions. */
-type Versioned = 'constraint' | 'index';
+type Versioned = 'constraint' | 'index' | 'key';
 
 function statementOf(family: (typeof FAMILY_NAMES)[number], versionNumber: number): string {
   if (family === 'constraint') return constraints(versionNumber);
+  if (family === 'key') return keys(versionNumber);
   return family === 'index' ? indexes(versionNumber) : FAMILIES[family];
 }
 
