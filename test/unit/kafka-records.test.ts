@@ -123,13 +123,14 @@ describe('records of change topics', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(source, space), { minLength: 2, maxLength: 12 }), (records) => {
         const decoder = newDecoder();
-        for (const [one, blank] of records) {
+        const told = (own: DebeziumDecoder, [one, blank]: (typeof records)[number]): unknown[] => {
           const value = valueOf(rowOf('1', 'a'), { source: one, space: blank });
-          const own = changeOf(decoder.decode(key, value));
-          const fresh = changeOf(newDecoder().decode(key, value));
-          expect(own.source).toEqual(fresh.source);
-          expect([own.table.leaf, own.key, own.after]).toEqual([fresh.table.leaf, fresh.key, fresh.after]);
-        }
+          const { source: of, table, key: identity, after } = changeOf(own.decode(key, value));
+          return [of, table.leaf, identity, after];
+        };
+        expect(records.map((one) => told(decoder, one))).toEqual(
+          records.map((one) => told(newDecoder(), one)),
+        );
       }),
       { numRuns: times(10) },
     );
@@ -186,7 +187,7 @@ describe('records of change topics', () => {
 
   it('may be huge, and may hold much within one another beside the row', () => {
     const decoder = newDecoder();
-    const text = `${'x'.repeat(3_000_000)}"${'é'.repeat(10)}`;
+    const text = `${'x'.repeat(1_200_000)}"${'é'.repeat(10)}`;
     expect(textOf(decoder.decode(key, valueOf(rowOf('1', text))))).toBe(text);
     const nested = (depth: number): Members => [...SOURCE, ['deep', '['.repeat(depth) + ']'.repeat(depth)]];
     expect(textOf(decoder.decode(key, valueOf(rowOf('1', 'a'), { source: nested(30) })))).toBe('a');
@@ -221,7 +222,7 @@ describe('records of change topics', () => {
 
   it('give rows that stay as they were given', () => {
     const decoder = newDecoder();
-    const texts = Array.from({ length: 400 }, (_, index) => `${index}`.repeat(index + 1));
+    const texts = Array.from({ length: 200 }, (_, index) => `${index}`.repeat(index + 1));
     const records = texts.map((text) => decoder.decode(key, valueOf(rowOf('1', text))));
     expect(records.map(textOf)).toEqual(texts);
     expect(fieldsOf(changeOf(records[0] ?? { kind: 'nothing' }).after)).toEqual([
