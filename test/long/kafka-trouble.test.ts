@@ -132,6 +132,31 @@ describe.skipIf(missing !== null)(`topics in trouble${missing === null ? '' : ` 
     ]);
   }, 120_000);
 
+  test('a field too many or too few in a record without schema is named by its place, and voids the table', async () => {
+    await create('fields');
+    const [added = { value: null }, dropped = { value: null }] = changes(
+      { op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 },
+      { op: 'c', id: 2, text: 'b', tx: 2, lsn: 200 },
+    );
+    const edited = (message: Message, from: string, to: string): Message => ({
+      ...message,
+      value: String(message.value).replace(from, to),
+    });
+    await send('fields', [
+      ...changes({ op: 'c', id: 9, text: 'z', tx: 1, lsn: 90 }),
+      edited(added, '"text":"a"', '"text":"a","size":1'),
+      edited(dropped, ',"text":"b"', ''),
+    ]);
+    const events = await all(['fields']);
+    expect(told(events)).toEqual(['definition', 'insert', 'gap', 'gap']);
+    const gaps = events.flatMap((event) => (event.type === 'gap' ? [event] : []));
+    expect(gaps.map(({ tables }) => tables)).toEqual([['public.letters'], ['public.letters']]);
+    expect(gaps.map(({ reason }) => /topic fields, partition 0, offset \d/.exec(reason)?.[0])).toEqual([
+      'topic fields, partition 0, offset 1',
+      'topic fields, partition 0, offset 2',
+    ]);
+  }, 120_000);
+
   test('a topic that was given more partitions voids its table, for keys go to others', async () => {
     await create('grown');
     await send('grown', changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
