@@ -29,7 +29,8 @@ export function inflatedRows(event: LogEvent): LogEvent {
   cursor.skip(type === EVENT.updateRowsV1 || type === EVENT.updateRows ? bits * 2 : bits);
   const head = event.bytes.subarray(0, cursor.at);
   const rows = inflated(event.bytes.subarray(cursor.at));
-  return { ...event, type, bytes: Buffer.concat([head, rows]) };
+  const bytes = Buffer.concat([head, rows]);
+  return { ...event, type, bytes, sent: bytes, from: 0, to: bytes.length };
 }
 
 /**

@@ -88,6 +88,10 @@ export interface LogEvent {
   /** In the log: with its header and its checksum. */
   readonly length: number;
   readonly bytes: Uint8Array;
+  /** Where these stand in what was sent: to look at them without a view of their own. */
+  readonly sent: Uint8Array;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What the log sends does not follow its description. Nothing after it can be trusted. */
@@ -152,20 +156,20 @@ class ReadEvent implements LogEvent {
   artificial = false;
   ignorable = false;
   length = 0;
-  #sent: Uint8Array = new Uint8Array(0);
-  #from = 0;
-  #to = 0;
+  sent: Uint8Array = new Uint8Array(0);
+  from = 0;
+  to = 0;
   #bytes: Uint8Array | null = null;
 
   stands(sent: Uint8Array, from: number, to: number): void {
-    this.#sent = sent;
-    this.#from = from;
-    this.#to = to;
+    this.sent = sent;
+    this.from = from;
+    this.to = to;
     this.#bytes = null;
   }
 
   get bytes(): Uint8Array {
-    this.#bytes ??= this.#sent.subarray(this.#from, this.#to);
+    this.#bytes ??= this.sent.subarray(this.from, this.to);
     return this.#bytes;
   }
 }

@@ -88,11 +88,12 @@ export class GtidReader {
   }
 
   #readMysql(event: LogEvent): GroupStart {
-    const { bytes } = event;
-    if (bytes.length < CLOCK_AT) throw logError('a GTID that is cut off');
-    const timed = bytes.length >= TIME_AT + 7 && bytes[CLOCK_AT] === LOGICAL_CLOCK;
-    this.#takeUuid(bytes, UUID_AT);
-    return this.#start(event, '', uint64At(bytes, NUMBER_AT), timed ? timeAt(bytes) : 0);
+    const { sent, from, to } = event;
+    const length = to - from;
+    if (length < CLOCK_AT) throw logError('a GTID that is cut off');
+    const timed = length >= TIME_AT + 7 && sent[from + CLOCK_AT] === LOGICAL_CLOCK;
+    this.#takeUuid(sent, from + UUID_AT);
+    return this.#start(event, '', uint64At(sent, from + NUMBER_AT), timed ? timeAt(sent, from + TIME_AT) : 0);
   }
 
   /**
@@ -146,9 +147,9 @@ export class GtidReader {
   }
 
   #readMariadb(event: LogEvent): GroupStart {
-    const { bytes, serverId } = event;
-    if (bytes.length <= FLAGS_AT) throw logError('a GTID that is cut off');
-    const domainId = uint32At(bytes, DOMAIN_AT);
+    const { sent, from, to, serverId } = event;
+    if (to - from <= FLAGS_AT) throw logError('a GTID that is cut off');
+    const domainId = uint32At(sent, from + DOMAIN_AT);
     if (domainId !== this.#domain || serverId !== this.#server) {
       this.#domain = domainId;
       this.#server = serverId;
@@ -156,17 +157,17 @@ export class GtidReader {
       this.#mariadb = { domain: BigInt(domainId), server: BigInt(serverId), origin };
     }
     const { domain, server, origin } = this.#mariadb;
-    const sequence = uint64At(bytes, SEQUENCE_AT);
-    const flags = bytes[FLAGS_AT] ?? 0;
+    const sequence = uint64At(sent, from + SEQUENCE_AT);
+    const flags = sent[from + FLAGS_AT] ?? 0;
     const more = FLAGS_AT + 1 + ((flags & FLAG.groupCommit) === 0 ? 0 : 8);
-    if (bytes.length < more) throw logError('a GTID that is cut off');
+    if (to - from < more) throw logError('a GTID that is cut off');
     return {
       id: `${origin}-${decimal(sequence)}`,
       origin,
       committedAtUs: this.#secondOf(event),
       gtid: { kind: 'mariadb', domain, server, sequence },
       standalone: (flags & FLAG.standalone) !== 0,
-      prepares: (flags & FLAG.preparedXa) === 0 ? null : readXid(new LogCursor(bytes, more)),
+      prepares: (flags & FLAG.preparedXa) === 0 ? null : readXid(new LogCursor(event.bytes, more)),
     };
   }
 
@@ -180,8 +181,8 @@ export class GtidReader {
 }
 
 /** 55 bits: microseconds until the year 3111, so a double holds them exactly for longer than the format lasts. */
-function timeAt(bytes: Uint8Array): number {
-  return uint32At(bytes, TIME_AT) + (uint24At(bytes, TIME_AT + 4) & 0x7f_ff_ff) * 0x1_0000_0000;
+function timeAt(bytes: Uint8Array, at: number): number {
+  return uint32At(bytes, at) + (uint24At(bytes, at + 4) & 0x7f_ff_ff) * 0x1_0000_0000;
 }
 
 function uuidText(bytes: Uint8Array): string {

@@ -37,9 +37,9 @@ export function readQuery(
 const BEGIN = Buffer.from('\0BEGIN');
 
 /** The statement of most transactions, told without reading all of the event. */
-export function isBegin({ bytes }: LogEvent): boolean {
-  const start = bytes.length - BEGIN.length;
-  for (let at = 0; at < BEGIN.length; at += 1) if (bytes[start + at] !== BEGIN[at]) return false;
+export function isBegin({ sent, to }: LogEvent): boolean {
+  const start = to - BEGIN.length;
+  for (let at = 0; at < BEGIN.length; at += 1) if (sent[start + at] !== BEGIN[at]) return false;
   return true;
 }
 

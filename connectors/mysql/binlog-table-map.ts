@@ -1,5 +1,5 @@
 import { FIELD_TYPE } from './field-type.ts';
-import { HEADER_BYTES, logError } from './binlog-event.ts';
+import { HEADER_BYTES, logError, type LogEvent } from './binlog-event.ts';
 import { LogCursor } from './binlog-cursor.ts';
 
 /** How many bytes of metadata a column has, by type. A type that is not here is not known. */
@@ -36,10 +36,11 @@ export interface TableMap {
 export const DESCRIPTION_AT = HEADER_BYTES + 8;
 
 /** Whether a TABLE_MAP_EVENT has this description: an event mostly describes its table as the one before did. */
-export function isDescribedBy(bytes: Uint8Array, description: Uint8Array): boolean {
+export function isDescribedBy({ sent, from, to }: LogEvent, description: Uint8Array): boolean {
   const { length } = description;
-  if (bytes.length - DESCRIPTION_AT !== length) return false;
-  for (let at = 0; at < length; at += 1) if (bytes[DESCRIPTION_AT + at] !== description[at]) return false;
+  const start = from + DESCRIPTION_AT;
+  if (to - start !== length) return false;
+  for (let at = 0; at < length; at += 1) if (sent[start + at] !== description[at]) return false;
   return true;
 }
 

@@ -12,8 +12,10 @@ export interface PlacedTransaction {
   readonly begun: number | null;
   /** Where its first event begins. */
   readonly at: number;
-  /** That event, without its checksum. */
-  readonly event: Uint8Array;
+  /** That event, without its checksum: from `from` up to `to` of `sent`. */
+  readonly sent: Uint8Array;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The file of the log that is being read. */
@@ -47,7 +49,8 @@ export class LogFile {
     if (at < this.#last) this.#last = Infinity;
     if (at < this.#last) return null;
     this.#last = at;
-    return { file: this.name, begun: this.begun, at, event: event.bytes };
+    const { sent, from, to } = event;
+    return { file: this.name, begun: this.begun, at, sent, from, to };
   }
 }
 
@@ -71,9 +74,10 @@ export type LogMark = z.infer<typeof schema>;
 /** Null: nothing can be said yet. */
 export function markOf(file: LogFile, placed: PlacedTransaction | null, position: Position): LogMark | null {
   if (placed !== null) {
-    const { file: name, begun, at, event } = placed;
+    const { file: name, begun, at, sent, from, to } = placed;
     if (begun === null) return null;
-    return { file: name, begun, reached: at + event.length, last: { at, crc: crc32(event) }, position };
+    const last = { at, crc: crc32(sent.subarray(from, to)) };
+    return { file: name, begun, reached: at + to - from, last, position };
   }
   const { name, begun, reached } = file;
   return begun === null ? null : { file: name, begun, reached, last: null, position };

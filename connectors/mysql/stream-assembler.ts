@@ -90,6 +90,12 @@ export class LogAssembler {
   #placed: PlacedTransaction | null = null;
   #last: PlacedTransaction | null = null;
   readonly #file = new LogFile();
+  /** What is to be told of every change of the event. */
+  #follow: ((change: RowChange) => void) | null = null;
+  readonly #give = (change: RowChange): void => {
+    this.#follow?.(change);
+    this.#open().change(change);
+  };
   /** Within a transaction that is known to be cut off. */
   #skipping = false;
 
@@ -234,10 +240,11 @@ export class LogAssembler {
     if (ends || !group.inTransaction) this.#end();
   }
 
-  #tableMap({ bytes }: LogEvent): Promise<void> | null {
-    const number = uint48At(bytes, HEADER_BYTES);
+  #tableMap(event: LogEvent): Promise<void> | null {
+    const number = uint48At(event.sent, event.from + HEADER_BYTES);
     const known = this.#maps.get(number);
-    if (known !== undefined && isDescribedBy(bytes, known.description)) return null;
+    if (known !== undefined && isDescribedBy(event, known.description)) return null;
+    const { bytes } = event;
     return this.#describe(number, bytes.slice(DESCRIPTION_AT), readTableMap(bytes));
   }
 
@@ -264,13 +271,8 @@ export class LogAssembler {
     const mapped = this.#mapped(event);
     if (mapped === null) return;
     const { entry, cascades } = mapped;
-    const follow = this.#cascades.of(event, entry, cascades, group);
-    if (entry === null) return;
-    const give = (change: RowChange): void => {
-      follow?.(change);
-      group.change(change);
-    };
-    this.#rows.read(event, entry, this.#parts.batch.arena, give);
+    this.#follow = this.#cascades.of(event, entry, cascades, group);
+    if (entry !== null) this.#rows.read(event, entry, this.#parts.batch.arena, this.#give);
   }
 
   /**

@@ -51,25 +51,30 @@ export interface KeylessRecord {
 
 export type ChangeRecord = RowRecord | TruncateRecord | KeylessRecord;
 
+const NOTHING = new Uint8Array(0);
+
 type Placed<T> = Omit<T, 'at' | 'recordAt'>;
 
-/** A row change to be written. Digests stand at a place in other bytes, so that none need be cut out. */
-export interface WrittenRow {
-  readonly kind: RowRecord['kind'];
-  readonly relation: number;
-  readonly previous: number;
-  readonly fields: Uint8Array;
-  readonly before: State;
-  readonly beforeBytes: Uint8Array;
-  readonly beforeAt: number;
-  readonly after: State;
-  readonly afterBytes: Uint8Array;
-  readonly afterAt: number;
-  readonly columns: Uint8Array | null;
+/**
+ * A row change to be written: one object, filled anew for each. Digests stand at a place in other bytes, so that none need
+ * be cut out.
+ */
+export class RowDraft {
+  kind: RowRecord['kind'] = KIND.insert;
+  relation = 0;
+  previous = 0;
+  fields: Uint8Array = NOTHING;
+  before: State = STATE.absent;
+  beforeBytes: Uint8Array = NOTHING;
+  beforeAt = 0;
+  after: State = STATE.absent;
+  afterBytes: Uint8Array = NOTHING;
+  afterAt = 0;
+  columns: Uint8Array | null = null;
 }
 
 /** `within` is how far behind the start of its record the change stands. */
-export function writeRowRecord(to: ByteWriter, change: WrittenRow, within: number): void {
+export function writeRowRecord(to: ByteWriter, change: RowDraft, within: number): void {
   const { before, after, columns } = change;
   to.byte(change.kind | (before << 3) | (after << 5) | (columns === null ? 0 : COLUMNS_FLAG));
   to.varint(change.relation);

@@ -9,7 +9,7 @@ import type {
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { ByteWriter, sameBytes, Scratch } from './bytes.ts';
-import { KIND, writeKeylessRecord, writeRowRecord, writeTruncateRecord } from './change-record.ts';
+import { KIND, RowDraft, writeKeylessRecord, writeRowRecord, writeTruncateRecord } from './change-record.ts';
 import type { Core } from './core.ts';
 import {
   DIGEST_BYTES,
@@ -45,6 +45,7 @@ export class Intake {
   readonly #tail = new ByteWriter(256);
   readonly #key = new KeyScratch();
   readonly #entry = new Scratch();
+  readonly #draft = new RowDraft();
   #open: BeginEvent | null = null;
   #changes = 0;
   /** Where the record that is being built will stand. */
@@ -201,23 +202,18 @@ export class Intake {
     const { after, columns } = this.#after(change, entry);
     const at = this.#place();
     const { result } = this.#digester;
-    writeRowRecord(
-      this.#body,
-      {
-        kind,
-        relation: relation.number,
-        previous,
-        fields: key.fields,
-        before,
-        beforeBytes: entry ?? result,
-        beforeAt: ENTRY_DIGEST_AT,
-        after,
-        afterBytes: result,
-        afterAt: 0,
-        columns,
-      },
-      at - this.#recordAt,
-    );
+    const draft = this.#draft;
+    draft.kind = kind;
+    draft.relation = relation.number;
+    draft.previous = previous;
+    draft.fields = key.fields;
+    draft.before = before;
+    draft.beforeBytes = entry ?? result;
+    draft.beforeAt = ENTRY_DIGEST_AT;
+    draft.after = after;
+    draft.afterBytes = result;
+    draft.columns = columns;
+    writeRowRecord(this.#body, draft, at - this.#recordAt);
     if (number < 0) number = pending.add(key.stored, entry);
     const size = entrySize(after, columns, key.long);
     const written = this.#entry.view(size);
