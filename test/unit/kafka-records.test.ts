@@ -228,7 +228,7 @@ describe('records of change topics', () => {
     expect(records.map(textOf)).toEqual(texts);
     expect(fieldsOf(changeOf(records[0] ?? { kind: 'nothing' }).after)).toEqual([
       '0000000000000001',
-      '30',
+      '30'.repeat(1000),
       '0000000000000001',
     ]);
   });
