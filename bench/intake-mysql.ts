@@ -6,6 +6,7 @@ import { openSession } from '../connectors/mysql/session.ts';
 import { openChangeStream } from '../connectors/mysql/stream.ts';
 import { LogMemory } from '../connectors/mysql/stream-memory.ts';
 import { parseUrl } from '../src/config/url.ts';
+import { waitUntil } from '../src/demo/cluster-wait.ts';
 import type { ChangeStream } from '../src/connector/changes.ts';
 import type { Position } from '../src/connector/position.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
@@ -17,6 +18,9 @@ import { benchSettings, CREATE_ORDERS, insertOrders } from './mysql-servers.ts';
 
 const DATABASE = 'bank';
 const TIMEOUT_MS = 60_000;
+const PURGE_TIMEOUT_MS = 600_000;
+/** Transactions of the undo log that a server at rest may keep. */
+const HISTORY_LEFT = 1000;
 /** No server's, and no other stream's. */
 const SERVER_ID = 4_000_000_001;
 
@@ -78,11 +82,13 @@ class MysqlSource implements IntakeSource {
   readonly updateAtRandom = (updates: number, per: number, rows: number): Promise<void> =>
     this.#within(async (session) => {
       await session.query('call scatter(?, ?, ?)', [updates, per, rows]);
+      await purged(session);
     });
 
   readonly updateAtOnce = (rows: number): Promise<void> =>
     this.#within(async (session) => {
       await session.query('update orders set amount = amount + 1 where id <= ?', [rows]);
+      await purged(session);
     });
 
   readonly stream = (after: Position | null): Promise<ChangeStream> =>
@@ -120,6 +126,16 @@ class MysqlSource implements IntakeSource {
       await session.end();
     }
   }
+}
+
+/** Waits until the server has cleared away what the backlog left in its undo log: that is no part of sending it. */
+async function purged(session: Connection): Promise<void> {
+  const sql = `select count as length from information_schema.innodb_metrics where name = 'trx_rseg_history_len'`;
+  await waitUntil(
+    async () => Number((await rowsOf(session, sql))[0]?.['length'] ?? 0) < HISTORY_LEFT,
+    PURGE_TIMEOUT_MS,
+    () => 'the server does not get to the end of its undo log',
+  );
 }
 
 function targetOf(server: MysqlServer): ReturnType<typeof connectTarget> {
