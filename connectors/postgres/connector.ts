@@ -11,6 +11,7 @@ import type {
   RowShape,
   RowSink,
 } from '../../src/connector/contract.ts';
+import type { Identity } from '../../src/connector/identity.ts';
 import type {
   Bracket,
   FollowedSource,
@@ -89,6 +90,13 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
     this.#target = target;
     this.#stream = options.stream ?? DEFAULT_STREAM;
     this.#history = new LogHistory(target);
+  }
+
+  override identify(signal: AbortSignal): Promise<Identity> {
+    return this.control.use(signal, async (session) => {
+      await learnTimeline(session, signal);
+      return readIdentity(session, signal);
+    });
   }
 
   streamChanges(request: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
@@ -191,10 +199,7 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
 
   incarnation(signal: AbortSignal): Promise<string> {
     const { publication } = this.#stream;
-    return this.control.use(signal, async (session) => {
-      await learnTimeline(session, signal);
-      return readIncarnation(session, this.lineage, publication, signal);
-    });
+    return this.control.use(signal, (session) => readIncarnation(session, this.lineage, publication, signal));
   }
 
   keyRange(shape: RowShape, from: Uint8Array | null, to: Uint8Array | null): Range | null {

@@ -3,6 +3,7 @@ import { readIdentity } from './identity.ts';
 import type { Lineage } from './positions.ts';
 import { LINE, membership, unlisted } from './publication-sql.ts';
 import type { Session } from './session.ts';
+import { learnTimeline } from './standby-timeline.ts';
 
 /** A physical slot of this name on a standby, which nobody uses, lets proofs outlive a clean restart (see below). */
 export const MARK_PREFIX = 'twinproof_mark';
@@ -64,6 +65,7 @@ export async function readIncarnation(
   publication: string,
   signal: AbortSignal,
 ): Promise<string> {
+  await learnTimeline(session, signal);
   const identity = await readIdentity(session, signal);
   const [sql, parameters] =
     lineage === null

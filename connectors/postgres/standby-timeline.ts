@@ -35,7 +35,8 @@ const RECOVERY = `
 select (extract(epoch from pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint::text as started,
   pg_catalog.pg_last_wal_replay_lsn()::text as standing,
   pg_catalog.pg_is_in_recovery()
-    and not exists (select from pg_stat_wal_receiver w where w.received_tli is not null) as "isAsked"`;
+    and not exists (select from pg_stat_wal_receiver w where w.received_tli is not null)
+    and exists (select from pg_roles r where r.rolname = current_user and (r.rolsuper or r.rolreplication)) as "isAsked"`;
 
 /**
  * Learns which timeline a standby without a receiver replays: by SQL that shows only from its next restart point on, and a
