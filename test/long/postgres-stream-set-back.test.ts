@@ -36,7 +36,7 @@ describe.each([14, 18] as const)('PostgreSQL %i: a server that tells its log onc
     const changes: string[] = [];
     for (let at = 0; at < count; at++) {
       const { commit } = await follower.transaction();
-      held.push({ id: commit.id, position: commit.position });
+      held.push({ id: commit.id, position: commit.position, committedAtUs: commit.committedAtUs });
       changes.push(commit.id);
     }
     await follower.stream.close();
