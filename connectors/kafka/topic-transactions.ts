@@ -126,6 +126,9 @@ export class TransactionOrder<T extends Waiting> {
       this.#advance();
       return;
     }
+    // Where another begins this one has ended: MariaDB's redefinitions begin, and that is all that is told of them.
+    const last = this.#ahead.at(-1);
+    if (known === undefined && last?.got.size === 0) last.counts ??= new Map();
     const told = known ?? this.#append(transaction, place);
     if (status === 'END') told.counts = this.#ours(counts);
     this.passed(this.#topic, place);
@@ -194,8 +197,15 @@ export class TransactionOrder<T extends Waiting> {
   #giveFree(): void {
     for (const [name, queue] of this.#queues) {
       for (let head = queue.head; head !== undefined && this.#isFree(head); head = queue.head)
-        this.#give(name, queue, head, this.#open !== null);
+        this.#giveAlone(name, queue, head);
     }
+  }
+
+  #giveAlone(name: string, queue: RecordQueue<T>, record: T): void {
+    const isNew = this.#give(name, queue, record, this.#open !== null);
+    const { transaction } = record;
+    if (isNew && transaction !== null && !this.#loose)
+      this.#notes.untied(`transaction ${transaction}: its beginning or its end was not told`);
   }
 
   /** While one is open, what was handed out before may come once more, and is left out there. */

@@ -162,6 +162,16 @@ describe('transactions that stand in several partitions', () => {
     expect(told.text).toBe('-lost |');
   });
 
+  it('of which only the beginning is told are over when another begins', () => {
+    const told = new Told();
+    told.begin('redefinition');
+    told.data('a:0', 't1');
+    told.begin('t1');
+    told.end('t1', { 'public.a': 1 });
+    expect(told.text).toBe('+t1 |');
+    expect(told.notes.untiedTransactions).toBeNull();
+  });
+
   it('of which only the end was read are handed out by themselves, and at once', () => {
     const told = new Told();
     told.data('b:0', 't1');
