@@ -321,6 +321,12 @@ export const OBJECT_FAULTS: readonly MysqlFault[] = [
     mend: (pair) => pair.write('ALTER TABLE old ENGINE = InnoDB'),
   },
   {
+    name: 'a table is kept in memory alone',
+    codes: ['TP-R-UNLOGGED'],
+    make: (pair) => pair.write('CREATE TABLE fleeting (id INT PRIMARY KEY) ENGINE = MEMORY'),
+    mend: (pair) => pair.write('ALTER TABLE fleeting ENGINE = InnoDB'),
+  },
+  {
     name: 'a table has no key',
     codes: ['TP-R-MY-KEYLESS'],
     make: (pair) => pair.write('CREATE TABLE loose (v INT, UNIQUE (v))'),
