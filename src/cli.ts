@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { randomBytes } from 'node:crypto';
 import {
   connectSite,
@@ -9,29 +9,17 @@ import {
   openOutlet,
   openTopic,
 } from '../connectors/registry.ts';
-import { addBoardCommand } from './commands/board.command.ts';
-import { addCertificateCommand } from './commands/certificate-check.command.ts';
-import { addCertifyCommand } from './commands/certify.command.ts';
-import { addConfigCommand } from './commands/config.command.ts';
-import { addDemoCommand } from './commands/demo.command.ts';
 import type { SiteIo } from './commands/io.ts';
-import { addKeygenCommand } from './commands/keygen.command.ts';
-import { addLagCommand } from './commands/lag.command.ts';
-import { addLedgerCommand } from './commands/ledger.command.ts';
-import { addMetricsCommand } from './commands/metrics.command.ts';
-import { addPreflightCommand } from './commands/preflight.command.ts';
-import { addReadinessCommand } from './commands/readiness.command.ts';
-import { addVerifyCommand } from './commands/verify.command.ts';
-import { addWatchCommand } from './commands/watch.command.ts';
-import { toolVersion } from './commands/version.ts';
+import { buildProgram } from './commands/program.ts';
 import { EXIT } from './error-codes.ts';
 import { messageOf, TwinproofError } from './errors.ts';
-import { colourWanted, unicodeWanted } from './report/colour.ts';
+import { colourWanted, painter, type Style, unicodeWanted } from './report/colour.ts';
 import { terminalText } from './report/terminal-text.ts';
+import { wrap } from './report/text-width.ts';
 
 const WIDTH_WITHOUT_TERMINAL = 100;
-/** Commands that read rows. */
-const READING = new Set(['verify', 'certify', 'watch', 'demo']);
+/** Columns below which there is no room for a sentence beside its label. */
+const WRAPPED_FROM = 60;
 /** Why a run ends when `| head` has what it wants. */
 const NOT_READ = new TwinproofError('TP-INTERRUPTED', { message: 'nobody reads the output any more' });
 
@@ -52,7 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   process.stdout.on('error', onClosed);
   process.stderr.on('error', onClosed);
-  const program = buildProgram(siteIo(stop.signal));
+  const program = buildProgram(siteIo(stop.signal), demandModules);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
@@ -64,40 +52,6 @@ async function main(argv: readonly string[]): Promise<number> {
 function isClosedPipe(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED';
-}
-
-function buildProgram(io: SiteIo): Command {
-  const program = new Command('twinproof')
-    .description('Is this DR site safe to promote, and what would be lost?')
-    .version(toolVersion())
-    .option('--debug', 'show stack traces of errors')
-    .configureHelp({ showGlobalOptions: true })
-    .showSuggestionAfterError()
-    // Errors are printed below, all in one form.
-    .configureOutput({ outputError: () => undefined })
-    .exitOverride();
-  program.hook('preAction', async (_, command) => {
-    if (READING.has(command.name())) await demandModules();
-  });
-  addVerifyCommand(program, io);
-  addCertifyCommand(program, io);
-  addWatchCommand(program, io);
-  addReadinessCommand(program, io);
-  addPreflightCommand(program, io);
-  addCertificateCommand(program, io);
-  addLagCommand(program, io);
-  addLedgerCommand(program, io);
-  addBoardCommand(program, io);
-  addMetricsCommand(program, io);
-  addConfigCommand(program, io);
-  addKeygenCommand(program, io);
-  addDemoCommand(program, io);
-  for (const command of allCommands(program)) command.exitOverride();
-  return program;
-}
-
-function allCommands(command: Command): Command[] {
-  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
 }
 
 function siteIo(signal: AbortSignal): SiteIo {
@@ -116,7 +70,8 @@ function siteIo(signal: AbortSignal): SiteIo {
     environment: env,
     progress: stderr,
     screen: {
-      width: stdout.isTTY ? stdout.columns : WIDTH_WITHOUT_TERMINAL,
+      // A terminal that does not know how wide it is says 0.
+      width: stdout.isTTY && stdout.columns > 0 ? stdout.columns : WIDTH_WITHOUT_TERMINAL,
       colour: colourWanted(env, stdout.isTTY),
       unicode: unicodeWanted(env),
     },
@@ -124,16 +79,21 @@ function siteIo(signal: AbortSignal): SiteIo {
   };
 }
 
-/** One line and a hint on standard error; a stack trace only when asked for. */
+/** One line and a hint on standard error, wrapped on a terminal alone; a stack trace only when asked for. */
 function report(error: unknown, debug: boolean): number {
   // Help and version are no errors; help is also what a command line without a command gets.
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
   if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
   const known = knownError(error);
-  process.stderr.write(
-    `error ${known.code}: ${terminalText(known.message)}\n  hint: ${terminalText(known.hint)}\n`,
-  );
-  if (debug) process.stderr.write(`${terminalText(stackOf(error))}\n`);
+  const { stderr, env } = process;
+  const paint = painter(colourWanted(env, stderr.isTTY));
+  const width = stderr.isTTY && stderr.columns >= WRAPPED_FROM ? stderr.columns : Infinity;
+  const line = (label: string, style: Style, text: string): string =>
+    wrap(terminalText(text, unicodeWanted(env)), width - label.length)
+      .map((part, index) => `${index === 0 ? paint(style, label) : ' '.repeat(label.length)}${part}\n`)
+      .join('');
+  stderr.write(line(`error ${known.code}: `, 'red', known.message) + line('  hint: ', 'bold', known.hint));
+  if (debug) for (const part of stackOf(error).split('\n')) stderr.write(`${terminalText(part)}\n`);
   return known.exitCode;
 }
 

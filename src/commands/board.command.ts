@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 
 interface Parsed {
@@ -25,7 +26,7 @@ export function addBoardCommand(program: Command, io: SiteIo): void {
     .description('serve the page that says, for every system, whether to promote it and what is lost')
     .requiredOption('--config <path>', 'configuration: a file, or a folder of them')
     .option('--port <n>', 'in place of the port of board.listen (8484)', port)
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runBoard } = await import('./board.ts');
       process.exitCode = await runBoard({ config: parsed.config, port: parsed.port ?? null }, io);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { count, formatOption } from './options.ts';
 
@@ -9,8 +10,8 @@ interface Parsed {
 }
 
 const HELP = `
-Exit codes: 0 authentic and in force, 2 not authentic, 3 authentic but expired, 64 unreadable.
-The verdict that it carries is printed; the exit code is about the certificate.`;
+Exit codes: 0 authentic and in force, 2 not authentic, 3 authentic but expired or not yet in force, 64 unreadable. The
+verdict that it carries is printed; the exit code is about the certificate.`;
 
 export function addCertificateCommand(program: Command, io: SiteIo): void {
   program
@@ -21,7 +22,7 @@ export function addCertificateCommand(program: Command, io: SiteIo): void {
     .requiredOption('--key <file...>', 'trusted public keys')
     .option('--threshold <n>', 'how many of the keys must have signed (default: all)', count)
     .addOption(formatOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (file: string, parsed: Parsed) => {
       const { runCertificateCheck } = await import('./certificate-check.ts');
       process.exitCode = await runCertificateCheck(

@@ -6,7 +6,8 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { rootOf } from '../ledger/candidate-check.ts';
 import { candidatesText } from '../report/candidates-text.ts';
 import { writeOutput } from '../report/output-file.ts';
-import { terminalJson } from '../report/terminal-text.ts';
+import { countOf } from '../report/quantity.ts';
+import { terminalJson, terminalText } from '../report/terminal-text.ts';
 import { verdictText } from '../report/verdict-text.ts';
 import type { Evidence } from '../verdict/evidence.ts';
 import { verdictJson, type VerdictJson } from '../verdict/json.ts';
@@ -95,7 +96,7 @@ async function losses(
   }
   const range = { from: place.view.low, to: ledger.head(), contains: place.view.contains };
   const lines = await writeLosses(file, ledger.core, range, site, shapes, io.signal);
-  io.stderr(`${lines} lost changes written to ${file}\n`);
+  io.stderr(`${countOf(lines, 'lost change')} written to ${terminalText(file)}\n`);
 }
 
 async function certificate(

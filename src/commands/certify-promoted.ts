@@ -9,6 +9,7 @@ import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { isPosition } from '../ledger/stored.ts';
 import { Page } from '../report/page.ts';
+import { OUTCOME_STYLE } from '../report/table-list.ts';
 import { terminalJson } from '../report/terminal-text.ts';
 import type { LedgerConnector } from './certify-primary.ts';
 import type { SiteIo } from './io.ts';
@@ -214,8 +215,9 @@ function answerText(
   }
   const page = new Page(io.screen);
   const icon = outcome === 'certified' ? 'same' : outcome === 'other' ? 'different' : 'unproven';
-  page.paragraph(words, { first: `${page.icons[icon]} `, style: 'bold' });
+  page.paragraph(words, { first: `${page.paint(OUTCOME_STYLE[icon], page.icons[icon])} `, style: 'bold' });
   page.fact('certified', certified);
   for (const [name, text] of Object.entries(facts)) page.fact(name, text);
+  page.fact('signature', 'not looked at here: `twinproof certificate check` does that');
   return page.toString();
 }

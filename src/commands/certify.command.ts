@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Fence, VerdictMode } from '../verdict/evidence.ts';
 import { TwinproofError } from '../errors.ts';
 import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { addComparisonOptions, comparisonOptions, type ParsedComparison } from './options.ts';
 
@@ -58,7 +59,7 @@ export function addCertifyCommand(program: Command, io: SiteIo): void {
     .option('--losses <file>', 'write every lost change to a file, one JSON object a line')
     .option('--no-ledger', 'compare two live sites even where there is a ledger')
     .option('--after-promotion <certificate>', 'was the server promoted where it was certified?')
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       process.exitCode = await inFormat(parsed.format, io, (format, own) => run(parsed, format, own));
     });

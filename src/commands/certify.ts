@@ -12,6 +12,7 @@ import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { judgeReadiness, type ReadinessResult } from '../readiness/judge.ts';
 import { notCheckedOn } from '../readiness/not-checked.ts';
+import { terminalJson } from '../report/terminal-text.ts';
 import { verdictText } from '../report/verdict-text.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { verifyJson } from '../report/verify-json.ts';
@@ -77,7 +78,7 @@ async function certify(
   const verdict = judge(evidence);
   const json = verdictJson(verdict);
   // Printed first: a full disk takes the certificate, not the answer.
-  io.stdout(options.format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : verdictText(json, io.screen));
+  io.stdout(options.format === 'json' ? `${terminalJson(json, 2)}\n` : verdictText(json, io.screen));
   if (target !== null) await writeCertificate(target, verdict, policy, result, facts, io);
   return EXIT_OF[verdict.verdict];
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { formatOption } from './options.ts';
 
@@ -21,7 +22,7 @@ export function addConfigCommand(program: Command, io: SiteIo): void {
     .description('is it well, and in which order would its systems be promoted?')
     .requiredOption('--config <path>', 'a file (twinproof.yaml), or a folder of them')
     .addOption(formatOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runConfigCheck } = await import('./config-check.ts');
       process.exitCode = await runConfigCheck(parsed, io);

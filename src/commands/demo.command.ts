@@ -6,6 +6,7 @@ import { EXIT } from '../error-codes.ts';
 import { addBoardCommand } from './board.command.ts';
 import { addCertificateCommand } from './certificate-check.command.ts';
 import { addCertifyCommand } from './certify.command.ts';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { addKeygenCommand } from './keygen.command.ts';
 import { addLedgerCommand } from './ledger.command.ts';
@@ -18,6 +19,7 @@ It starts PostgreSQL servers of its own on this machine, proves a copy the same,
 finds every broken row, and issues certificates. On a terminal it ends with the board of a pair that lives, until Enter.
 Needs no network and no installed PostgreSQL. With --engine mariadb it shows the fire on two servers of the MariaDB that is
 installed here: a replica that applies rows, what was lost with the primary, and rows changed where no log tells of it.
+
 Exit codes: 0 everything came out as it must, 3 interrupted, 70 it cannot run here, or something did not.`;
 
 interface DemoParsed {
@@ -38,7 +40,7 @@ export function addDemoCommand(program: Command, io: SiteIo): void {
     .option('--keep', 'keep the servers running at the end, until Ctrl-C', false)
     .option('--board', 'end with the board also where there is no terminal, until Ctrl-C')
     .option('--no-board', 'end without the board')
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: DemoParsed) => {
       forgetOtherServers();
       const { runDemo } = await import('../demo/demo.ts');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
-import { duration, formatOption } from './options.ts';
+import { duration, formatOption, statementTimeoutOption } from './options.ts';
 
 interface Parsed {
   readonly config: string;
@@ -28,9 +29,9 @@ export function addLagCommand(program: Command, io: SiteIo): void {
     .option('--system <name>', 'the system of the configuration, if it has several')
     .option('--candidate <name>', 'one candidate (default: all of the system)')
     .option('--interval <duration>', 'a sample every so often, such as 10s, until Ctrl-C', duration)
-    .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 10_000)
+    .addOption(statementTimeoutOption('10s'))
     .addOption(formatOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runLag } = await import('./lag.ts');
       process.exitCode = await runLag(

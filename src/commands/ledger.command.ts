@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { formatOption } from './options.ts';
 
@@ -42,14 +43,14 @@ export function addLedgerCommand(program: Command, io: SiteIo): void {
   addOptions(ledger.command('show'))
     .description('what the ledger holds, how far it is, and what of it is not proven')
     .option('--all', 'list every table, however many', false)
-    .addHelpText('after', SHOW_HELP)
+    .addHelpText('after', notes(SHOW_HELP))
     .action(async (parsed: Parsed) => {
       const { runLedgerShow } = await import('./ledger.ts');
       process.exitCode = await runLedgerShow(optionsOf(parsed), io);
     });
   addOptions(ledger.command('check'))
     .description('check the ledger against itself: chain, journal and index')
-    .addHelpText('after', CHECK_HELP)
+    .addHelpText('after', notes(CHECK_HELP))
     .action(async (parsed: Parsed) => {
       const { runLedgerCheck } = await import('./ledger.ts');
       process.exitCode = await runLedgerCheck(optionsOf(parsed), io);
@@ -62,7 +63,7 @@ export function addLedgerCommand(program: Command, io: SiteIo): void {
     .option('--from <url>', 'the topic, as kafka://host:9092/topic (default: ledger.mirror)')
     .option('--ledger <folder>', 'where ledgers are kept (default: ledger.path)')
     .addOption(formatOption())
-    .addHelpText('after', REBUILD_HELP)
+    .addHelpText('after', notes(REBUILD_HELP))
     .action(async ({ config, system, from, ledger: folder, format }: ParsedRebuild) => {
       const { runLedgerRebuild } = await import('./ledger-rebuild.ts');
       const places = { config: config ?? null, from: from ?? null, ledger: folder ?? null };

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 
 interface Parsed {
@@ -11,7 +12,9 @@ const HELP = `
 The same as /metrics of the board, for those who have node_exporter already: name a file in its textfile folder, such as
 /var/lib/node_exporter/twinproof.prom, and run this every minute. The file is replaced as a whole.
 
-Rules and a dashboard for Grafana are in the folder ops of the repository.`;
+Rules and a dashboard for Grafana are in the folder ops of the repository.
+
+Exit codes: 0 written, 3 the file cannot be written, 64 wrong usage or configuration.`;
 
 export function addMetricsCommand(program: Command, io: SiteIo): void {
   program
@@ -24,7 +27,7 @@ export function addMetricsCommand(program: Command, io: SiteIo): void {
         .choices(['prometheus', 'openmetrics'])
         .default('prometheus'),
     )
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runMetrics } = await import('./metrics.ts');
       process.exitCode = await runMetrics(

@@ -52,14 +52,18 @@ export function addComparisonOptions(command: Command): Command {
     .option('--tables <pattern...>', 'tables to compare, such as public.* (default: all)', collect, [])
     .option('--exclude <pattern...>', 'tables to leave out; exclusion wins', collect, [])
     .option('-j, --jobs <n>', 'reads at once on each site', count, usualJobs())
-    .option('--workers <n>', 'threads that read and hash (default: by cores)', countOrNone, usualWorkers())
+    .addOption(
+      new Option('--workers <n>', 'threads that read and hash')
+        .argParser(countOrNone)
+        .default(usualWorkers(), `by cores, here ${usualWorkers()}`),
+    )
     .option('--differences <file>', 'write every difference to a file, one JSON object a line')
     .option(
       '--timeout <duration>',
       'end the run after this time, such as 30m, with what is known by then',
       duration,
     )
-    .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
+    .addOption(statementTimeoutOption('5m'))
     .option('--max-rows-per-second <n>', 'read no faster than this', count)
     .option(
       '--max-lag <duration>',
@@ -74,6 +78,13 @@ export function addComparisonOptions(command: Command): Command {
     .option('--state <file>', 'remember what is proven there, and take it over when run again')
     .option('--show-values', 'print values of rows that differ, not only their keys', false)
     .option('-q, --quiet', 'no progress display', false);
+}
+
+/** @param usual What is taken where nothing is given, as one would type it. */
+export function statementTimeoutOption(usual: string): Option {
+  return new Option('--statement-timeout <duration>', 'bound for one statement on the servers')
+    .argParser(duration)
+    .default(duration(usual), usual);
 }
 
 export function formatOption(): Option {

@@ -10,6 +10,7 @@ import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import { countOf } from '../report/quantity.ts';
 import { terminalJson, terminalText } from '../report/terminal-text.ts';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { formatOption } from './options.ts';
 import { readConfig } from './sites.ts';
@@ -40,7 +41,7 @@ export function addPreflightCommand(program: Command, io: SiteIo): void {
     .option('--sql', 'print the SQL of role, publication and slot that watch needs, for psql', false)
     .option('--role <name>', 'with --sql: the role that watch logs in as (default: that of the connection)')
     .option('--for <commands>', `what the role is for: any of ${SITE_COMMANDS.join(', ')}`, commandsOf)
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (site: string, parsed: Parsed) => {
       process.exitCode = await runPreflight(site, parsed, io);
     });

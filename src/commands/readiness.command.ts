@@ -1,8 +1,9 @@
 import { Option, type Command } from 'commander';
 import type { PromotionMode } from '../readiness/rule.ts';
 import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
-import { duration } from './options.ts';
+import { statementTimeoutOption } from './options.ts';
 
 interface Parsed {
   readonly primary?: string;
@@ -43,9 +44,9 @@ export function addReadinessCommand(program: Command, io: SiteIo): void {
     )
     .option('--deep', 'also check every index against its table (reads them all)', false)
     .option('--rules', 'print every rule, as Markdown, and end', false)
-    .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
+    .addOption(statementTimeoutOption('5m'))
     .addOption(resultFormatOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { printRules, runReadiness } = await import('./readiness.ts');
       if (parsed.rules) {

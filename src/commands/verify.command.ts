@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { inFormat, resultFormatOption, type ResultFormat } from './html-format.ts';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
 import { addComparisonOptions, comparisonOptions, type ParsedComparison } from './options.ts';
 
@@ -21,7 +22,7 @@ export function addVerifyCommand(program: Command, io: SiteIo): void {
     .addOption(resultFormatOption())
     .option('--out <file>', 'write the result there as JSON as well')
     .option('--all', 'list every table and sample, however many', false)
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runVerifyCommand } = await import('./verify.ts');
       const options = { ...comparisonOptions(parsed), out: parsed.out ?? null, all: parsed.all };

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { notes } from './help.ts';
 import type { SiteIo } from './io.ts';
-import { duration, formatOption } from './options.ts';
+import { duration, formatOption, statementTimeoutOption } from './options.ts';
 
 interface Parsed {
   readonly config: string;
@@ -35,10 +36,10 @@ export function addWatchCommand(program: Command, io: SiteIo): void {
     )
     .option('--once', 'end when every row is known and every candidate is proven', false)
     .option('--timeout <duration>', 'end after this time, such as 30m', duration)
-    .option('--statement-timeout <duration>', 'bound for one statement on the servers', duration, 300_000)
+    .addOption(statementTimeoutOption('5m'))
     .option('-q, --quiet', 'no status line every minute', false)
     .addOption(formatOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', notes(HELP))
     .action(async (parsed: Parsed) => {
       const { runWatch } = await import('./watch.ts');
       process.exitCode = await runWatch(

@@ -3,7 +3,7 @@ import type { LedgerConfig, SiteConfig, SystemConfig } from '../config/schema.ts
 import { ledgerSite } from '../connector/ledger-sites.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
-import { terminalText } from '../report/terminal-text.ts';
+import { terminalJson, terminalText } from '../report/terminal-text.ts';
 import { stateMessages } from '../service/published-messages.ts';
 import { SystemWatch, type WatchParts, type WatchResult } from '../service/system-watch.ts';
 import type { WatchLine, WriteLine } from '../service/watch-log.ts';
@@ -185,7 +185,7 @@ function exitCode(ended: readonly PromiseSettledResult<WatchResult | null>[]): n
 function writer(format: 'text' | 'json', io: SiteIo): WriteLine {
   return (line) => {
     const time = io.now().toISOString();
-    io.stderr(format === 'json' ? `${JSON.stringify({ time, ...line })}\n` : textLine(time, line));
+    io.stderr(format === 'json' ? `${terminalJson({ time, ...line })}\n` : textLine(time, line));
   };
 }
 

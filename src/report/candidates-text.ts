@@ -1,5 +1,6 @@
 import type { VerdictJson } from '../verdict/json.ts';
 import { Page, type TextOptions } from './page.ts';
+import { writtenCount } from './quantity.ts';
 
 /** Which of several candidates to promote, and why: stands before the verdicts themselves. */
 export function candidatesText(
@@ -19,7 +20,8 @@ export function candidatesText(
     style: 'bold',
   });
   for (const { candidate, verdict, loss } of verdicts) {
-    const lost = loss.transactions === null ? 'loss unknown' : `${loss.transactions} transactions lost`;
+    const lost =
+      loss.transactions === null ? 'loss unknown' : `${writtenCount(loss.transactions, 'transaction')} lost`;
     page.paragraph(`${candidate}: ${verdict}, ${lost}`, { first: '  - ' });
   }
   return page.toString();

@@ -22,7 +22,7 @@ const STYLES = { ok: 'green', late: 'yellow', unknown: 'yellow' } as const;
 
 export function lagText(samples: readonly LagSample[], options: TextOptions): string {
   const page = new Page(options);
-  for (const { candidate, lag, state, notes, witnessedUntil, objectiveMs } of samples) {
+  for (const { candidate, at, lag, state, notes, witnessedUntil, objectiveMs } of samples) {
     const objective = objectiveMs === null ? '' : ` (objective ${durationText(objectiveMs)})`;
     const behind = lag.total.ms === null ? 'lag unknown' : `${durationText(lag.total.ms)} behind`;
     page.paragraph(`${candidate}: ${behind}${objective}`, {
@@ -35,12 +35,14 @@ export function lagText(samples: readonly LagSample[], options: TextOptions): st
       'witness',
       witnessedUntil === null ? 'the primary was never seen' : witnessedUntil.toISOString(),
     );
+    page.fact('sampled', at.toISOString());
     for (const note of notes) page.paragraph(note, { first: `  ${page.icons.info} ` });
   }
   return page.toString();
 }
 
 function words({ bytes, transactions, ms }: LagFigure): string {
+  if (bytes === null && transactions === null && ms === null) return 'unknown';
   return [
     ms === null ? 'unknown time' : durationText(ms),
     transactions === null ? 'unknown transactions' : countOf(transactions, 'transaction'),

@@ -8,6 +8,11 @@ export function countOf(count: bigint | number, noun: string, plural = `${noun}s
   return `${countText(count)} ${BigInt(count) === 1n ? noun : plural}`;
 }
 
+/** A count that came as text, since it may pass 2^53; null is unknown. */
+export function writtenCount(count: string | null, noun: string): string {
+  return count === null ? `unknown ${noun}s` : countOf(BigInt(count), noun);
+}
+
 /** Two units at most: `450 ms`, `12.3 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`. */
 export function durationText(milliseconds: number): string {
   const ms = Math.max(0, Math.round(milliseconds));

@@ -2,10 +2,11 @@ import type { LossJson, TableLossJson, VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { Style } from './colour.ts';
 import { Page, type TextOptions } from './page.ts';
-import { bytesText, countOf } from './quantity.ts';
+import { bytesText, countOf, countText, durationText, writtenCount } from './quantity.ts';
 import { groupReasons, subjectsText } from './reason-list.ts';
 
 const TABLES_SHOWN_MAX = 10;
+const SAID_FROM_MS = 120_000;
 
 type Reason = VerdictJson['reasons'][number];
 type Icon = keyof Page['icons'];
@@ -83,7 +84,8 @@ export function verdictText(verdict: VerdictJson, options: VerdictTextOptions): 
 
 function integrityWords({ integrity, coverage }: VerdictJson): string {
   const excluded = coverage.excluded.length === 0 ? '' : `, ${coverage.excluded.length} excluded`;
-  return `${integrity} (${coverage.compared} of ${coverage.tables} tables compared${excluded})`;
+  const tables = countOf(coverage.tables, 'table');
+  return `${integrity} (${countText(coverage.compared)} of ${tables} compared${excluded})`;
 }
 
 function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
@@ -106,17 +108,28 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
   if (waiting !== null && waiting !== '0') {
     page.fact(
       'recoverable',
-      `${waiting} transactions are there to be applied still: let them be applied first`,
+      `${writtenCount(waiting, 'transaction')} still to be applied: let the candidate apply first what it can`,
     );
   }
+  if (loss.archived !== undefined) page.fact('archived', archivedWords(loss.archived));
   const shutDown = loss.shutDownAt ?? null;
   if (shutDown !== null) page.fact('primary', `shut down in order, last seen at ${shutDown}`);
   else if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
   if (loss.tail !== null && (loss.tail.ms !== 0 || loss.tail.bytes !== '0')) {
-    const size = loss.tail.bytes === null ? 'unknown size' : `${loss.tail.bytes} bytes`;
+    const size = loss.tail.bytes === null ? 'unknown size' : countOf(BigInt(loss.tail.bytes), 'byte');
     const span = loss.tail.ms === null ? 'unknown time' : seconds(loss.tail.ms);
     page.fact('tail', `${size}, ${span}: on the candidate, never seen by the ledger`);
   }
+}
+
+function archivedWords({ folder, bytes, transactions, problem }: ArchivedJson): string {
+  if (bytes === null) return `not known what ${folder} has: ${problem ?? 'it is of another history'}`;
+  if (bytes === '0') return `nothing behind what the candidate has received is in ${folder}`;
+  const lost =
+    transactions === null || transactions === '0'
+      ? ''
+      : `, with all but what follows ${writtenCount(transactions, 'lost transaction')}`;
+  return `${bytesText(BigInt(bytes))} of log behind that are in ${folder}${lost}: let them be restored first`;
 }
 
 function tableWords({ table, inserts, updates, deletes, truncates, keys }: TableLossJson): string {
@@ -126,14 +139,15 @@ function tableWords({ table, inserts, updates, deletes, truncates, keys }: Table
     [deletes, 'deleted'],
     [truncates, 'truncated'],
   ].filter(([count]) => count !== '0');
-  return `${table}: ${counts.map(([count, word]) => `${count} ${word}`).join(', ')} (${keys} keys)`;
+  const changes = counts.map(([count = '', word]) => `${countText(BigInt(count))} ${word}`);
+  return `${table}: ${changes.join(', ')} (${writtenCount(keys, 'key')})`;
 }
 
 function lostWords(loss: LossJson): string {
   const counts = [
-    `${loss.transactions} transactions`,
-    `${loss.changes ?? 'unknown'} changes`,
-    `${loss.keys ?? 'unknown'} keys`,
+    writtenCount(loss.transactions, 'transaction'),
+    writtenCount(loss.changes, 'change'),
+    writtenCount(loss.keys, 'key'),
   ].join(', ');
   if (loss.transactions === '0') return `nothing of what the ledger saw (${counts})`;
   return `${counts}; committed from ${loss.firstCommitAt ?? '?'} to ${loss.lastCommitAt ?? '?'}`;
@@ -160,6 +174,7 @@ function writeNotProven(page: Page, { notProven }: VerdictJson): void {
   }
 }
 
+/** Exactly, since a bound must not be rounded down; from two minutes on also as people say it. */
 function seconds(ms: number): string {
-  return `${ms / 1000} s`;
+  return ms < SAID_FROM_MS ? `${ms / 1000} s` : `${ms / 1000} s, ${durationText(ms)}`;
 }

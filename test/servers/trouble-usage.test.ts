@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/cluster-files.ts';
-import { CANARY, type CliResult, expectRefusal, runCli } from './harness/cli.ts';
+import { CANARY, type CliResult, expectRefusal, runCli, startCli } from './harness/cli.ts';
 import { programWithout } from './harness/cli-build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'twinproof-usage-'));
@@ -59,6 +59,12 @@ describe.concurrent('a wrong command line is refused with 64, a code and a hint'
     const bare = await runCli([]);
     expect(bare).toMatchObject({ code: 64, stdout: '' });
     expect(bare.stderr).toContain('Usage: twinproof');
+  });
+
+  test('with --debug the stack follows, a line for each call', async () => {
+    const { code, stderr } = await startCli(['verify', '--primary', 'postgres://h/d', '--debug']).ended;
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^error TP-USAGE: .*\n {2}hint: .*\nTwinproofError: .*\n {4}at /);
   });
 
   test('and so is a URL that is none, or of an engine that is not known, without repeating it', async () => {

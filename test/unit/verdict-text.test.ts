@@ -110,6 +110,19 @@ expires    2026-01-02T04:10:00.000Z; after that it says
     );
   });
 
+  it('counts one as one, and says a long time as people do, beside its exact length', () => {
+    const one = { transactions: 1n, changes: 1n, keys: 1n, boundMs: 5_430_500, recoverableTransactions: 1n };
+    const tables = [
+      { table: 'public.a', inserts: 1_234n, updates: 0n, deletes: 0n, truncates: 0n, keys: 1n },
+    ];
+    const evidence = { ...CRASH, ledger: ledger({ ...CRASH.ledger?.loss, ...one, tables }) };
+    const printed = text({ ...evidence, policy: { ...CRASH.policy, rpoMs: 86_400_000 } }, 200);
+    expect(printed).toContain('known lost 1 transaction, 1 change, 1 key; committed');
+    expect(printed).toContain('public.a: 1,234 inserted (1 key)');
+    expect(printed).toContain('1 transaction still to be applied');
+    expect(printed).toContain('bounded, at most 5430.5 s, 1 h 31 min (objective 86400 s, 1 d)');
+  });
+
   it('names who left a table out', () => {
     const excluded = [{ table: 'public.cache', reason: 'rebuilt', decidedBy: 'configuration' as const }];
     const printed = text(withCoverage({ excluded }));
