@@ -71,7 +71,7 @@ async function report(what: string, kafka: KafkaServer, ledger: Ledger): Promise
   const client = await kafkaClient({ brokers: [kafka.broker], tls: null, sasl: null });
   const streamOptions = {
     topics: [TOPIC],
-    heartbeats: null,
+
     decoder: {
       settings: { decimals: 'precise', times: 'adaptive', binary: 'bytes' },
       declared: new Map([['public.letters', STATED_COLUMNS]]),

@@ -1,53 +1,50 @@
 import type { Admin, Kafka } from 'kafkajs';
-import { kafkaFailure } from './failure.ts';
+import { Brokers } from './brokers.ts';
+import { isHungUp, isStale, kafkaFailure } from './failure.ts';
 
 /** One connection for questions, opened at the first and kept; a failure closes it, and the next question opens another. */
 export class AdminShare {
   readonly #client: Kafka;
-  #open: Promise<Admin> | null = null;
+  #open: Promise<Brokers> | null = null;
 
   constructor(client: Kafka) {
     this.#client = client;
   }
 
-  /** Throws as kafkaFailure tells, or the signal's reason. */
-  async ask<T>(signal: AbortSignal, question: (admin: Admin) => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    const open = (this.#open ??= this.#connect());
-    try {
-      return await question(await open);
-    } catch (error) {
-      if (this.#open === open) {
-        this.#open = null;
-        await disconnect(open);
-      }
+  /**
+   * Where a connection that was kept has died, or knows leaders that lead no more, the question is asked once more on
+   * another. Throws as kafkaFailure tells, or the signal's reason.
+   */
+  async ask<T>(signal: AbortSignal, question: (admin: Admin, brokers: Brokers) => Promise<T>): Promise<T> {
+    for (let again = true; ; again = false) {
       signal.throwIfAborted();
-      throw kafkaFailure(error);
+      const kept = this.#open !== null;
+      const open = (this.#open ??= Brokers.connect(this.#client, 'written'));
+      try {
+        const brokers = await open;
+        return await question(brokers.admin, brokers);
+      } catch (error) {
+        if (this.#open === open) {
+          this.#open = null;
+          await close(open);
+        }
+        signal.throwIfAborted();
+        if (!again || !kept || !(isStale(error) || isHungUp(error))) throw kafkaFailure(error);
+      }
     }
   }
 
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = null;
-    if (open !== null) await disconnect(open);
-  }
-
-  async #connect(): Promise<Admin> {
-    const admin = this.#client.admin();
-    try {
-      await admin.connect();
-      return admin;
-    } catch (error) {
-      await admin.disconnect().catch(() => undefined);
-      throw error;
-    }
+    if (open !== null) await close(open);
   }
 }
 
-async function disconnect(open: Promise<Admin>): Promise<void> {
+async function close(open: Promise<Brokers>): Promise<void> {
   try {
-    await (await open).disconnect();
+    await (await open).close();
   } catch {
-    // It was never there, or is gone already.
+    // It was never there.
   }
 }

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { TwinproofError } from '../../src/errors.ts';
+import { noData } from './inflated.ts';
 import { unlz4ed } from './lz4.ts';
 import { unsnappied } from './snappy.ts';
 
@@ -20,7 +21,9 @@ export async function inflated(bytes: Buffer, compression: number): Promise<Uint
     case NONE:
       return bytes;
     case GZIP:
-      return gunzip(bytes, { maxOutputLength: INFLATED_MAX });
+      return gunzip(bytes, { maxOutputLength: INFLATED_MAX }).catch(() => {
+        throw noData('gzip');
+      });
     case SNAPPY:
       return unsnappied(bytes, INFLATED_MAX);
     case LZ4:
@@ -37,9 +40,13 @@ function unzstded(bytes: Buffer): Uint8Array {
   const decompress: unknown = Reflect.get(zlib, 'zstdDecompressSync');
   if (typeof decompress !== 'function')
     throw unknown('with zstd, which this version of Node.js does not know');
-  const result: unknown = Reflect.apply(decompress, zlib, [bytes, { maxOutputLength: INFLATED_MAX }]);
-  if (!Buffer.isBuffer(result)) throw unknown('with zstd, and did not come out of it');
-  return result;
+  try {
+    const result: unknown = Reflect.apply(decompress, zlib, [bytes, { maxOutputLength: INFLATED_MAX }]);
+    if (Buffer.isBuffer(result)) return result;
+  } catch {
+    // Like bytes that do not come out of it.
+  }
+  throw noData('zstd');
 }
 
 function unknown(how: string): TwinproofError {

@@ -25,7 +25,10 @@ const STALE = new Set([
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
   'OFFSET_NOT_AVAILABLE',
+  // A leader that was just chosen is believed when it says so again.
+  'OFFSET_OUT_OF_RANGE',
 ]);
+const LEADERLESS = new Set(['LEADER_NOT_AVAILABLE', 'REPLICA_NOT_AVAILABLE', 'KAFKA_STORAGE_ERROR']);
 /** A broker says nothing else to what it does not understand. */
 const HUNG_UP = '; they also hang up where they want TLS or a login and get none, or the other way round';
 const CAUSES_MAX = 5;
@@ -77,7 +80,14 @@ export function kafkaFailure(error: unknown): Error {
   const bug = chain.find(isBug);
   if (bug !== undefined) return bug;
   const closed = names.has('KafkaJSConnectionClosedError');
-  const hint = closed ? { hint: `the brokers hung up: see whether they run${HUNG_UP}` } : {};
+  const leaderless = types.some((type) => LEADERLESS.has(type));
+  const hint = closed
+    ? { hint: `the brokers hung up: see whether they run${HUNG_UP}` }
+    : leaderless
+      ? {
+          hint: 'a partition has no leader: see which broker is down (kafka-topics --describe --unavailable-partitions)',
+        }
+      : {};
   return new TwinproofError('TP-CONNECTION-LOST', { ...detail, ...hint, retryable: true });
 }
 
@@ -94,6 +104,15 @@ export function isPassing(error: unknown): boolean {
 /** Whether another broker may know better, or this one in a moment: a partition has, or had, another leader. */
 export function isStale(error: unknown): boolean {
   return causesOf(error).some((one) => STALE.has(textOf(one, 'type')));
+}
+
+/** Whether a connection that was there is gone. */
+export function isHungUp(error: unknown): boolean {
+  const chain = causesOf(error);
+  const isClosed = chain.some(
+    ({ name }) => name === 'KafkaJSConnectionClosedError' || name === 'KafkaJSConnectionError',
+  );
+  return isClosed || chain.some((one) => isUnreachable(codeOf(one) ?? ''));
 }
 
 /** The error, and what it was thrown for: kafkajs wraps errors of retries in `cause` or `originalError`. */

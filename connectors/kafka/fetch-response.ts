@@ -1,3 +1,4 @@
+import protocolErrors from 'kafkajs/src/protocol/error.js';
 import { TwinproofError } from '../../src/errors.ts';
 import { inflated } from './compression.ts';
 import { crc32c } from './crc32c.ts';
@@ -9,12 +10,22 @@ export interface FetchedPartition {
   readonly partition: number;
   /** Of the protocol; 0: none. */
   readonly errorCode: number;
-  /** Behind the newest record that is on all replicas in sync. */
+  /** Behind the newest record that can be read: all replicas in sync have it, and no transaction of a producer is open before it. */
   readonly high: bigint;
   /** Of the oldest record that is there; null: the broker does not say. */
   readonly low: bigint | null;
   /** In the order of their offsets. The first may begin before what was asked for. */
   readonly batches: readonly RecordBatch[];
+}
+
+/** New records of a partition. */
+export interface FetchedRecords extends FetchedPartition {
+  /** `topic:partition` */
+  readonly name: string;
+  /** What was asked for: records before it may come along. */
+  readonly from: bigint;
+  /** Asking failed since the last that came, or another leader answers now: the log may have become another. */
+  readonly shaken: boolean;
 }
 
 const MAGIC = 2;
@@ -36,6 +47,19 @@ const COMPRESSION = 0x07;
 const APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+
+/** Of what one answer holds once it is no longer compressed; a larger batch comes all the same, alone. */
+const INFLATED_AT_ONCE = 64 * 1024 * 1024;
+
+export interface FetchAnswer {
+  readonly clientSideThrottleTime: number;
+  readonly partitions: readonly FetchedPartition[];
+}
+
+/** How many bytes may still be made of compressed ones. */
+interface Budget {
+  left: number;
+}
 
 interface AbortedTransaction {
   readonly producer: bigint;
@@ -78,40 +102,63 @@ class Reader {
 }
 
 /**
- * Decodes the answer to a fetch of version 4 to 11 (Kafka protocol guide, "Fetch API"). Throws TP-STREAM-PROTOCOL,
- * TP-STREAM-SETUP for a compression or a format that is not read.
+ * Decodes the answer to a fetch of version 4 to 10 (Kafka protocol guide, "Fetch API"). Of compressed records so many are
+ * taken that they fill `inflatedAtOnce` bytes: the others come with the next fetch, as if the answer had ended there.
+ * Throws TP-STREAM-PROTOCOL, TP-STREAM-SETUP for a compression or a format that is not read, and an error of the brokers
+ * that is of no partition.
  */
 export async function decodeFetch(
   payload: Buffer,
   version: number,
-): Promise<{ readonly clientSideThrottleTime: number; readonly partitions: readonly FetchedPartition[] }> {
-  const reader = new Reader(payload);
+  inflatedAtOnce = INFLATED_AT_ONCE,
+): Promise<FetchAnswer> {
+  try {
+    return await answerOf(new Reader(payload), version, { left: inflatedAtOnce });
+  } catch (error) {
+    // As Buffer tells that it has no more bytes.
+    if (!(error instanceof RangeError)) throw error;
+    throw new TwinproofError('TP-STREAM-PROTOCOL', {
+      message: 'the answer of the brokers to a fetch ends too early',
+      cause: error,
+      retryable: true,
+    });
+  }
+}
+
+async function answerOf(reader: Reader, version: number, budget: Budget): Promise<FetchAnswer> {
   const clientSideThrottleTime = reader.int32();
-  if (version >= 7) reader.at += 6; // error code and session, of which there is none
+  const errorCode = version >= 7 ? reader.int16() : 0;
+  if (version >= 7) reader.at += 4; // session, of which there is none
   const partitions: FetchedPartition[] = [];
   for (let topics = reader.int32(); topics > 0; topics -= 1) {
     const topic = reader.text();
     for (let left = reader.int32(); left > 0; left -= 1) {
-      partitions.push(await partitionOf(topic, reader, version));
+      partitions.push(await partitionOf(topic, reader, version, budget));
     }
   }
+  if (errorCode !== 0 && partitions.length === 0) throw protocolErrors.createErrorFromCode(errorCode);
   return { clientSideThrottleTime, partitions };
 }
 
-async function partitionOf(topic: string, reader: Reader, version: number): Promise<FetchedPartition> {
+async function partitionOf(
+  topic: string,
+  reader: Reader,
+  version: number,
+  budget: Budget,
+): Promise<FetchedPartition> {
   const partition = reader.int32();
   const errorCode = reader.int16();
   const high = reader.int64();
-  reader.at += 8; // last stable offset
+  const stable = reader.int64();
   const low = version >= 5 ? reader.int64() : -1n;
   const aborted: AbortedTransaction[] = [];
   for (let left = reader.int32(); left > 0; left -= 1) {
     aborted.push({ producer: reader.int64(), firstOffset: reader.int64() });
   }
-  if (version >= 11) reader.at += 4; // preferred replica
   const records = reader.piece(Math.max(reader.int32(), 0));
-  const batches = await batchesOf(`${topic}:${partition}`, records, aborted);
-  return { topic, partition, errorCode, high, low: low < 0n ? null : low, batches };
+  const batches = await batchesOf(`${topic}:${partition}`, records, aborted, budget);
+  const readable = stable >= 0n && stable < high ? stable : high;
+  return { topic, partition, errorCode, high: readable, low: low < 0n ? null : low, batches };
 }
 
 /** The last batch may be cut off: it comes whole with the next fetch. */
@@ -119,14 +166,15 @@ async function batchesOf(
   name: string,
   bytes: Buffer,
   transactions: readonly AbortedTransaction[],
+  budget: Budget,
 ): Promise<readonly RecordBatch[]> {
   const waiting = transactions.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const aborted = new Set<bigint>();
   const batches: RecordBatch[] = [];
-  for (let at = 0; at + BATCH.records <= bytes.length;) {
-    const end = at + 12 + bytes.readInt32BE(at + BATCH.length);
+  for (let at = 0; at + BATCH.checkSum <= bytes.length && budget.left > 0;) {
     const magic = bytes.readInt8(at + BATCH.magic);
     if (magic !== MAGIC) throw oldFormat(magic);
+    const end = at + 12 + bytes.readInt32BE(at + BATCH.length);
     if (end < at + BATCH.records) {
       throw new TwinproofError('TP-STREAM-PROTOCOL', {
         message: 'the brokers sent a record batch without a length',
@@ -136,7 +184,9 @@ async function batchesOf(
     const batch = bytes.subarray(at, end);
     // What stands before the check sum a broker may change: it is not summed up.
     if (crc32c(batch, BATCH.attributes) !== batch.readUInt32BE(BATCH.checkSum)) throw damaged(name, batch);
-    batches.push(await batchAt(batch, waiting, aborted));
+    const one = await batchAt(batch, waiting, aborted);
+    if (one.bytes.buffer !== bytes.buffer) budget.left -= one.bytes.length;
+    batches.push(one);
     at = end;
   }
   return batches;
@@ -185,4 +235,10 @@ function oldFormat(magic: number): TwinproofError {
     message: `the records have the format ${magic}, which brokers wrote before Kafka 0.11`,
     hint: 'only record batches (format 2) are read: let the topic be written anew',
   });
+}
+
+/** The offset behind everything that came. */
+export function behindOf({ from, batches }: FetchedRecords): bigint {
+  const last = batches.at(-1)?.lastOffset;
+  return last === undefined || last < from ? from : last + 1n;
 }

@@ -1,4 +1,4 @@
-/** Parts of kafkajs that it does not declare: how a fetch is asked for, and what the brokers' error codes are called. */
+/** Parts of kafkajs that it does not declare: how a fetch and the metadata are asked for, and what the brokers' error codes are called. */
 declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
   interface FetchWish {
     readonly isolationLevel: 0 | 1;
@@ -13,7 +13,6 @@ declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
         readonly maxBytes: number;
       }[];
     }[];
-    readonly rackId: string;
   }
   interface FetchProtocol {
     readonly request: { readonly apiKey: number; encode(): Promise<{ readonly buffer: Buffer }> };
@@ -29,4 +28,32 @@ declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
 declare module 'kafkajs/src/protocol/error.js' {
   const errors: { createErrorFromCode(code: number): Error };
   export default errors;
+}
+
+declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
+  interface MetadataAnswer {
+    readonly clusterId: string | null;
+    readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+    readonly topicMetadata: readonly {
+      readonly topicErrorCode: number;
+      readonly topic: string;
+      readonly partitionMetadata: readonly {
+        readonly partitionErrorCode: number;
+        readonly partitionId: number;
+        readonly leader: number;
+      }[];
+    }[];
+  }
+  interface MetadataProtocol {
+    readonly request: { readonly apiKey: number; encode(): Promise<{ readonly buffer: Buffer }> };
+    readonly response: { decode(payload: Buffer): Promise<MetadataAnswer> };
+  }
+  const metadata: {
+    protocol(of: { readonly version: number }): (wish: {
+      /** Empty: all. */
+      readonly topics: readonly string[];
+      readonly allowAutoTopicCreation: boolean;
+    }) => MetadataProtocol;
+  };
+  export default metadata;
 }

@@ -4,21 +4,13 @@ import protocolErrors from 'kafkajs/src/protocol/error.js';
 import { TwinproofError } from '../../src/errors.ts';
 import { type Cluster, clusterOf, fetchFrom, type Wish } from './cluster.ts';
 import { isStale, kafkaFailure } from './failure.ts';
-import type { FetchedPartition } from './fetch-response.ts';
+import { behindOf, type FetchedPartition, type FetchedRecords } from './fetch-response.ts';
 
 /** Where the reading of a partition begins. */
 export interface FetchStart {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
-}
-
-/** New records of a partition. */
-export interface FetchedRecords extends FetchedPartition {
-  /** `topic:partition` */
-  readonly name: string;
-  /** What was asked for: records before it may come along. */
-  readonly from: bigint;
 }
 
 export interface FetchOptions {
@@ -40,6 +32,10 @@ interface Reading {
   paused: boolean;
   /** How often asking went wrong since it last went well. */
   failures: number;
+  /** Who answered last; null: nobody yet. */
+  leader: number | null;
+  /** The offset was said not to be there. */
+  missing: boolean;
 }
 
 type Answer =
@@ -87,8 +83,8 @@ export class PartitionFetch {
     this.#whole = whole;
     this.#pause = pause;
     for (const { topic, partition, offset } of starts) {
-      const reading = { topic, partition, offset, asked: null, paused: false, failures: 0 };
-      this.#readings.set(`${topic}:${partition}`, reading);
+      const begun = { asked: null, paused: false, failures: 0, leader: null, missing: false };
+      this.#readings.set(`${topic}:${partition}`, { topic, partition, offset, ...begun });
     }
   }
 
@@ -147,7 +143,7 @@ export class PartitionFetch {
         await this.#recover(answer.error, answer.wishes);
         continue;
       }
-      const fetched = await this.#taken(answer.wishes, answer.fetched);
+      const fetched = await this.#taken(answer.leader, answer.wishes, answer.fetched);
       this.#ask();
       return fetched;
     }
@@ -215,6 +211,7 @@ export class PartitionFetch {
   }
 
   async #taken(
+    leader: number,
     wishes: readonly Wish[],
     fetched: readonly FetchedPartition[],
   ): Promise<readonly FetchedRecords[]> {
@@ -230,8 +227,11 @@ export class PartitionFetch {
         refused.push(reading);
         continue;
       }
+      const shaken = reading.failures > 0 || (reading.leader !== null && reading.leader !== leader);
+      const records = { ...one, name, from: reading.offset, shaken };
       reading.failures = 0;
-      const records = { ...one, name, from: reading.offset };
+      reading.missing = false;
+      reading.leader = leader;
       reading.offset = behindOf(records);
       taken.push(records);
     }
@@ -241,14 +241,22 @@ export class PartitionFetch {
   }
 
   #answered(wishes: readonly Wish[]): void {
-    for (const { topic, partition } of wishes) {
-      const reading = this.#readings.get(`${topic}:${partition}`);
-      if (reading !== undefined) reading.asked = null;
+    for (const [place, { topic, partition }] of wishes.entries()) {
+      const name = `${topic}:${partition}`;
+      const reading = this.#readings.get(name);
+      if (reading === undefined) continue;
+      reading.asked = null;
+      if (place > 0) continue;
+      // A broker gives a batch larger than the limit to the first alone: each is the first in its turn.
+      this.#readings.delete(name);
+      this.#readings.set(name, reading);
     }
   }
 
-  #refusal(name: string, { offset }: Reading, code: number): Error {
-    if (code !== OFFSET_OUT_OF_RANGE) return protocolErrors.createErrorFromCode(code);
+  #refusal(name: string, reading: Reading, code: number): Error {
+    const { offset, missing } = reading;
+    reading.missing = code === OFFSET_OUT_OF_RANGE;
+    if (!reading.missing || !missing) return protocolErrors.createErrorFromCode(code);
     return new TwinproofError('TP-GAP', {
       message: `${name} has no offset ${offset}: its records were removed before they were read, or its log lost its end`,
       hint: 'see retention and unclean leader elections; a new baseline is needed',
@@ -277,12 +285,6 @@ export class PartitionFetch {
       for (const reading of this.#readings.values()) reading.failures += NOBODY_ANSWERS;
     });
   }
-}
-
-/** The offset behind everything that came. */
-export function behindOf({ from, batches }: FetchedRecords): bigint {
-  const last = batches.at(-1)?.lastOffset;
-  return last === undefined || last < from ? from : last + 1n;
 }
 
 async function sleepFor(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,6 @@
-import { TwinproofError } from '../../src/errors.ts';
 import { type Place, recordMark } from './position.ts';
 import type { RecordBatch, RecordCursor } from './record-batch.ts';
-import { LOOK_BACK, type PartitionStart } from './topic-log.ts';
+import { LOOK_BACK, otherLog, type PartitionStart } from './topic-log.ts';
 
 /** How far a partition was read, while it is. */
 export class PartitionReading implements Place {
@@ -13,6 +12,8 @@ export class PartitionReading implements Place {
   offset: bigint;
   /** Whether it is not known yet that this is still the log that was read. */
   unchecked: boolean;
+  /** What is looked back at was handed out before the reading began, and nothing is known of it. */
+  recalls: boolean;
   /** Of the leader who took in what was read last; −1: not known. */
   leaderEpoch = -1;
   /** Of the record before `offset`; null: as it was at the start, or nothing is known of it. */
@@ -25,6 +26,7 @@ export class PartitionReading implements Place {
     this.partition = partition;
     this.offset = place.offset;
     this.unchecked = readFrom < place.offset;
+    this.recalls = this.unchecked;
     this.#mark = place.mark;
   }
 
@@ -41,10 +43,18 @@ export class PartitionReading implements Place {
     const known = this.leaderEpoch;
     if (leaderEpoch < known) throw otherLog(this.name);
     this.leaderEpoch = leaderEpoch;
-    if (known < 0 || known === leaderEpoch || this.mark === null) return null;
+    return known < 0 || known === leaderEpoch ? null : this.again(low);
+  }
+
+  /**
+   * Where to begin again so that the log is known to be the one that was read, since it may have become another; null:
+   * nowhere, go on. `low`: as above.
+   */
+  again(low: bigint | null): bigint | null {
+    if (this.unchecked || this.mark === null) return null;
     const from = this.offset - LOOK_BACK;
-    const start = low !== null && low > from ? low : from;
-    if (start >= this.offset || start < 0n) return null;
+    const start = low !== null && low > from ? low : from < 0n ? 0n : from;
+    if (start >= this.offset) return null;
     this.unchecked = true;
     return start;
   }
@@ -69,13 +79,7 @@ export class PartitionReading implements Place {
     if (offset + 1n !== this.offset) return true;
     const { mark } = this;
     this.unchecked = false;
+    this.recalls = false;
     return mark === null || mark === recordMark(timestamp, valueBytes);
   }
-}
-
-export function otherLog(name: string): TwinproofError {
-  return new TwinproofError('TP-GAP', {
-    message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
-    hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
-  });
 }

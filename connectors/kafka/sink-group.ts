@@ -1,20 +1,27 @@
-import type { Admin, Kafka } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import type { SinkSettings } from '../../src/config/topics.ts';
 import type { Position } from '../../src/connector/position.ts';
 import { AdminShare } from './admin-share.ts';
+import type { Brokers, Ends } from './brokers.ts';
 import { ofCoordinators } from './coordinator.ts';
 import { type Place, type Places, positionText } from './position.ts';
-import { readFeedTopics } from './topic-names.ts';
+import { feedTopics } from './topic-names.ts';
 
 /** How long the list of topics is taken for what it was. */
 const TOPICS_MS = 30_000;
+
+interface SinkTopics {
+  readonly clusterId: string;
+  readonly names: readonly string[];
+  readonly atMs: number;
+}
 
 /** What the group that writes a candidate has done by now, as bounds in the topics. */
 export interface SinkPlace {
   readonly clusterId: string;
   /** Everything before the offsets that it has committed is written. */
   readonly written: Position;
-  /** Some records behind those offsets were removed before it read them. */
+  /** Some records behind those offsets were removed before it read them, or those offsets are of another log. */
   readonly overtaken: boolean;
   /** The ends of the topics as they were after those offsets: nothing behind them was written by then. */
   readonly ceiling: Position;
@@ -29,8 +36,7 @@ export class SinkGroup {
   readonly #settings: SinkSettings;
   readonly #prefix: string;
   readonly #now: () => number;
-  #topics: { readonly clusterId: string; readonly names: readonly string[]; readonly atMs: number } | null =
-    null;
+  #topics: SinkTopics | null = null;
 
   constructor(client: Kafka, prefix: string, settings: SinkSettings, now: () => number) {
     this.#share = new AdminShare(client);
@@ -44,28 +50,25 @@ export class SinkGroup {
   }
 
   clusterId(signal: AbortSignal): Promise<string> {
-    return this.#share.ask(signal, async (admin) => (await this.#names(admin)).clusterId);
+    return this.#share.ask(signal, async (_, brokers) => (await this.#names(brokers)).clusterId);
   }
 
-  /** Where it stands. A partition of which it has committed nothing counts from its oldest record on. */
+  /**
+   * Where it stands. A partition of which it has committed nothing counts from its oldest record on, and so does one
+   * whose log ends before what it has committed: that was another log, which lost its end or was deleted.
+   */
   place(signal: AbortSignal): Promise<SinkPlace> {
-    return this.#share.ask(signal, async (admin) => {
-      const { clusterId, names } = await this.#names(admin);
-      const committed = await admin.fetchOffsets({ groupId: this.name, topics: [...names] });
+    return this.#share.ask(signal, async (admin, brokers) => {
+      const { clusterId, names } = await this.#names(brokers);
+      const wanted = { groupId: this.name, topics: [...names] };
+      const committed = await ofCoordinators(() => admin.fetchOffsets(wanted), signal);
       const offsets = new Map<string, bigint>(
         committed.flatMap(({ topic, partitions }) =>
           partitions.map(({ partition, offset }) => [`${topic}:${partition}`, BigInt(offset)] as const),
         ),
       );
-      const places = new Map<string, Place>();
-      let overtaken = false;
-      const ends = await endsOf(admin, names);
-      for (const [name, { low }] of ends) {
-        // -1: nothing committed.
-        const offset = offsets.get(name) ?? -1n;
-        if (offset >= 0n && offset < low) overtaken = true;
-        places.set(name, { offset: offset < 0n ? low : offset, mark: null });
-      }
+      const ends = await brokers.endsOf(names);
+      const { places, overtaken } = writtenOf(offsets, ends);
       const written = positionText(clusterId, places, new Map(), 'floor');
       return { clusterId, written, overtaken, ceiling: ceilingAt(clusterId, ends) };
     });
@@ -73,15 +76,16 @@ export class SinkGroup {
 
   /** The ends of the topics: nothing behind them can be written yet. */
   ceiling(signal: AbortSignal): Promise<Position> {
-    return this.#share.ask(signal, async (admin) => {
-      const { clusterId, names } = await this.#names(admin);
-      return ceilingAt(clusterId, await endsOf(admin, names));
+    return this.#share.ask(signal, async (_, brokers) => {
+      const { clusterId, names } = await this.#names(brokers);
+      return ceilingAt(clusterId, await brokers.endsOf(names));
     });
   }
 
   /** Whether a member of the group is at work; null: it keeps its offsets without one, or that may not be seen. */
   isRunning(signal: AbortSignal): Promise<boolean | null> {
-    return this.#share.ask(signal, async (admin) => {
+    return this.#share.ask(signal, async (admin, brokers) => {
+      await this.#names(brokers);
       const { groups } = await ofCoordinators(() => admin.describeGroups([this.name]), signal);
       const [group] = groups;
       if (group === undefined) return null;
@@ -94,19 +98,22 @@ export class SinkGroup {
     return this.#share.close();
   }
 
-  async #names(admin: Admin): Promise<{ readonly clusterId: string; readonly names: readonly string[] }> {
+  async #names(brokers: Brokers): Promise<{ readonly clusterId: string; readonly names: readonly string[] }> {
     const known = this.#topics;
     // Either way, should the clock be set.
-    if (known !== null && Math.abs(this.#now() - known.atMs) < TOPICS_MS) return known;
-    const { clusterId } = await admin.describeCluster();
-    const { changes } = await readFeedTopics(admin, this.#prefix, this.#settings.topics.tables);
-    this.#topics = { clusterId, names: changes, atMs: this.#now() };
-    return this.#topics;
+    const isFresh = known !== null && Math.abs(this.#now() - known.atMs) < TOPICS_MS;
+    const topics = isFresh ? known : await this.#asked(brokers);
+    this.#topics = topics;
+    await brokers.know(topics.names);
+    return topics;
+  }
+
+  async #asked(brokers: Brokers): Promise<SinkTopics> {
+    const facts = await brokers.facts();
+    const { changes } = feedTopics(facts, this.#prefix, this.#settings.topics.tables);
+    return { clusterId: facts.clusterId, names: changes, atMs: this.#now() };
   }
 }
-
-/** `topic:partition` → offset of the oldest record, and behind the newest. */
-type Ends = ReadonlyMap<string, { readonly low: bigint; readonly high: bigint }>;
 
 /** Nobody has anything behind the ends. */
 export function ceilingAt(clusterId: string, ends: Ends): Position {
@@ -114,15 +121,18 @@ export function ceilingAt(clusterId: string, ends: Ends): Position {
   return positionText(clusterId, places, new Map(), 'ceiling');
 }
 
-export async function endsOf(admin: Admin, topics: readonly string[]): Promise<Ends> {
-  const ends = new Map<string, { readonly low: bigint; readonly high: bigint }>();
-  const found = await Promise.all(
-    topics.map(async (topic) => ({ topic, offsets: await admin.fetchTopicOffsets(topic) })),
-  );
-  for (const { topic, offsets } of found) {
-    for (const { partition, low, high } of offsets) {
-      ends.set(`${topic}:${partition}`, { low: BigInt(low), high: BigInt(high) });
-    }
+/** Up to where everything was written, by what was committed (−1: nothing) before `ends` were asked for. Pure. */
+export function writtenOf(
+  committed: ReadonlyMap<string, bigint>,
+  ends: Ends,
+): { readonly places: Places; readonly overtaken: boolean } {
+  const places = new Map<string, Place>();
+  let overtaken = false;
+  for (const [name, { low, high }] of ends) {
+    const offset = committed.get(name) ?? -1n;
+    const isOfAnother = offset > high;
+    if (isOfAnother || (offset >= 0n && offset < low)) overtaken = true;
+    places.set(name, { offset: offset < 0n || isOfAnother ? low : offset, mark: null });
   }
-  return ends;
+  return { places, overtaken };
 }

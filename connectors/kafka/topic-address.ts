@@ -5,13 +5,16 @@ import type { SiteAddress } from '../../src/config/url.ts';
 import { TwinproofError } from '../../src/errors.ts';
 
 const PORT = 9092;
-const PARAMETERS = new Set(['tls', 'ca', 'mechanism']);
+const PARAMETERS = new Set(['brokers', 'tls', 'ca', 'mechanism']);
+/** `host`, `host:port`, `[address]:port` */
+const BROKER = /^(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/;
 const HINT =
-  'write it as kafka://host:9092/topic, with ?tls=true, ?ca=FILE or ?mechanism=scram-sha-512 where needed, and give the password in KAFKA_PASSWORD';
+  'write it as kafka://host:9092/topic, with ?brokers=host2:9092,host3:9092, ?tls=true, ?ca=FILE or ?mechanism=scram-sha-512 where needed, and give the password in KAFKA_PASSWORD';
 
 /**
  * `kafka://user@host:9093/topic?ca=FILE&mechanism=scram-sha-256`. With `tls=true` or a `ca` the connection is encrypted
- * and the host's name checked. Throws TP-URL.
+ * and the host's name checked; `brokers` are others of the cluster, to be asked first should that one be down. Throws
+ * TP-URL.
  */
 export function topicAddress(
   { host, port, user, password, database, parameters }: SiteAddress,
@@ -20,7 +23,7 @@ export function topicAddress(
   if (database === null || !/^[\w.-]{1,249}$/.test(database)) throw refusal('it names no topic');
   for (const name of Object.keys(parameters))
     if (!PARAMETERS.has(name)) throw refusal(`${name} is not known`);
-  const { tls, ca, mechanism = 'scram-sha-512' } = parameters;
+  const { brokers, tls, ca, mechanism = 'scram-sha-512' } = parameters;
   if (tls !== undefined && tls !== 'true' && tls !== 'false') throw refusal('tls is true or false');
   const encrypted = tls === undefined ? ca !== undefined : tls === 'true';
   const known = SASL_MECHANISMS.find((one) => one === mechanism);
@@ -31,12 +34,21 @@ export function topicAddress(
   const secret = password ?? new Secret(environment['KAFKA_PASSWORD'] ?? '');
   return {
     kafka: {
-      brokers: [`${host.includes(':') ? `[${host}]` : host}:${port ?? PORT}`],
+      brokers: [`${host.includes(':') ? `[${host}]` : host}:${port ?? PORT}`, ...brokersIn(brokers)],
       tls: encrypted ? { ca: ca === undefined ? null : path.resolve(ca) } : null,
       sasl: user === null ? null : { mechanism: known, user, password: secret },
     },
     topic: database,
   };
+}
+
+function brokersIn(list: string | undefined): readonly string[] {
+  return (list?.split(',') ?? []).map((text) => {
+    const [, host, port = String(PORT)] = BROKER.exec(text) ?? [];
+    const isPort = Number(port) >= 1 && Number(port) <= 65_535;
+    if (host === undefined || !isPort) throw refusal('brokers are host:port, separated by commas');
+    return `${host}:${port}`;
+  });
 }
 
 function refusal(problem: string): TwinproofError {

@@ -11,8 +11,9 @@ import type { TopicLog } from './topic-log.ts';
 import { type BesideTopics, tableOfTopic } from './topic-names.ts';
 import { placeBehind, type TopicRecord } from './topic-record.ts';
 import type { TopicSnapshots } from './topic-snapshots.ts';
-import { TransactionOrder, type Waiting } from './topic-transactions.ts';
+import { TransactionOrder } from './topic-transactions.ts';
 import { readTransactionRecord } from './transaction-record.ts';
+import type { Waiting } from './waiting-record.ts';
 
 /** A record that is handed out when its transaction is. */
 interface WaitingRecord extends Waiting {
@@ -24,6 +25,8 @@ export interface TopicEventsParts {
   readonly notes: FeedNotes;
   readonly snapshots: TopicSnapshots;
   readonly logs: readonly TopicLog[];
+  /** Topics that were read until now and are not there any more. */
+  readonly gone: ReadonlySet<string>;
   /** What the names of the topics begin with, and those beside the changes; absent: nothing is known of them. */
   readonly feed: { readonly prefix: string; readonly beside: BesideTopics } | undefined;
 }
@@ -39,6 +42,7 @@ const NONE: BesideTopics = { transactions: null, schemas: null };
 export class TopicEvents {
   readonly #decoder: DebeziumDecoder;
   readonly #beside: BesideTopics;
+  readonly #notes: FeedNotes;
   readonly #writer: EventWriter;
   readonly #order: TransactionOrder<WaitingRecord> | null;
   readonly #schemas: SchemaChanges;
@@ -54,10 +58,11 @@ export class TopicEvents {
   constructor(
     decoder: DebeziumDecoder,
     position: (handedOut: Places | null) => Position,
-    { notes, snapshots, logs, feed }: TopicEventsParts,
+    { notes, snapshots, logs, gone, feed }: TopicEventsParts,
   ) {
     this.#decoder = decoder;
     this.#beside = feed?.beside ?? NONE;
+    this.#notes = notes;
     this.#snapshots = snapshots;
     this.#tables = tablesByName(logs, feed?.prefix ?? '');
     this.#schemas = new SchemaChanges(this.#everyTable());
@@ -71,6 +76,7 @@ export class TopicEvents {
     this.#order = this.#orderOf(logs, notes);
     this.#growth = new TopicGrowth(logs);
     for (const { topic, reason } of this.#growth.begun) this.gap(topic, reason);
+    for (const topic of gone) this.#lost(topic, feed?.prefix);
   }
 
   /** Records wait for the rest of their transactions. */
@@ -125,6 +131,10 @@ export class TopicEvents {
 
   /** Something of the topic is not to be had. */
   gap(topic: string, reason: string): void {
+    if (topic === this.#beside.transactions) {
+      this.#notes.untied(reason);
+      return;
+    }
     this.#writer.close();
     this.#writer.gap(topic, reason);
   }
@@ -207,6 +217,14 @@ export class TopicEvents {
       if (tables.length > 0) this.#writer.voided(tables, reason);
     }
     this.passed(record.name, placeBehind(record));
+  }
+
+  /** Nobody knows what stood in it when it was deleted, and was not read. */
+  #lost(topic: string, prefix: string | undefined): void {
+    const table = prefix === undefined ? null : tableOfTopic(prefix, topic);
+    const reason = `the topic ${topic} is not there any more: what was not read of it is lost`;
+    if (table !== null) this.#writer.voided([table], reason);
+    else if (prefix === undefined || topic === prefix) this.gap(topic, reason);
   }
 
   #everyTable(): readonly string[] {

@@ -1,4 +1,5 @@
 import type { Kafka } from 'kafkajs';
+import { Brokers } from './brokers.ts';
 
 /** A hole in the offsets of a partition. */
 export interface Hole {
@@ -12,22 +13,15 @@ export interface Hole {
   readonly compacted: boolean;
 }
 
-type TopicOffsets = Awaited<ReturnType<ReturnType<Kafka['admin']>['fetchTopicOffsets']>>;
-
-async function offsetsOf(client: Kafka, topic: string): Promise<TopicOffsets> {
-  const admin = client.admin();
-  try {
-    await admin.connect();
-    return await admin.fetchTopicOffsets(topic);
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
-}
-
-/** `topic:partition` → behind its newest record. */
+/** `topic:partition` → behind its newest record, also where that stands in a transaction that is still open. */
 export async function endsOfTopic(client: Kafka, topic: string): Promise<ReadonlyMap<string, bigint>> {
-  const offsets = await offsetsOf(client, topic);
-  return new Map(offsets.map(({ partition, high }) => [`${topic}:${partition}`, BigInt(high)]));
+  const brokers = await Brokers.connect(client, 'written');
+  try {
+    const ends = await brokers.endsOf([topic]);
+    return new Map([...ends].map(([name, { high }]) => [name, high]));
+  } finally {
+    await brokers.close();
+  }
 }
 
 /** What a hole means, in words. The ends of producers' transactions, and those that were taken back, leave none. Pure. */

@@ -1,5 +1,6 @@
-import kafkajs, { type Admin } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
+import type { Brokers, ClusterFacts } from './brokers.ts';
 import { isRefused } from './failure.ts';
 import type { Place, Places } from './position.ts';
 
@@ -25,18 +26,23 @@ export interface TopicLog {
   readonly compacted: boolean;
 }
 
+export interface WantedTopics {
+  readonly topics: readonly string[];
+  /** How far each partition was read; null: nothing was. */
+  readonly stored: Places | null;
+  /** Those that say something of the others; where those were read without them, what they said until now is of no use. */
+  readonly beside?: ReadonlySet<string>;
+}
+
 /**
- * Compares what was read of each partition with what is there. `beside`: topics that say something of the others; where
- * those were read without them, what they said until now is of no use. @throws TP-STREAM-SETUP for a topic that does not
- * exist, TP-GAP where records behind `stored` are gone, or there are fewer than were read.
+ * Compares what was read of each partition with what is there. @throws TP-STREAM-SETUP for a topic that does not exist,
+ * TP-GAP where records behind `stored` are gone, there are fewer than were read, or a partition is there no more.
  */
 export async function startingPlaces(
-  admin: Admin,
-  topics: readonly string[],
-  stored: Places | null,
-  beside: ReadonlySet<string> = new Set(),
+  brokers: Brokers,
+  { topics: there }: Pick<ClusterFacts, 'topics'>,
+  { topics, stored, beside = new Set() }: WantedTopics,
 ): Promise<readonly TopicLog[]> {
-  const there = new Set(await admin.listTopics());
   const missing = topics.filter((topic) => !there.has(topic));
   if (missing.length > 0) {
     throw new TwinproofError('TP-STREAM-SETUP', {
@@ -44,24 +50,44 @@ export async function startingPlaces(
       hint: 'check the names; an ACL for DESCRIBE on a topic is needed to see it',
     });
   }
-  const compacted = await compactedTopics(admin, topics);
+  const compacted = await compactedTopics(brokers, topics);
+  const ends = [...(await brokers.endsOf(topics)).values()];
   return Promise.all(
     topics.map(async (topic) => {
-      const offsets = await admin.fetchTopicOffsets(topic);
-      const names = offsets.map(({ partition }) => `${topic}:${partition}`);
-      const wasRead = stored !== null && names.some((name) => stored.has(name));
+      const offsets = ends.filter((one) => one.topic === topic);
+      const isCompacted = compacted.has(topic);
+      const before = storedOf(topic, stored);
+      demandAll(topic, before, offsets.length);
+      const wasRead = before.size > 0;
       const isNewBeside = stored !== null && !wasRead && beside.has(topic);
-      const since = isNewBeside ? await offsetsSince(admin, topic, stored) : new Map<number, bigint>();
+      const since = isNewBeside ? await offsetsSince(brokers, topic, stored) : new Map<number, bigint>();
       const partitions = offsets.map(({ partition, low, high }) => {
-        const name = `${topic}:${partition}`;
         const unread: Place = { offset: since.get(partition) ?? 0n, mark: null };
-        const known = stored === null ? null : (stored.get(name) ?? unread);
-        const grown = wasRead && !stored.has(name);
-        return startOf(name, { partition, known, grown }, { low: BigInt(low), high: BigInt(high) });
+        const isNew = stored === null || (!wasRead && !isNewBeside);
+        const known = isNew ? null : (before.get(partition) ?? unread);
+        const grown = wasRead && !before.has(partition);
+        return startOf(`${topic}:${partition}`, { partition, known, grown, isCompacted }, { low, high });
       });
-      return { topic, partitions, compacted: compacted.has(topic) };
+      return { topic, partitions, compacted: isCompacted };
     }),
   );
+}
+
+/** Of `topic:partition`. */
+export function topicOf(name: string): string {
+  return name.slice(0, name.lastIndexOf(':'));
+}
+
+function storedOf(topic: string, stored: Places | null): ReadonlyMap<number, Place> {
+  const own = [...(stored ?? [])].filter(([name]) => topicOf(name) === topic);
+  return new Map(own.map(([name, place]) => [Number(name.slice(topic.length + 1)), place]));
+}
+
+/** Topics do not lose partitions. */
+function demandAll(topic: string, before: ReadonlyMap<number, Place>, partitions: number): void {
+  for (const [partition, { offset }] of before) {
+    if (partition >= partitions && offset > 0n) throw otherLog(`${topic}:${partition}`);
+  }
 }
 
 /** Records that are read once more: the newest may be tombstones, which say nothing of their table. */
@@ -69,7 +95,7 @@ export const LOOK_BACK = 8n;
 
 /** By partition: the first record that came behind the newest one that was read of any topic; behind all where none did. */
 async function offsetsSince(
-  admin: Admin,
+  { admin }: Brokers,
   topic: string,
   stored: Places,
 ): Promise<ReadonlyMap<number, bigint>> {
@@ -80,10 +106,15 @@ async function offsetsSince(
 
 function startOf(
   name: string,
-  read: { readonly partition: number; readonly known: Place | null; readonly grown: boolean },
+  read: {
+    readonly partition: number;
+    readonly known: Place | null;
+    readonly grown: boolean;
+    readonly isCompacted: boolean;
+  },
   { low, high }: { readonly low: bigint; readonly high: bigint },
 ): PartitionStart {
-  const { partition, known, grown } = read;
+  const { partition, known, grown, isCompacted } = read;
   if (known === null) {
     const place = { offset: low, mark: null };
     return { partition, place, readFrom: low, resumed: false, grown, high };
@@ -101,15 +132,20 @@ function startOf(
       hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
     });
   }
-  const looksBack = mark !== null && offset > low;
+  // The record that was read last may have been compacted away.
+  const looksBack = mark !== null && offset > low && !isCompacted;
   const early = offset - LOOK_BACK > low ? offset - LOOK_BACK : low;
   const readFrom = looksBack ? early : offset;
   return { partition, place: known, readFrom, resumed: true, grown, high };
 }
 
 /** Without the right to see it (DESCRIBE_CONFIGS on a topic) all count as compacted. */
-export async function compactedTopics(admin: Admin, topics: readonly string[]): Promise<ReadonlySet<string>> {
-  const answer = await admin
+export async function compactedTopics(
+  brokers: Brokers,
+  topics: readonly string[],
+): Promise<ReadonlySet<string>> {
+  await brokers.know(topics);
+  const answer = await brokers.admin
     .describeConfigs({
       includeSynonyms: false,
       resources: topics.map((name) => ({
@@ -130,4 +166,11 @@ export async function compactedTopics(admin: Admin, topics: readonly string[]): 
       .filter(({ configEntries }) => configEntries.some(({ configValue }) => isCompacted(configValue)))
       .map(({ resourceName }) => resourceName),
   );
+}
+
+export function otherLog(name: string): TwinproofError {
+  return new TwinproofError('TP-GAP', {
+    message: `${name} does not hold the record that was read there last: the topic was made anew, or its log lost its end`,
+    hint: 'see whether somebody deleted the topic, or an unclean leader election cut it off; a new baseline is needed',
+  });
 }

@@ -1,7 +1,7 @@
-import type { Admin } from 'kafkajs';
 import { selecting } from '../../src/config/selection.ts';
 import type { TablePatterns } from '../../src/config/selection.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import type { ClusterFacts } from './brokers.ts';
 
 /** The topics of one connector that are there now. */
 export interface FeedTopics {
@@ -9,8 +9,6 @@ export interface FeedTopics {
   readonly changes: readonly string[];
   /** How many partitions each of these has. */
   readonly partitions: ReadonlyMap<string, number>;
-  /** `__debezium-heartbeat.PREFIX`; null: there is none. */
-  readonly heartbeats: string | null;
   readonly beside: BesideTopics;
 }
 
@@ -26,13 +24,12 @@ export interface BesideTopics {
  * By the names that Debezium gives to topics ("Topic names" in the documentation of each connector). Throws
  * TP-STREAM-SETUP when no topic of a selected table is there.
  */
-export async function readFeedTopics(
-  admin: Admin,
+export function feedTopics(
+  { topics }: Pick<ClusterFacts, 'topics'>,
   prefix: string,
   tables: TablePatterns,
-): Promise<FeedTopics> {
-  const { topics } = await admin.fetchTopicMetadata();
-  const names = topics.map(({ name }) => name);
+): FeedTopics {
+  const names = [...topics.keys()];
   const selects = selecting(tables);
   const changes = names
     .filter((name) => {
@@ -46,16 +43,13 @@ export async function readFeedTopics(
       hint: 'check the prefix at the end of the URL and `tables` of the system; an ACL for DESCRIBE on a topic is needed to see it',
     });
   }
-  const present = (name: string): string | null => (names.includes(name) ? name : null);
-  const partitions = new Map(topics.map(({ name, partitions: of }) => [name, of.length]));
   return {
     changes,
-    partitions: new Map(changes.map((name) => [name, partitions.get(name) ?? 0])),
-    heartbeats: present(`__debezium-heartbeat.${prefix}`),
+    partitions: new Map(changes.map((name) => [name, topics.get(name) ?? 0])),
     // Of several partitions nobody would know the order.
     beside: {
-      transactions: partitions.get(`${prefix}.transaction`) === 1 ? `${prefix}.transaction` : null,
-      schemas: present(prefix),
+      transactions: topics.get(`${prefix}.transaction`) === 1 ? `${prefix}.transaction` : null,
+      schemas: topics.has(prefix) ? prefix : null,
     },
   };
 }

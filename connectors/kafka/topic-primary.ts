@@ -17,16 +17,17 @@ import type { Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PairKind, TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { AdminShare } from './admin-share.ts';
+import type { ClusterFacts } from './brokers.ts';
 import { kafkaClient } from './client.ts';
 import { FeedNotes, type NotedTable } from './feed-notes.ts';
 import { TopicsAlone } from './topics-alone.ts';
 import { comparePositions } from './position.ts';
-import { ceilingAt, endsOf } from './sink-group.ts';
+import { ceilingAt } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
 import { descriptionOf, noFacts, notTold } from './topic-facts.ts';
 import { topicAddress } from './topic-address.ts';
 import { compactedTopics } from './topic-log.ts';
-import { type FeedTopics, readFeedTopics } from './topic-names.ts';
+import { type FeedTopics, feedTopics } from './topic-names.ts';
 import { openTopicStream } from './topic-stream.ts';
 
 const CAPABILITIES: Capabilities = {
@@ -95,8 +96,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
 
   identify(signal: AbortSignal): Promise<Identity> {
     const prefix = this.#prefix;
-    return this.#share.ask(signal, async (admin) => {
-      const { clusterId, brokers } = await admin.describeCluster();
+    return this.#share.ask(signal, async (_, asked) => {
+      const { clusterId, brokers } = await asked.facts();
       return {
         engine: this.engine,
         version: '',
@@ -107,7 +108,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
         writable: true,
         database: prefix,
         databases: [prefix],
-        address: brokers.map(({ host, port }) => `${host}:${port}`).join(','),
+        address: brokers.join(','),
         // Brokers tell no time; what the ledger has to know is when it asked.
         serverTime: new Date().toISOString(),
       };
@@ -130,12 +131,11 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   async streamChanges({ after, pair }: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
     if (pair !== 'cross-engine') throw new TwinproofError('TP-BUG', { message: `a ${pair} pair of topics` });
     const topics = await this.#topics(signal);
-    this.#compacted = await this.#share.ask(signal, (admin) => compactedTopics(admin, topics.changes));
+    this.#compacted = await this.#share.ask(signal, (_, brokers) => compactedTopics(brokers, topics.changes));
     this.#streamed = topics;
     const { decimals, times, binary, dates, columns, wholeBefore } = this.#settings;
     const options = {
       topics: topics.changes,
-      heartbeats: topics.heartbeats,
       feed: { prefix: this.#prefix, beside: topics.beside },
       decoder: { settings: { decimals, times, binary, dates }, declared: columns, beforeImages: wholeBefore },
       waitMs: WAIT_MS,
@@ -189,13 +189,13 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
    * connector hands changes on in the order of the database's log, so every one committed before lies before that.
    */
   async witness(signal: AbortSignal): Promise<WitnessReading> {
-    const { changes } = await this.#topics(signal);
     const timeUs = this.#notes.newestUs ?? 0n;
     const deliveryMs = this.#notes.delivery?.ms;
-    const position = await this.#share.ask(signal, async (admin) => {
-      const { clusterId } = await admin.describeCluster();
-      // A bound: what else the stream reads does not count.
-      return ceilingAt(clusterId, await endsOf(admin, changes));
+    const position = await this.#share.ask(signal, async (_, brokers) => {
+      const facts = await brokers.facts();
+      // A bound: what else the stream reads does not count. What stands in a producer's open transaction was written
+      // before what was read elsewhere, perhaps.
+      return ceilingAt(facts.clusterId, await brokers.endsOf(this.#feed(facts).changes));
     });
     return { position, timeUs, past: true, deliveryMs };
   }
@@ -238,7 +238,11 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   #topics(signal: AbortSignal): Promise<FeedTopics> {
-    return this.#share.ask(signal, (admin) => readFeedTopics(admin, this.#prefix, this.#settings.tables));
+    return this.#share.ask(signal, async (_, brokers) => this.#feed(await brokers.facts()));
+  }
+
+  #feed(facts: ClusterFacts): FeedTopics {
+    return feedTopics(facts, this.#prefix, this.#settings.tables);
   }
 
   async #untilCaughtUp(signal: AbortSignal): Promise<void> {

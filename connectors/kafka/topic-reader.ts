@@ -1,7 +1,8 @@
 import type { Kafka } from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
 import { kafkaFailure } from './failure.ts';
-import { behindOf, type FetchedRecords, PartitionFetch } from './partition-fetch.ts';
+import { behindOf, type FetchedRecords } from './fetch-response.ts';
+import { PartitionFetch } from './partition-fetch.ts';
 
 const WAIT_MS = 200;
 /** How long the brokers may give nothing at all while there is something to give. */

@@ -7,10 +7,11 @@ import type {
   TopicFacts,
   TopicSite,
 } from '../../src/connector/topic-site.ts';
+import { Brokers } from './brokers.ts';
 import { kafkaClient } from './client.ts';
 import { ofCoordinators } from './coordinator.ts';
 import { kafkaFailure } from './failure.ts';
-import { behindOf } from './partition-fetch.ts';
+import { behindOf } from './fetch-response.ts';
 import { RecordCursor } from './record-batch.ts';
 import { RecordNamer } from './record-name.ts';
 import { startingPlaces } from './topic-log.ts';
@@ -31,21 +32,28 @@ class KafkaTopicSite implements TopicSite {
   }
 
   facts(signal: AbortSignal): Promise<TopicFacts> {
-    return this.#asked(signal, async (admin) => {
-      const { clusterId } = await admin.describeCluster();
-      const [log] = await startingPlaces(admin, [this.#topic], null);
+    return this.#asked(signal, async (brokers) => {
+      const facts = await brokers.facts();
+      const [log] = await startingPlaces(brokers, facts, { topics: [this.#topic], stored: null });
       const partitions = (log?.partitions ?? []).map(({ partition, readFrom, high }) => ({
         partition,
         low: readFrom,
         high,
       }));
       partitions.sort((a, b) => a.partition - b.partition);
-      return { clusterId, topic: this.#topic, partitions, compacted: log?.compacted ?? true };
+      return {
+        clusterId: facts.clusterId,
+        topic: this.#topic,
+        partitions,
+        compacted: log?.compacted ?? true,
+      };
     });
   }
 
   groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]> {
-    return this.#asked(signal, async (admin) => {
+    return this.#asked(signal, async (brokers) => {
+      await brokers.know([this.#topic]);
+      const { admin } = brokers;
       const { groups } = await ofCoordinators(() => admin.listGroups(), signal);
       const found: GroupOffset[] = [];
       for (const { groupId: group } of groups.filter(({ protocolType }) => protocolType === 'consumer')) {
@@ -93,17 +101,18 @@ class KafkaTopicSite implements TopicSite {
     return Promise.resolve();
   }
 
-  async #asked<T>(signal: AbortSignal, ask: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
-    const admin = this.#client.admin();
+  async #asked<T>(signal: AbortSignal, ask: (brokers: Brokers) => Promise<T>): Promise<T> {
+    let brokers: Brokers | null = null;
     try {
       signal.throwIfAborted();
-      await admin.connect();
-      return await ask(admin);
+      // What stands in an open transaction may be taken back.
+      brokers = await Brokers.connect(this.#client, 'stable');
+      return await ask(brokers);
     } catch (error) {
       signal.throwIfAborted();
       throw kafkaFailure(error);
     } finally {
-      await admin.disconnect().catch(() => undefined);
+      await brokers?.close();
     }
   }
 }

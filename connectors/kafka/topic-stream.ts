@@ -1,28 +1,28 @@
 import type { Kafka } from 'kafkajs';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import { TwinproofError } from '../../src/errors.ts';
 import { BatchQueue } from './batch-queue.ts';
+import { Brokers } from './brokers.ts';
 import { DebeziumDecoder, type DecoderOptions } from './debezium.ts';
 import { kafkaFailure } from './failure.ts';
 import { FeedNotes } from './feed-notes.ts';
-import { type FetchedRecords, PartitionFetch } from './partition-fetch.ts';
-import { otherLog, PartitionReading } from './partition-reading.ts';
+import type { FetchedRecords } from './fetch-response.ts';
+import { PartitionFetch } from './partition-fetch.ts';
+import { PartitionReading } from './partition-reading.ts';
 import { PositionWriter } from './position-writer.ts';
-import { parsePosition, type Place, type Places, type Snapshots } from './position.ts';
+import type { Place, Places } from './position.ts';
 import { RecordCursor } from './record-batch.ts';
 import { TopicEvents } from './topic-events.ts';
 import { endsOfTopic, missingIn } from './topic-group.ts';
-import { startingPlaces, type TopicLog } from './topic-log.ts';
+import { otherLog } from './topic-log.ts';
 import type { BesideTopics } from './topic-names.ts';
 import type { TopicRecord } from './topic-record.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
+import { startOfStream, type StreamStart } from './topic-start.ts';
 
 export interface TopicStreamOptions {
   /** Topics of changes, by name. */
   readonly topics: readonly string[];
-  /** Debezium's heartbeat topic (`__debezium-heartbeat.PREFIX`); null: there is none. */
-  readonly heartbeats: string | null;
   /** What the names of the topics begin with, and topics that say something of the changes in the others; absent: none do. */
   readonly feed?: { readonly prefix: string; readonly beside: BesideTopics };
   readonly decoder: DecoderOptions;
@@ -46,30 +46,21 @@ export async function openTopicStream(
 ): Promise<ChangeStream> {
   const { transactions = null, schemas = null } = options.feed?.beside ?? {};
   const beside = [transactions, schemas].filter((topic) => topic !== null);
-  const names = [...options.topics, ...beside, ...(options.heartbeats === null ? [] : [options.heartbeats])];
-  const admin = client.admin();
+  const { topics } = options;
+  let brokers: Brokers | null = null;
   try {
-    await admin.connect();
+    brokers = await Brokers.connect(client, 'stable');
     signal.throwIfAborted();
-    const { clusterId } = await admin.describeCluster();
-    const stored = after === null ? null : parsePosition(after);
-    if (after !== null && stored === null)
-      throw new TwinproofError('TP-BUG', { message: 'no position of topics' });
-    if (stored !== null && stored.clusterId !== clusterId) {
-      throw new TwinproofError('TP-GAP', {
-        message: 'these brokers are another cluster than the ledger was fed from',
-      });
-    }
-    const logs = await startingPlaces(admin, names, stored?.places ?? null, new Set(beside));
+    const start = await startOfStream(brokers, { topics, beside, after }, signal);
     signal.throwIfAborted();
-    const stream = new TopicStream(client, options, clusterId, logs, stored?.snapshots ?? new Map());
+    const stream = new TopicStream(client, options, start);
     await stream.start(signal);
     return stream;
   } catch (error) {
     signal.throwIfAborted();
     throw kafkaFailure(error);
   } finally {
-    await admin.disconnect().catch(() => undefined);
+    await brokers?.close();
   }
 }
 
@@ -99,9 +90,7 @@ class TopicStream implements ChangeStream {
   constructor(
     client: Kafka,
     options: TopicStreamOptions,
-    clusterId: string,
-    logs: readonly TopicLog[],
-    snapshots: Snapshots,
+    { clusterId, logs, snapshots, left, gone }: StreamStart,
   ) {
     this.#client = client;
     this.#options = options;
@@ -112,7 +101,7 @@ class TopicStream implements ChangeStream {
         if (start.high > start.readFrom) this.#behind.add(reading.name);
       }
     }
-    this.#positions = new PositionWriter(clusterId, this.#readings);
+    this.#positions = new PositionWriter(clusterId, new Map([...left, ...this.#readings]));
     this.#compacted = new Set(logs.filter(({ compacted }) => compacted).map(({ topic }) => topic));
     this.#snapshots = new TopicSnapshots(logs, snapshots);
     const position = (handedOut: Places | null): Position =>
@@ -121,6 +110,7 @@ class TopicStream implements ChangeStream {
       notes: options.notes ?? new FeedNotes(),
       snapshots: this.#snapshots,
       logs,
+      gone,
       feed: options.feed,
     });
     const starts = logs.flatMap(({ topic, partitions }) =>
@@ -219,11 +209,12 @@ class TopicStream implements ChangeStream {
   async #take(fetched: FetchedRecords): Promise<void> {
     const reading = this.#readings.get(fetched.name);
     if (reading === undefined) return;
-    if (fetched.batches.length > 0) {
+    const again = fetched.shaken ? this.#again(reading, (low) => reading.again(low), fetched) : false;
+    if (!again && fetched.batches.length > 0) {
       this.#positions.begin(reading.name);
       this.#goThrough(fetched, reading);
     }
-    if (fetched.high > reading.offset) this.#behind.add(reading.name);
+    if (reading.unchecked || fetched.high > reading.offset) this.#behind.add(reading.name);
     else this.#behind.delete(reading.name);
     if (fetched.batches.length > 0) await this.#handOut();
   }
@@ -240,19 +231,16 @@ class TopicStream implements ChangeStream {
   #goThrough(fetched: FetchedRecords, reading: PartitionReading): void {
     const cursor = this.#cursor;
     for (const batch of fetched.batches) {
-      const again = this.#compacted.has(reading.topic) ? null : reading.before(batch, fetched.low);
-      if (again !== null) {
-        this.#fetch.seek(reading.name, again);
-        return;
-      }
-      const isData = batch.kind === 'data' && reading.topic !== this.#options.heartbeats;
+      if (this.#again(reading, (low) => reading.before(batch, low), fetched)) return;
+      const isData = batch.kind === 'data';
       cursor.open(batch);
       while (cursor.next()) {
         const { offset } = cursor;
         if (offset < fetched.from) continue;
         if (offset < reading.offset) {
+          const { recalls } = reading;
           if (!reading.isSame(offset, cursor)) throw otherLog(reading.name);
-          if (isData) this.#events.recall(recordAt(cursor, offset, reading));
+          if (isData && recalls) this.#events.recall(recordAt(cursor, offset, reading));
           continue;
         }
         if (reading.unchecked) throw otherLog(reading.name);
@@ -268,6 +256,18 @@ class TopicStream implements ChangeStream {
         this.#events.passed(reading.name, placeOf(reading));
       }
     }
+  }
+
+  /** Whether it begins again, at records that were read, to see whether they are still there. */
+  #again(
+    { name, topic }: PartitionReading,
+    whence: (low: bigint | null) => bigint | null,
+    { low }: FetchedRecords,
+  ): boolean {
+    // There the record that was read last may be gone.
+    const from = this.#compacted.has(topic) ? null : whence(low);
+    if (from !== null) this.#fetch.seek(name, from);
+    return from !== null;
   }
 
   #hole({ name, topic, offset: from }: PartitionReading, to: bigint, low: bigint | null): void {

@@ -2,28 +2,7 @@ import type { FeedNotes } from './feed-notes.ts';
 import type { Place, Places } from './position.ts';
 import { RecordQueue } from './record-queue.ts';
 import type { TransactionRecord } from './transaction-record.ts';
-
-/** A record that waits until it may be handed out. */
-export interface Waiting {
-  /** `topic:partition` */
-  readonly name: string;
-  /** Behind it, and behind what follows it and is nothing to hand out. */
-  place: Place;
-  readonly table: string | null;
-  /** Null: of none. */
-  readonly transaction: string | null;
-  /** It may be handed out within a transaction that is not its own. */
-  readonly anywhere: boolean;
-  readonly bytes: number;
-}
-
-/** Where records go. */
-export interface TransactionSink<T> {
-  /** `whole`: as a part of the transaction that is open, or opens with it; else by itself. False: it was there before. */
-  give(record: T, whole: boolean): boolean;
-  /** Ends the transaction that is open, if one is. */
-  end(): void;
-}
+import type { TransactionSink, Waiting } from './waiting-record.ts';
 
 interface Transaction {
   readonly id: string;
@@ -39,6 +18,8 @@ const WAIT_MS = 10_000;
 const WAIT_MAX_MS = 60_000;
 /** Of one partition, until no more of it is read. */
 const HELD_BYTES = 4 * 1024 * 1024;
+/** Of all together, until nothing more is read of any that waits. What is awaited comes in one that does not, so it does come. */
+const HELD_BYTES_OF_ALL = 256 * 1024 * 1024;
 const AHEAD_MAX = 100_000;
 const DONE_MAX = 65_536;
 
@@ -57,6 +38,8 @@ export class TransactionOrder<T extends Waiting> {
   readonly #notes: FeedNotes;
   /** Those that are not empty. */
   readonly #queues = new Map<string, RecordQueue<T>>();
+  /** Of all that waits. */
+  #bytes = 0;
   #ahead: Transaction[] = [];
   #first = 0;
   readonly #byId = new Map<string, Transaction>();
@@ -100,10 +83,11 @@ export class TransactionOrder<T extends Waiting> {
   /** No more of the partition should be read for now. */
   holds(name: string): boolean {
     if (name === this.#topic) return this.#ahead.length - this.#first > AHEAD_MAX;
-    return (this.#queues.get(name)?.bytes ?? 0) > HELD_BYTES;
+    return (this.#queues.get(name)?.bytes ?? 0) > (this.#bytes > HELD_BYTES_OF_ALL ? 0 : HELD_BYTES);
   }
 
   take(record: T): void {
+    this.#bytes += record.bytes;
     const queue = this.#queues.get(record.name);
     if (queue !== undefined) {
       queue.push(record);
@@ -230,6 +214,7 @@ export class TransactionOrder<T extends Waiting> {
 
   #give(name: string, queue: RecordQueue<T>, record: T, whole: boolean): boolean {
     this.#moved = true;
+    this.#bytes -= record.bytes;
     if (queue.leave() === 0) this.#queues.delete(name);
     // Should its beginning come after all, it waits for nothing.
     if (!whole && record.transaction !== null) this.#setDone(record.transaction);

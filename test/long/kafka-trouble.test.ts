@@ -64,7 +64,7 @@ describe.skipIf(missing !== null)(`topics in trouble${missing === null ? '' : ` 
     const settings = { decimals: 'precise', times: 'adaptive', binary: 'bytes' } as const;
     const options: TopicStreamOptions = {
       topics,
-      heartbeats: null,
+
       decoder: { settings, declared, beforeImages: false },
       waitMs: 200,
       ...(feed === undefined ? {} : { feed }),

@@ -87,7 +87,7 @@ describe.skipIf(missing !== null)(
         declared: new Map([['public.letters', STATED_COLUMNS]]),
         beforeImages: false,
       } as const;
-      const options = { topics: [topic], heartbeats: null, decoder, waitMs: 200 };
+      const options = { topics: [topic], decoder, waitMs: 200 };
       const stream = await openTopicStream(await kafkaClient(address), options, null, forever());
       let inserts = 0;
       for await (const batch of stream.batches) {

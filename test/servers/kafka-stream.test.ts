@@ -53,7 +53,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
   function open(
     topic: string,
     after: Position | null = null,
-    own: Partial<Pick<TopicStreamOptions, 'topics' | 'heartbeats'>> = {},
+    own: Partial<Pick<TopicStreamOptions, 'topics'>> = {},
   ): Promise<ChangeStream> {
     const decoder = {
       settings: { decimals: 'precise', times: 'adaptive', binary: 'bytes' },
@@ -65,7 +65,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
     } as const;
     const options = {
       topics: [topic],
-      heartbeats: null,
+
       decoder,
       waitMs: 200,
       ...own,
@@ -100,7 +100,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
   async function all(
     topic: string,
     after: Position | null = null,
-    own: Partial<Pick<TopicStreamOptions, 'topics' | 'heartbeats'>> = {},
+    own: Partial<Pick<TopicStreamOptions, 'topics'>> = {},
   ) {
     const stream = await open(topic, after, own);
     const events: ChangeEvent[] = [];
@@ -290,7 +290,7 @@ describe.skipIf(missing !== null)(`topics as a change log${missing === null ? ''
   test('a topic that does not exist, and brokers that do not answer, are told', async () => {
     await expect(all('nowhere')).rejects.toMatchObject({ code: 'TP-STREAM-SETUP' });
     const nobody = kafka.client({ brokers: ['127.0.0.1:1'], retry: { retries: 0 } });
-    const options = { topics: ['letters'], heartbeats: null, waitMs: 200 } as const;
+    const options = { topics: ['letters'], waitMs: 200 } as const;
     const decoder = {
       settings: { decimals: null, times: null, binary: null },
       declared: new Map(),

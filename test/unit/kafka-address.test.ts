@@ -21,10 +21,17 @@ describe('the address of a topic', () => {
     expect(kafka.sasl?.password.reveal()).toBe('word');
   });
 
+  it('names other brokers of the cluster, for when the first is down', () => {
+    const { kafka } = addressOf('kafka://k1:9093/t?brokers=k2,k3.gasan:9094,[::1]:9095');
+    expect(kafka.brokers).toEqual(['k1:9093', 'k2:9092', 'k3.gasan:9094', '[::1]:9095']);
+  });
+
   it.each([
     ['kafka://k1:9092', /no topic/],
     ['kafka://k1/a?sslmode=require', /sslmode is not known/],
     ['kafka://k1/a?tls=yes', /true or false/],
+    ['kafka://k1/a?brokers=k2,', /separated by commas/],
+    ['kafka://k1/a?brokers=k2:70000', /separated by commas/],
     ['kafka://u@k1/a?mechanism=gssapi&tls=true', /mechanism is one of/],
     ['kafka://u@k1/a?mechanism=plain', /add tls=true/],
   ])('refuses %s', (url, problem) => {

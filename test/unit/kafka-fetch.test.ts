@@ -65,6 +65,12 @@ function summed(batch: Buffer): Buffer {
   return batch;
 }
 
+function withBase(batch: Buffer, base: bigint): Buffer {
+  const other = Buffer.from(batch);
+  other.writeBigInt64BE(base, 0);
+  return other;
+}
+
 /** Zigzag, in groups of seven bits. */
 function varint(value: number): Buffer {
   const bytes: number[] = [];
@@ -77,8 +83,12 @@ function sized(bytes: Uint8Array | null): Buffer {
   return bytes === null ? varint(-1) : Buffer.concat([varint(bytes.length), bytes]);
 }
 
-/** The answer to a fetch of version 11 with one partition. */
-function answer(records: Buffer, aborted: readonly (readonly [bigint, bigint])[] = []): Buffer {
+/** The answer to a fetch of version 10 with one partition, which ends at 900 and can be read up to `stable`. */
+function answer(
+  records: Buffer,
+  aborted: readonly (readonly [bigint, bigint])[] = [],
+  stable = 900n,
+): Buffer {
   const int = (size: 2 | 4 | 8, value: bigint | number): Buffer => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64BE(BigInt(value));
@@ -89,18 +99,18 @@ function answer(records: Buffer, aborted: readonly (readonly [bigint, bigint])[]
     int(4, 0),
     int(2, 0),
     int(8, 900),
-    int(8, 900),
+    int(8, stable),
     int(8, 3),
     int(4, aborted.length),
     ...list,
   ];
   const name = [int(2, 1), Buffer.from('t')];
   const head = [int(4, 0), int(2, 0), int(4, 0), int(4, 1), ...name, int(4, 1)];
-  return Buffer.concat([...head, ...partition, int(4, -1), int(4, records.length), records]);
+  return Buffer.concat([...head, ...partition, int(4, records.length), records]);
 }
 
 async function decoded(records: Buffer, aborted: readonly (readonly [bigint, bigint])[] = []) {
-  const { partitions } = await decodeFetch(answer(records, aborted), 11);
+  const { partitions } = await decodeFetch(answer(records, aborted), 10);
   const [partition] = partitions;
   if (partition === undefined) throw new Error('no partition came');
   return partition;
@@ -200,6 +210,42 @@ describe('fetched records', () => {
     const { batches } = await decoded(summed(lengthless));
     for (const batch of batches) cursor.open(batch);
     expect(() => cursor.next()).toThrow(/no record batch/);
+  });
+
+  it('end before the first record of a transaction that is still open', async () => {
+    const { partitions } = await decodeFetch(answer(Buffer.alloc(0), [], 7n), 10);
+    expect(partitions.map(({ high }) => high)).toEqual([7n]);
+  });
+
+  it('of an older format are refused also where there is one small record alone', async () => {
+    const old = Buffer.alloc(34);
+    old.writeInt32BE(22, 8);
+    await expect(decoded(old)).rejects.toMatchObject({ code: 'TP-STREAM-SETUP' });
+  });
+
+  it('that are compressed come in parts where together they would take too much memory', async () => {
+    const sent = { key: null, value: Buffer.alloc(1000), headers: [], age: 0, step: 1 };
+    const first = encoded({ base: 0n, records: [sent], attributes: 1 });
+    const log = Buffer.concat([first, summed(withBase(first, 1n)), summed(withBase(first, 2n))]);
+    const lasts = async (records: Buffer, atOnce: number): Promise<bigint[]> => {
+      const { partitions } = await decodeFetch(answer(records), 10, atOnce);
+      return partitions.flatMap(({ batches }) => batches.map(({ lastOffset }) => lastOffset));
+    };
+    expect(await lasts(log, 1500)).toEqual([0n, 1n]);
+    expect(await lasts(log, 10)).toEqual([0n]);
+    expect(await lasts(log.subarray(2 * first.length), 10)).toEqual([2n]);
+  });
+
+  it('whose answer ends in the middle, or whose compression makes no sense, are no bug of ours', async () => {
+    const sent = { key: null, value: Buffer.from('value'), headers: [], age: 0, step: 1 };
+    const whole = answer(encoded({ base: 0n, records: [sent] }));
+    for (let length = 0; length < 59; length += 1) {
+      const cut = decodeFetch(whole.subarray(0, length), 10);
+      await expect(cut).rejects.toMatchObject({ code: 'TP-STREAM-PROTOCOL', retryable: true });
+    }
+    const zipped = encoded({ base: 0n, records: [sent], attributes: 1 });
+    zipped.fill(0, 61);
+    await expect(decoded(summed(zipped))).rejects.toMatchObject({ code: 'TP-STREAM-PROTOCOL' });
   });
 
   it('that were damaged are refused, whichever bit it was', async () => {

@@ -41,9 +41,15 @@ function payloadOf({ code = 0, batches = [] }: ReturnType<Answered>): Buffer {
   return Buffer.concat([bytes, records]);
 }
 
-/** A client of kafkajs whose brokers, by number, answer as stated; the leader is the first one, then the next. */
-function clientOf(leaders: readonly number[], answers: Readonly<Record<number, Answered>>) {
+/** A client of kafkajs whose brokers, by number, answer as stated; the leader is the first one, then the next, once asked for. */
+function clientOf(
+  leaders: readonly number[],
+  answers: Readonly<Record<number, Answered>>,
+  { partitions = 1, leaderNow = null as (() => number) | null } = {},
+) {
   const asked: string[] = [];
+  /** Partitions that stood first in what was asked for. */
+  const firsts: number[] = [];
   let refreshed = 0;
   const brokerOf = (nodeId: number): Broker => ({
     versions: { 1: { maxVersion: 4 } },
@@ -52,6 +58,7 @@ function clientOf(leaders: readonly number[], answers: Readonly<Record<number, A
         const { buffer } = await request.encode();
         // replica, wait, least, most, isolation, one topic by its name, one partition
         const offset = buffer.readBigInt64BE(4 + 4 + 4 + 4 + 1 + (4 + 3) + (4 + 4));
+        firsts.push(buffer.readInt32BE(4 + 4 + 4 + 4 + 1 + (4 + 3) + 4));
         asked.push(`${nodeId}@${offset}`);
         const answer = answers[nodeId]?.([offset]) ?? {};
         return response.parse(await response.decode(payloadOf(answer)));
@@ -67,15 +74,17 @@ function clientOf(leaders: readonly number[], answers: Readonly<Record<number, A
       return Promise.resolve();
     },
     refreshMetadataIfNecessary: () => Promise.resolve(),
-    findTopicPartitionMetadata: () => [
-      { partitionId: 0, leader: leaders[Math.min(refreshed, leaders.length - 1)] ?? 0 },
-    ],
+    findTopicPartitionMetadata: () =>
+      Array.from({ length: partitions }, (_, partitionId) => ({
+        partitionId,
+        leader: leaderNow?.() ?? leaders[Math.min(refreshed, leaders.length - 1)] ?? 0,
+      })),
     findBroker: ({ nodeId }) => Promise.resolve(brokerOf(nodeId)),
   };
   const client = new Kafka({ brokers: ['nowhere:1'] });
   const name = Object.getOwnPropertySymbols(client).find((one) => one.description?.includes('createCluster'));
   Reflect.set(client, name ?? '', () => cluster);
-  return { client, asked };
+  return { client, asked, firsts };
 }
 
 const pause = (): Promise<void> => Promise.resolve();
@@ -100,6 +109,46 @@ describe('a partition that is fetched', () => {
     expect(asked.slice(0, 4)).toEqual(['1@5', '1@6', '2@6', '2@7']);
   });
 
+  it('is asked for once more where a leader said that its offset is not there, and may be another log then', async () => {
+    const { client, asked } = clientOf([1, 2], {
+      1: () => ({ code: OUT_OF_RANGE }),
+      2: ([offset = 0n]) => ({ batches: [batchAt(offset)] }),
+    });
+    const fetch = new PartitionFetch(client, START, { waitMs: 1, pause });
+    await fetch.open();
+    const found: boolean[] = [];
+    while (found.length < 2) found.push(...(await fetch.next()).map(({ shaken }) => shaken));
+    await fetch.close();
+    expect(asked.slice(0, 2)).toEqual(['1@5', '2@5']);
+    expect(found).toEqual([true, false]);
+  });
+
+  it('may be another log where another leader answers, whoever told so', async () => {
+    let leader = 1;
+    const answer: Answered = ([offset = 0n]) => ({ batches: [batchAt(offset)] });
+    const { client } = clientOf([1], { 1: answer, 2: answer }, { leaderNow: () => leader });
+    const fetch = new PartitionFetch(client, START, { waitMs: 1, pause });
+    await fetch.open();
+    const found: boolean[] = [];
+    for (const next of [1, 2, 2, 2]) {
+      for (const { shaken } of await fetch.next()) found.push(shaken);
+      leader = next;
+    }
+    await fetch.close();
+    // One more fetch of the former leader was under way.
+    expect(found).toEqual([false, false, false, true]);
+  });
+
+  it('stands first in what is asked for in its turn: no broker gives a large batch to another', async () => {
+    const { client, firsts } = clientOf([1], {}, { partitions: 3 });
+    const starts = [0, 1, 2].map((partition) => ({ topic: 't', partition, offset: 5n }));
+    const fetch = new PartitionFetch(client, starts, { waitMs: 1, pause });
+    await fetch.open();
+    for (let fetches = 0; fetches < 4; fetches += 1) await fetch.next();
+    await fetch.close();
+    expect(firsts.slice(0, 4)).toEqual([0, 1, 2, 0]);
+  });
+
   it.each([
     ['is not there any more', OUT_OF_RANGE, 'TP-GAP'],
     ['may not be read', REFUSED, 'TP-PERMISSION'],
@@ -109,7 +158,10 @@ describe('a partition that is fetched', () => {
       pause,
     });
     await fetch.open();
-    await expect(fetch.next()).rejects.toMatchObject({ code: expected, retryable: false });
+    const reading = (async () => {
+      for (let fetches = 0; fetches < 5; fetches += 1) await fetch.next();
+    })();
+    await expect(reading).rejects.toMatchObject({ code: expected, retryable: false });
     await fetch.close();
     expect(await fetch.next()).toEqual([]);
   });
@@ -176,6 +228,21 @@ describe('how far a partition was read', () => {
     const empty = readingAt(100n);
     empty.leaderEpoch = 3;
     expect([empty.before(batch(4, 100n), 100n), empty.unchecked]).toEqual([null, false]);
+  });
+
+  it('is looked at again on demand, once, and what is read then was handed out by the same reading', () => {
+    const reading = readingAt(5n);
+    expect([reading.again(null), reading.unchecked, reading.recalls]).toEqual([0n, true, false]);
+    expect(reading.again(null)).toBeNull();
+    const resumed = new PartitionReading('t', {
+      partition: 0,
+      place: { offset: 5n, mark: '1.1' },
+      readFrom: 0n,
+      resumed: true,
+      grown: false,
+      high: 5n,
+    });
+    expect([resumed.unchecked, resumed.recalls]).toEqual([true, true]);
   });
 
   it('counts no more when an earlier leader’s records come: that is another log', () => {

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FeedNotes } from '../../connectors/kafka/feed-notes.ts';
-import { TransactionOrder, type Waiting } from '../../connectors/kafka/topic-transactions.ts';
+import { TransactionOrder } from '../../connectors/kafka/topic-transactions.ts';
 import { readTransactionRecord, type TransactionRecord } from '../../connectors/kafka/transaction-record.ts';
+import type { Waiting } from '../../connectors/kafka/waiting-record.ts';
 import { times } from './property-runs.ts';
 
 const TOPIC = 'p.transaction:0';
@@ -35,9 +36,9 @@ class Told {
     });
   }
 
-  data(name: string, transaction: string | null, anywhere = false): void {
+  data(name: string, transaction: string | null, anywhere = false, bytes = 1): void {
     const table = name.startsWith('a') ? 'public.a' : 'public.b';
-    this.order.take({ name, place: this.#next(), table, transaction, anywhere, bytes: 1 });
+    this.order.take({ name, place: this.#next(), table, transaction, anywhere, bytes });
   }
 
   begin(transaction: string): void {
@@ -225,6 +226,20 @@ describe('transactions that stand in several partitions', () => {
       told.order.take({ name: 'b:0', place, table: 'public.b', transaction: 't9', anywhere: false, bytes });
     }
     expect([told.order.holds('b:0'), told.order.holds('a:0')]).toEqual([true, false]);
+  });
+
+  it('hold every partition back that waits where all together are too many, and none that is awaited', () => {
+    const told = new Told();
+    told.begin('t1');
+    told.data('b:0', 't9', false, 255 * 1024 * 1024);
+    told.data('a:0', 't9');
+    expect(told.order.holds('a:0')).toBe(false);
+    told.data('a:0', 't9', false, 1024 * 1024);
+    expect([told.order.holds('a:0'), told.order.holds('a:1')]).toEqual([true, false]);
+    told.data('a:1', 't1');
+    told.end('t1', { 'public.a': 1 });
+    told.begin('t9');
+    expect([told.order.holds('a:0'), told.order.holds('b:0')]).toEqual([false, false]);
   });
 });
 

@@ -11,6 +11,7 @@ import type { SystemConfig } from '../../../src/config/schema.ts';
 import { ledgerSite } from '../../../src/connector/ledger-sites.ts';
 import type { TableDescription } from '../../../src/connector/table.ts';
 import type { Cluster } from '../../../src/demo/cluster.ts';
+import { messageOf } from '../../../src/errors.ts';
 import { Candidates } from '../../../src/ledger/candidates.ts';
 import { checkLedger } from '../../../src/ledger/check.ts';
 import { unprovenRanges } from '../../../src/ledger/coverage.ts';
@@ -185,7 +186,7 @@ export class RunningWatch {
         throw new Error(`the watch has ended before: ${what}`);
       },
       (error: unknown) => {
-        throw new Error(`the watch has failed before: ${what}`, { cause: error });
+        throw new Error(`the watch has failed before: ${what}: ${messageOf(error)}`, { cause: error });
       },
     );
     const asking = async (): Promise<boolean> => {

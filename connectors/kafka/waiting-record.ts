@@ -1,0 +1,23 @@
+import type { Place } from './position.ts';
+
+/** A record that waits until it may be handed out. */
+export interface Waiting {
+  /** `topic:partition` */
+  readonly name: string;
+  /** Behind it, and behind what follows it and is nothing to hand out. */
+  place: Place;
+  readonly table: string | null;
+  /** Null: of none. */
+  readonly transaction: string | null;
+  /** It may be handed out within a transaction that is not its own. */
+  readonly anywhere: boolean;
+  readonly bytes: number;
+}
+
+/** Where records go. */
+export interface TransactionSink<T> {
+  /** `whole`: as a part of the transaction that is open, or opens with it; else by itself. False: it was there before. */
+  give(record: T, whole: boolean): boolean;
+  /** Ends the transaction that is open, if one is. */
+  end(): void;
+}
