@@ -9,7 +9,7 @@ import { rebuildLedger } from '../ledger/rebuild.ts';
 import { showLedger } from '../ledger/show.ts';
 import { isWhole, ledgerJson, ledgerText, momentText } from '../report/ledger-text.ts';
 import { countText } from '../report/quantity.ts';
-import { terminalJson } from '../report/terminal-text.ts';
+import { terminalJson, terminalText } from '../report/terminal-text.ts';
 import type { SiteIo } from './io.ts';
 import { mirrorTopic } from './mirror-target.ts';
 import { readConfig, systemNamed } from './sites.ts';
@@ -46,7 +46,9 @@ export async function runLedgerRebuild(options: LedgerRebuildOptions, io: SiteIo
     const progress = teller(io);
     const { folder } = made;
     const rebuilt = await rebuildLedger(log, { folder, system, from, now: io.now, progress }, io.signal);
-    const { unfinishedAtUs, begunAtUs } = rebuilt;
+    const { unfinishedAtUs, begunAtUs, strange } = rebuilt;
+    if (strange !== null)
+      io.stderr(`warning: something else stands in the mirror: ${terminalText(strange)}\n`);
     if (unfinishedAtUs !== null) {
       const when = `begun at ${momentText(unfinishedAtUs)}`;
       io.stderr(

@@ -20,7 +20,7 @@ export interface LedgerContent {
   readonly rows: string;
   /** Generations of tables, and how far their baselines are. */
   readonly definitions: string;
-  /** The witness, and what is remembered of the primary. It moves on while `watch` runs, also where nothing is written. */
+  /** The witness, the newest commit time, and what is remembered of the primary. It moves on while `watch` runs, also where nothing is written. */
   readonly known: string;
 }
 
@@ -30,7 +30,7 @@ export function contentOf(core: Core): LedgerContent | null {
   const applied = store.applied()?.at;
   const rows = rowsOf(core);
   const definitions = definitionsOf(core);
-  const known = createHash('sha256');
+  const known = createHash('sha256').update(`newest\0${committed.newestUs}\0`);
   for (const [name, value] of [...notesOf(store)].sort(([a], [b]) => (a < b ? -1 : 1))) {
     known.update(`${name}\0${value.length}\0`).update(value);
   }

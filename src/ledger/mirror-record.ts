@@ -80,14 +80,17 @@ export function encodeMirrorRecord(
   return bytes;
 }
 
-/** Throws MalformedBytes for what is no such record, altered, cut off, or of a newer version. */
+/** A record that a newer version of this program has written. */
+export class NewerRecord extends MalformedBytes {}
+
+/** Throws MalformedBytes for what is no such record, altered or cut off; NewerRecord. */
 export function decodeMirrorRecord(bytes: Buffer): MirrorRecord {
   if (bytes.length < BODY_AT || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw new MalformedBytes('it is no record of a ledger');
   }
   const version = bytes[VERSION_AT] ?? 0;
   if (version > MIRROR_VERSION) {
-    throw new MalformedBytes(`it has format version ${version}, and this program knows ${MIRROR_VERSION}`);
+    throw new NewerRecord(`it has format version ${version}, and this program knows ${MIRROR_VERSION}`);
   }
   const kind = bytes[KIND_AT] ?? 0;
   if (!isMirrored(kind) || !sumOf(bytes).equals(bytes.subarray(SUM_AT, BODY_AT))) {
@@ -134,6 +137,12 @@ const reachedSchema = z.object({
   start: z.int(),
   /** Names of everything that is noted: others are not any more. */
   names: z.array(z.string()),
+  /** The newest commit time that counts there (Core.forgetTimes); null: none does. */
+  newestUs: z
+    .string()
+    .transform((text) => BigInt(text))
+    .nullable()
+    .default(null),
   atUs: z.string().transform((text) => BigInt(text)),
 });
 
@@ -177,15 +186,16 @@ export interface NoteChange {
   readonly middle: Buffer;
 }
 
-/** In pieces of a bounded size: all but the last are followed by more of the same name. */
+/** In pieces of a bounded size, each of which says whether it goes on, and whether more follows. */
 export function encodeNote({ name, head, tail, middle }: NoteChange): Buffer[] {
   const pieces: Buffer[] = [];
   let at = 0;
   do {
     const piece = middle.subarray(at, at + NOTE_PIECE_MAX);
+    const goesOn = at === 0 ? 0 : NOTE_GOES_ON;
     at += piece.length;
     const writer = new ByteWriter(piece.length + NOTE_HEAD_ROOM);
-    writer.byte(at < middle.length ? 1 : 0);
+    writer.byte(goesOn | (at < middle.length ? NOTE_FOLLOWED : 0));
     writer.text(name);
     writer.varint(head);
     writer.varint(tail);
@@ -196,17 +206,29 @@ export function encodeNote({ name, head, tail, middle }: NoteChange): Buffer[] {
 }
 
 const NOTE_HEAD_ROOM = 256;
+const NOTE_FOLLOWED = 1;
+const NOTE_GOES_ON = 2;
 const NOTE_PIECE_MAX = MIRROR_BODY_MAX - NOTE_HEAD_ROOM;
 
 export function readNote(body: Buffer): Omit<NoteChange, 'middle'> & {
   readonly piece: Buffer;
+  /** It is the first of its value: what was left of another one is not wanted. */
+  readonly begins: boolean;
   readonly more: boolean;
 } {
   const reader = new ByteReader(body);
-  const more = reader.byte() !== 0;
+  const place = reader.byte();
   const name = reader.text();
   const [head, tail] = [reader.varint(), reader.varint()];
-  return { name, head, tail, piece: reader.raw(reader.end - reader.at), more };
+  const piece = reader.raw(reader.end - reader.at);
+  return {
+    name,
+    head,
+    tail,
+    piece,
+    begins: (place & NOTE_GOES_ON) === 0,
+    more: (place & NOTE_FOLLOWED) !== 0,
+  };
 }
 
 /** How a value came out of another one. */

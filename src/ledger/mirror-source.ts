@@ -12,6 +12,7 @@ export interface MirroredState {
   /** Hexadecimal. */
   readonly link: string;
   readonly start: number;
+  readonly newestUs: bigint | null;
   /** What is known of the primary beside rows and commits, by name. */
   readonly notes: ReadonlyMap<string, Buffer>;
   readonly signs: IndexSigns;
@@ -36,6 +37,7 @@ export function mirroredState(core: Core): MirroredState | null {
     at: mark.at,
     link: mark.link.toString('hex'),
     start: core.journal.start.at,
+    newestUs: core.committed.newestUs,
     notes: notesOf(core.store),
     signs: signsOf(core),
   };
@@ -71,6 +73,13 @@ export function journalPiece({ journal }: Core, at: number, to: number): Journal
   if (segment === null || length === 0) throw new RangeError(`the journal has nothing at ${at}`);
   const head = segment.header.base === at ? encodeSegmentHeader(segment.header) : null;
   return { at, head, bytes: bytes.subarray(0, length) };
+}
+
+/** Whether the journal has these bytes, all of one file, at a place; true also of what it has let go of. */
+export function hasBytes({ journal }: Core, at: number, bytes: Buffer): boolean {
+  if (at < journal.start.at) return true;
+  const own = Buffer.allocUnsafe(bytes.length);
+  return journal.files.read(at, own) === bytes.length && own.equals(bytes);
 }
 
 /** The link of the record that ends at a place, hexadecimal; null: the journal does not hold it (any more, or yet). */

@@ -3,6 +3,7 @@ import type { Store } from './store.ts';
 
 const NAME = 'mirror';
 const COPY = 'mirror:copy';
+const DRAWN = 'mirror:drawn';
 
 const big = z.string().transform((text) => BigInt(text));
 const stateSchema = z.object({
@@ -23,7 +24,10 @@ const stateSchema = z.object({
   copies: z.int(),
   copyTo: z.int().nullable(),
   sentAtUs: big,
+  /** Everything that the ledger had by then could be rebuilt; null: nothing could. */
+  reachedAtUs: big.nullable().default(null),
 });
+const drawnSchema = z.object({ epoch: z.string() });
 const troubleSchema = z.object({ code: z.string(), message: z.string(), sinceUs: big });
 const copySchema = z.object({ complete: z.array(z.int()).readonly(), unread: z.int() });
 
@@ -62,7 +66,17 @@ export class MirrorStates {
       first: state.first.toString(),
       offset: state.offset.toString(),
       sentAtUs: state.sentAtUs.toString(),
+      reachedAtUs: state.reachedAtUs?.toString() ?? null,
     });
+  }
+
+  /** The epoch that was drawn last: it may have begun without its being noted. Null: none was. */
+  drawn(): string | null {
+    return this.#store.read(DRAWN, drawnSchema)?.epoch ?? null;
+  }
+
+  writeDrawn(epoch: string): void {
+    this.#write(DRAWN, { epoch });
   }
 
   writeCopy(copy: MirrorCopyState): void {

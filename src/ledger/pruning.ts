@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { Baseline } from './baseline.ts';
 import { Candidates } from './candidates.ts';
 import { KIND } from './change-record.ts';
@@ -6,8 +7,11 @@ import { entryChangedAt, entryState, STATE } from './entry.ts';
 import { storedFromFields } from './key.ts';
 import { changesOf, RECORD } from './record.ts';
 import { NO_TIME, SEGMENT_HEADER_BYTES } from './segment.ts';
+import type { Store } from './store.ts';
 
 const KEYS_PER_COMMIT = 16_384;
+const START = 'start';
+const startSchema = z.object({ at: z.int(), link: z.string() });
 
 /** The window of the journal: what is older or more may go. Time is the primary's: commit times against the newest one. */
 export interface Retention {
@@ -82,8 +86,13 @@ export function dropBefore(core: Core, start: number): void {
     store.transaction(() => store.eraseRelation(relation.number));
     catalog.remove(relation);
   }
-  store.transaction(() => store.write('start', { at: start, link: linkAt(core, start) }));
+  store.transaction(() => store.write(START, { at: start, link: linkAt(core, start) }));
   while ((journal.files.segments[1]?.header.base ?? Infinity) <= start) journal.files.dropOldest();
+}
+
+/** Up to where an index holds nothing any more of what the window has passed; 0: everything is there. */
+export function droppedBefore(store: Store): number {
+  return store.read(START, startSchema)?.at ?? 0;
 }
 
 function linkAt(core: Core, base: number): string {

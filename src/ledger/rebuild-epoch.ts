@@ -36,7 +36,9 @@ export class EpochDraft {
   /** The one that is coming, and the last whole one. */
   #coming: CopyDraft | null = null;
   #copy: CopyDraft | null = null;
+  /** As of the last `reached`, and what was told since: it counts when the next one has said that it is all. */
   #notes = new Map<string, Buffer>();
+  readonly #told = new Map<string, Buffer>();
   #pieces: Buffer[] = [];
   #reached: MirrorReached | null = null;
   #broken: string | null = null;
@@ -154,23 +156,33 @@ export class EpochDraft {
     this.#copy = coming;
     this.#coming = null;
     this.#notes = notesOf(coming.store);
+    this.#told.clear();
   }
 
   #takeNote(body: Buffer): void {
-    const { name, head, tail, piece, more } = readNote(body);
+    const { name, head, tail, piece, begins, more } = readNote(body);
     if (!isNoted(name)) throw new MalformedBytes('a note of what is not noted');
+    if (begins) this.#pieces = [];
+    else if (this.#pieces.length === 0) throw new MalformedBytes(`the beginning of ${name} is missing`);
     this.#pieces.push(Buffer.from(piece));
     if (more) return;
     const middle = Buffer.concat(this.#pieces);
     this.#pieces = [];
-    this.#notes.set(name, changedNote(this.#notes.get(name) ?? null, { name, head, tail, middle }));
+    const before = this.#told.get(name) ?? this.#notes.get(name) ?? null;
+    this.#told.set(name, changedNote(before, { name, head, tail, middle }));
   }
 
   #takeReached(body: Buffer): void {
     const reached = readReached(body);
-    if (reached.at !== (this.#journal.end ?? reached.at)) {
-      throw new MalformedBytes(`it says to have reached ${reached.at} and has ${this.#journal.end ?? 0}`);
+    const { end, link } = this.#journal;
+    if (reached.at !== (end ?? reached.at)) {
+      throw new MalformedBytes(`it says to have reached ${reached.at} and has ${end ?? 0}`);
     }
+    if (end !== null && reached.link !== link) {
+      throw new MalformedBytes(`the journal is not what it was at ${reached.at}`);
+    }
+    for (const [name, value] of this.#told) this.#notes.set(name, value);
+    this.#told.clear();
     for (const name of this.#notes.keys()) if (!reached.names.includes(name)) this.#notes.delete(name);
     this.#reached = reached;
   }

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { MalformedBytes } from './bytes.ts';
+import { LINK_BYTES } from './record.ts';
 import { decodeSegmentHeader, segmentName } from './segment.ts';
 
 /** The files of a journal, written once more from their bytes. Throws MalformedBytes for a hole, and errors of the disk. */
@@ -8,6 +9,10 @@ export class JournalDraft {
   readonly #folder: string;
   #file: number | null = null;
   #end: number | null = null;
+  /** Of a file in which nothing stands yet; null: there is no such one. */
+  #head: Buffer | null = null;
+  /** The last bytes, over the ends of files: behind a record, its link. */
+  #last: Buffer = Buffer.alloc(LINK_BYTES);
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -19,13 +24,22 @@ export class JournalDraft {
     return this.#end;
   }
 
-  /** The head of the next file. */
+  /** The link of the record that ends there, hexadecimal, if one does. */
+  get link(): string {
+    return this.#last.toString('hex');
+  }
+
+  /** The head of the next file. It comes again where whoever sent it did not come to what follows it. */
   begin(head: Buffer): void {
-    const { base } = decodeSegmentHeader(head);
+    const { base, link } = decodeSegmentHeader(head);
     if (this.#end !== null && base !== this.#end) throw hole(this.#end, base);
+    if (this.#head?.equals(head) === true) return;
+    if (this.#head !== null) throw new MalformedBytes(`two files of the journal begin at ${base}`);
     this.close();
     this.#file = openSync(path.join(this.#folder, segmentName(base)), 'wx', 0o600);
     this.#end = base;
+    this.#head = Buffer.from(head);
+    this.#last = link;
     this.#write(head);
   }
 
@@ -33,6 +47,8 @@ export class JournalDraft {
     if (at !== this.#end) throw hole(this.#end ?? 0, at);
     this.#write(bytes);
     this.#end = at + bytes.length;
+    this.#head = null;
+    this.#last = Buffer.concat([this.#last, bytes.subarray(-LINK_BYTES)]).subarray(-LINK_BYTES);
   }
 
   /** What was written is durable then, but for the folder. */

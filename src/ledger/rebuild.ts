@@ -13,13 +13,20 @@ import type { MirrorLog, StoredRecord } from '../connector/mirror-log.ts';
 import { TwinproofError } from '../errors.ts';
 import { MalformedBytes } from './bytes.ts';
 import { checkLedger } from './check.ts';
-import { diskFailure } from './core.ts';
+import { type Core, diskFailure } from './core.ts';
 import { Ledger } from './ledger.ts';
 import { LedgerLock } from './lock.ts';
-import { decodeMirrorRecord, MIRRORED, type MirrorRecord } from './mirror-record.ts';
+import {
+  decodeMirrorRecord,
+  MIRRORED,
+  type MirrorReached,
+  type MirrorRecord,
+  NewerRecord,
+} from './mirror-record.ts';
 import { linkBefore } from './mirror-source.ts';
-import { dropBefore } from './pruning.ts';
+import { dropBefore, droppedBefore } from './pruning.ts';
 import { EpochDraft } from './rebuild-epoch.ts';
+import { readCommitTime, RECORD } from './record.ts';
 import { type RebuiltFrom, writeRebuilt } from './rebuilt.ts';
 
 export interface RebuildOptions {
@@ -40,12 +47,15 @@ export interface Rebuilt extends RebuiltFrom {
   readonly begunAtUs: bigint;
   /** A newer epoch was begun then and is not whole; null: none. */
   readonly unfinishedAtUs: bigint | null;
+  /** What else stands in the mirror and was passed over, in words: the first of it; null: nothing does. */
+  readonly strange: string | null;
 }
 
 /**
  * Makes a ledger of what stands in a mirror: the newest epoch of this system that is whole. It is made beside the folder
  * and put there by its name at last, so whatever ends it leaves nothing that looks whole. All that was proven of
- * candidates is void. Throws TP-LEDGER-REBUILD, and what reading and the disk throw.
+ * candidates is void. Throws TP-LEDGER-REBUILD, TP-LEDGER-VERSION where a newer program wrote the mirror, and what reading
+ * and the disk throw.
  */
 export async function rebuildLedger(
   log: MirrorLog,
@@ -94,6 +104,8 @@ class Rebuilding {
   /** Records without the beginning of their epoch: the offset of the last one. */
   #headless: bigint | null = null;
   #strange: string | null = null;
+  /** What a newer program wrote behind the last beginning: it may be all that counts. */
+  #newer: NewerRecord | null = null;
   #records = 0n;
 
   constructor(log: MirrorLog, draft: string, options: RebuildOptions) {
@@ -132,6 +144,7 @@ class Rebuilding {
       return decodeMirrorRecord(stored.value);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
+      if (error instanceof NewerRecord) this.#newer = error;
       this.#strange ??= `the record at offset ${stored.offset} is none of a ledger: ${error.message}`;
       return null;
     }
@@ -141,6 +154,7 @@ class Rebuilding {
     const epoch = new EpochDraft(this.#draft, record);
     if (epoch.begun.system === this.#options.system) {
       this.#headless = null;
+      this.#newer = null;
       this.#epochs.set(record.epoch, epoch);
       return;
     }
@@ -165,6 +179,7 @@ class Rebuilding {
   }
 
   async #finish(): Promise<Rebuilt> {
+    if (this.#newer !== null) throw newer(this.#newer);
     const epochs = [...this.#epochs.values()];
     const newest = epochs.at(-1);
     const broken = newest?.broken ?? (this.#headless === null ? null : 'its beginning is missing');
@@ -184,7 +199,7 @@ class Rebuilding {
     await this.#proven(whole);
     publish(whole.folder, this.#options.folder);
     const unfinished = newest === whole ? null : (newest?.begun.atUs ?? null);
-    return { ...rebuilt, begunAtUs: begun.atUs, unfinishedAtUs: unfinished };
+    return { ...rebuilt, begunAtUs: begun.atUs, unfinishedAtUs: unfinished, strange: this.#strange };
   }
 
   #reason(newest: EpochDraft | undefined): string {
@@ -206,12 +221,11 @@ class Rebuilding {
     try {
       await ledger.settle();
       const { core } = ledger;
+      // The copy may be of a later moment than what was reached last.
+      dropBefore(core, Math.max(reached?.start ?? 0, droppedBefore(core.store)));
       if (reached !== null) {
-        dropBefore(core, reached.start);
-        const link = reached.at === core.journal.start.at ? reached.link : linkBefore(core, reached.at);
-        if (link !== reached.link || core.committed.mark.at < reached.at) {
-          throw refusal(`the journal is not what it was at ${reached.at}`);
-        }
+        demandReached(core, reached);
+        restoreTimes(core, reached);
       }
       const [problem] = checkLedger(core).problems;
       if (problem !== undefined) throw refusal(`it does not agree with itself: ${problem}`);
@@ -219,6 +233,29 @@ class Rebuilding {
       await ledger.close();
     }
   }
+}
+
+function demandReached(core: Core, { at, link }: MirrorReached): void {
+  const { start } = core.journal;
+  if (at < start.at) return;
+  const found = at === start.at ? link : linkBefore(core, at);
+  if (found !== link || core.committed.mark.at < at) throw refusal(`the journal is not what it was at ${at}`);
+}
+
+/**
+ * The newest commit time, as it was there: what the clock of another server said before does not count any more, and
+ * which commits these are no record of the journal tells.
+ */
+function restoreTimes(core: Core, { at, newestUs: known }: MirrorReached): void {
+  const { journal, committed, store } = core;
+  let newestUs = known;
+  for (const record of journal.scan(Math.max(at, journal.start.at), committed.mark.at)) {
+    if (record.kind !== RECORD.commit) continue;
+    const committedAtUs = readCommitTime(record);
+    if (newestUs === null || committedAtUs > newestUs) newestUs = committedAtUs;
+  }
+  core.committed = { ...committed, newestUs };
+  core.guard(() => store.transaction(() => store.writeMarks(journal.end, core.committed)));
 }
 
 /** Everything is durable before it has its name. */
@@ -236,6 +273,10 @@ function sync(folder: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+function newer({ message }: NewerRecord): TwinproofError {
+  return new TwinproofError('TP-LEDGER-VERSION', { message: `the mirror cannot be read: ${message}` });
 }
 
 function refusal(message: string): TwinproofError {

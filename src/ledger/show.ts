@@ -44,6 +44,8 @@ export interface MirrorProgress {
   readonly topic: string;
   /** A ledger could be rebuilt from it. */
   readonly whole: boolean;
+  /** Everything that the ledger had by then could be rebuilt, if only from an earlier beginning; null: nothing could. */
+  readonly reachedAtUs: bigint | null;
   /** Bytes of journal that are not in it yet. */
   readonly bytesBehind: number;
   readonly sentAtUs: bigint;
@@ -104,24 +106,28 @@ export function showLedger(ledger: Ledger): ShownLedger {
       .filter(({ cause, completeFrom }) => cause === 'gap' && completeFrom === null)
       .map(({ leaf }) => leaf),
     candidates: shownCandidates(ledger, current),
-    mirror: shownMirror(ledger, current),
+    mirror: shownMirror(ledger),
     rebuilt: rebuiltFrom(core.store),
   };
 }
 
-function shownMirror({ core }: Ledger, current: readonly Relation[]): ShownMirror | null {
+/** Null: it is not mirrored. */
+export function shownMirror({ core }: Ledger): ShownMirror | null {
   const states = new MirrorStates(core.store);
   const state = states.read();
   const trouble = states.trouble();
   if (state === null) return trouble === null ? null : { progress: null, trouble };
-  const { topic, at, sentAtUs, begunAtUs, reason } = state;
+  const { topic, at, sentAtUs, reachedAtUs, begunAtUs, reason } = state;
   const copied = new Set(states.copy()?.complete);
-  const missing = current.filter(({ number, completeFrom }) => completeFrom !== null && !copied.has(number));
+  const missing = core.catalog
+    .current()
+    .filter(({ number, completeFrom }) => completeFrom !== null && !copied.has(number));
   const progress = {
     topic,
     whole: isWholeMirror(state),
     bytesBehind: Math.max(0, core.committed.mark.at - at),
     sentAtUs,
+    reachedAtUs,
     begunAtUs,
     reason,
     tablesMissing: missing.length,

@@ -71,14 +71,23 @@ function mirrorWords({ progress, trouble }: ShownMirror): string {
   return words.join('; ');
 }
 
-function progressWords({ topic, whole, bytesBehind, sentAtUs, tablesMissing }: MirrorProgress): string[] {
+function progressWords({
+  topic,
+  whole,
+  bytesBehind,
+  sentAtUs,
+  reachedAtUs,
+  tablesMissing,
+}: MirrorProgress): string[] {
   const behind =
     bytesBehind === 0
       ? 'all of the journal is in it'
       : `${bytesText(bytesBehind)} of journal are not in it yet`;
   const words = [`topic ${topic}, written at ${momentText(sentAtUs)}`, behind];
-  if (!whole) words.push('NOT WHOLE YET: no ledger can be rebuilt from it');
-  else if (tablesMissing > 0) {
+  const earlier = `a rebuilt ledger would be as this one was at ${momentText(reachedAtUs)}`;
+  if (reachedAtUs === null) words.push('NOT WHOLE YET: no ledger can be rebuilt from it');
+  else words.push(whole ? earlier : `it is being written anew: until that is whole ${earlier}`);
+  if (whole && tablesMissing > 0) {
     words.push(`${countOf(tablesMissing, 'table')} would not be complete in a rebuilt one`);
   }
   return words;
@@ -183,8 +192,9 @@ function mirrorJson(mirror: ShownMirror | null): object | null {
   const told =
     trouble === null ? null : { code: trouble.code, message: trouble.message, since: isoOf(trouble.sinceUs) };
   if (progress === null) return { topic: null, whole: false, trouble: told };
-  const { sentAtUs, begunAtUs, ...rest } = progress;
-  return { ...rest, sentAt: isoOf(sentAtUs), begunAt: isoOf(begunAtUs), trouble: told };
+  const { sentAtUs, reachedAtUs, begunAtUs, ...rest } = progress;
+  const times = { sentAt: isoOf(sentAtUs), reachedAt: isoOf(reachedAtUs), begunAt: isoOf(begunAtUs) };
+  return { ...rest, ...times, trouble: told };
 }
 
 function tableJson({ table, root, state, cause, rows, unread, pieces }: ShownTable): object {

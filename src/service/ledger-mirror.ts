@@ -1,13 +1,13 @@
 import type { Timing } from '../compare/timing.ts';
 import type { MirrorLog } from '../connector/mirror-log.ts';
-import { TwinproofError } from '../errors.ts';
+import { messageOf, TwinproofError } from '../errors.ts';
 import { encodeValue, MIRRORED, ownerOf } from '../ledger/mirror-record.ts';
 import { MirrorSender } from '../ledger/mirror-sender.ts';
-import { linkBefore } from '../ledger/mirror-source.ts';
-import { standOf } from '../ledger/mirror-stand.ts';
+import { hasBytes, linkBefore } from '../ledger/mirror-source.ts';
+import { type MirrorStand, standOf } from '../ledger/mirror-stand.ts';
 import { type MirrorState, MirrorStates } from '../ledger/mirror-state.ts';
 import { pauseBefore } from './backoff.ts';
-import { MirrorEpoch, Overtaken, withLedger } from './mirror-epoch.ts';
+import { type CopyRest, type EpochParts, MirrorEpoch, Overtaken, withLedger } from './mirror-epoch.ts';
 import { within } from './together.ts';
 import type { WatchedLedger } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -19,6 +19,9 @@ const EXTENT_EVERY_MS = 60_000;
 const SILENCE_MS = 600_000;
 /** What is left when the watch ends may take so long: less than it is waited for. */
 const LAST_ROUND_MS = 2000;
+
+const LOST_HINT =
+  'keep records in the topic two or three times as long as ledger.mirror.renew (retention.ms, and retention.bytes without a bound)';
 
 /** Where a ledger is to be mirrored. */
 export interface MirrorTarget {
@@ -40,6 +43,13 @@ export interface MirrorParts {
   readonly log: WatchLog;
 }
 
+/** What was noted of a mirror, as of this topic. */
+interface KnownState {
+  readonly known: MirrorState | null;
+  readonly drawn: string | null;
+  readonly copied: ReturnType<MirrorStates['copy']>;
+}
+
 /**
  * Writes a ledger to a log elsewhere as well, behind what is on disk here: intake never waits for it, and what was not
  * sent yet stands in the journal.
@@ -50,6 +60,7 @@ export class LedgerMirror {
   /** Why it must begin from its beginning, in words; null: it may go on. */
   #anew: string | null = null;
   #troubled: boolean;
+  readonly #rest: CopyRest = { untilMs: -Infinity };
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
@@ -57,7 +68,7 @@ export class LedgerMirror {
     this.#troubled = this.#states.trouble() !== null;
   }
 
-  /** Until aborted. Throws only what is a mistake of ours. */
+  /** Until aborted. Throws nothing: whatever goes wrong here must not end the watch. */
   async run(signal: AbortSignal): Promise<void> {
     const { target, timing, random } = this.#parts;
     for (let attempt = 1; !signal.aborted; attempt++) {
@@ -72,9 +83,8 @@ export class LedgerMirror {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof TwinproofError)) throw error;
         if (error instanceof Overtaken) this.#anew = error.message;
-        await this.#failed(error, signal);
+        await this.#failed(asOurs(error), signal);
         await timing.sleep(pauseBefore(Math.max(1, attempt), random()), signal).catch(() => undefined);
       }
     }
@@ -91,7 +101,7 @@ export class LedgerMirror {
         await this.#well(epoch.state, signal);
         if (Math.abs(timing.now() - lookedAtMs) >= EXTENT_EVERY_MS || this.#isOld(epoch.state)) {
           lookedAtMs = timing.now();
-          epoch = await this.#open(log, signal);
+          epoch = await this.#open(log, signal, epoch);
         }
         await timing.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
       }
@@ -101,26 +111,32 @@ export class LedgerMirror {
     await this.#lastRound(epoch);
   }
 
-  /** Goes on where the mirror ended, or begins. Throws TP-LEDGER-MIRROR where somebody else writes to the topic. */
-  async #open(log: MirrorLog, signal: AbortSignal): Promise<MirrorEpoch> {
+  /**
+   * Goes on where the mirror ended, with `present` if that is its end, or begins. Throws TP-LEDGER-MIRROR where somebody
+   * else writes to the topic.
+   */
+  async #open(log: MirrorLog, signal: AbortSignal, present?: MirrorEpoch): Promise<MirrorEpoch> {
     const { watched, timing, target } = this.#parts;
     const { system, source } = watched.ledger.identity;
     const owner = ownerOf(system, source);
-    const { known, copied } = await this.#withLedger(signal, () => this.#knownState());
+    const { known, drawn, copied } = await this.#withLedger(signal, () => this.#knownState());
     const { silenceMs = SILENCE_MS } = target;
-    const stand = await standOf(log, { owner, known, nowMs: timing.now(), silenceMs }, signal);
-    const reason = stand.kind === 'begins' ? stand.reason : this.#anew;
-    if (known === null || reason !== null || stand.kind === 'begins') {
-      return await this.#begin(log, stand.offset, reason ?? 'it was never mirrored', signal);
+    const { core } = watched.ledger;
+    const asked = { owner, known, drawn, nowMs: timing.now(), silenceMs };
+    const has = (at: number, bytes: Buffer): boolean => hasBytes(core, at, bytes);
+    const stand = await standOf(log, { ...asked, hasBytes: has }, signal);
+    if (known === null || this.#anew !== null || stand.kind === 'begins') {
+      return await this.#begin(log, stand, known, signal);
     }
     const { number, offset, at } = stand;
+    if (present?.state.offset === offset) return present;
     const sender = new MirrorSender(log, { owner, epoch: known.epoch }, { number, offset });
     const state = { ...known, number, offset, at, link: null };
     return new MirrorEpoch(this.#epochParts, sender, state, known.copyTo === null ? null : copied);
   }
 
   /** What was noted of this topic. Where the journal is another since, or time is over, `#anew` says so. */
-  #knownState(): { known: MirrorState | null; copied: ReturnType<MirrorStates['copy']> } {
+  #knownState(): KnownState {
     const { core } = this.#parts.watched.ledger;
     const state = this.#states.read();
     const known = state?.topic === this.#parts.target.topic ? state : null;
@@ -132,7 +148,7 @@ export class LedgerMirror {
       else if (isOther) this.#anew = 'the ledger was set back';
       else if (this.#isOld(known)) this.#anew = 'its time was over';
     }
-    return { known, copied: this.#states.copy() };
+    return { known, drawn: this.#states.drawn(), copied: this.#states.copy() };
   }
 
   #isOld({ begunAtUs }: MirrorState): boolean {
@@ -141,28 +157,45 @@ export class LedgerMirror {
     return Math.abs(ageMs) >= this.#parts.target.renewMs;
   }
 
-  /** Begins an epoch: says whose ledger it is. Copy and journal follow with its first round. */
-  async #begin(log: MirrorLog, first: bigint, reason: string, signal: AbortSignal): Promise<MirrorEpoch> {
+  /** Begins an epoch: says whose ledger it is. Journal and copy follow with its first round. */
+  async #begin(
+    log: MirrorLog,
+    stand: MirrorStand,
+    before: MirrorState | null,
+    signal: AbortSignal,
+  ): Promise<MirrorEpoch> {
     const { watched, target } = this.#parts;
     const { ledger, system, source, digest } = watched.ledger.identity;
-    const writer = { owner: ownerOf(system, source), epoch: target.drawEpoch() };
-    const sender = new MirrorSender(log, writer, { number: 0, offset: first });
+    const reason = stand.kind === 'begins' ? stand.reason : (this.#anew ?? 'it was never mirrored');
+    const epoch = target.drawEpoch();
+    await this.#withLedger(signal, () => this.#states.writeDrawn(epoch));
+    const writer = { owner: ownerOf(system, source), epoch };
+    const sender = new MirrorSender(log, writer, { number: 0, offset: stand.offset });
     const atUs = this.#nowUs();
     await sender.add(MIRRORED.begin, encodeValue({ ledger, system, source, digest, reason, atUs }));
     await sender.flush();
+    // What was mirrored before stands there until this is whole, if it is all there.
+    const reachedAtUs = stand.kind === 'goes on' ? (before?.reachedAtUs ?? null) : null;
     const { topic } = target;
     const state = await this.#withLedger(signal, () => {
       const at = watched.ledger.core.journal.start.at;
-      const times = { begunAtUs: atUs, sentAtUs: atUs };
+      const times = { begunAtUs: atUs, sentAtUs: atUs, reachedAtUs };
       const place = { at, link: null, copies: 0, copyTo: null };
-      const begun = { topic, epoch: writer.epoch, reason, first, ...sender.end, ...times, ...place };
+      const begun = { topic, epoch, reason, first: stand.offset, ...sender.end, ...times, ...place };
       this.#states.write(begun);
       return begun;
     });
     this.#anew = null;
-    const message = `the ledger is mirrored to the topic ${topic} from its beginning: ${reason}`;
-    this.#parts.log.tell({ level: 'info', site: null, event: 'mirror', message });
+    this.#tellBeginning(reason, stand);
     return new MirrorEpoch(this.#epochParts, sender, state, null);
+  }
+
+  #tellBeginning(reason: string, stand: MirrorStand): void {
+    const { target, log } = this.#parts;
+    const message = `the ledger is mirrored to the topic ${target.topic} from its beginning: ${reason}`;
+    const about = { site: null, event: 'mirror', message } as const;
+    if (stand.kind === 'goes on' || !stand.lost) log.tell({ ...about, level: 'info' });
+    else log.tell({ ...about, level: 'warn', hint: LOST_HINT });
   }
 
   /** The watch is about to end, and its ledger is closed when that has taken too long. */
@@ -195,9 +228,9 @@ export class LedgerMirror {
     this.#parts.log.over({ level: 'info', site: null, event: 'mirror', message });
   }
 
-  get #epochParts(): { watched: WatchedLedger; states: MirrorStates; timing: Timing } {
+  get #epochParts(): EpochParts {
     const { watched, timing } = this.#parts;
-    return { watched, states: this.#states, timing };
+    return { watched, states: this.#states, timing, rest: this.#rest };
   }
 
   #withLedger<T>(signal: AbortSignal, action: () => T): Promise<T> {
@@ -208,4 +241,9 @@ export class LedgerMirror {
   #nowUs(): bigint {
     return BigInt(Math.round(this.#parts.timing.now() * 1000));
   }
+}
+
+function asOurs(error: unknown): TwinproofError {
+  if (error instanceof TwinproofError) return error;
+  return new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
 }

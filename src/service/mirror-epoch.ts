@@ -18,7 +18,7 @@ import {
   outgrown,
   signsOf,
 } from '../ledger/mirror-source.ts';
-import type { MirrorState, MirrorStates } from '../ledger/mirror-state.ts';
+import { isWholeMirror, type MirrorState, type MirrorStates } from '../ledger/mirror-state.ts';
 import type { WatchedLedger } from './watched-ledger.ts';
 
 const SIGN_OF_LIFE_US = 60_000_000n;
@@ -28,10 +28,16 @@ const COPY_REST_MS = 5000;
 /** A long way behind, how far it has come is noted after so many bytes. */
 const NOTE_EVERY_BYTES = 32 * 1024 * 1024;
 
+/** Until when no other copy of the index is made, but for the first one of an epoch. */
+export interface CopyRest {
+  untilMs: number;
+}
+
 export interface EpochParts {
   readonly watched: WatchedLedger;
   readonly states: MirrorStates;
   readonly timing: Timing;
+  readonly rest: CopyRest;
 }
 
 /** The journal has been pruned before it was sent. */
@@ -65,7 +71,6 @@ export class MirrorEpoch {
   /** What the last copy has, but for unread rows: how many there were last. */
   #copied: IndexSigns;
   #needsCopy = false;
-  #copyAtMs = -Infinity;
 
   /** `copied`: what the last whole copy of this epoch has; null: there is none. */
   constructor(parts: EpochParts, sender: MirrorSender, state: MirrorState, copied: IndexSigns | null) {
@@ -83,25 +88,32 @@ export class MirrorEpoch {
 
   /** Sends what has come to the ledger since the last round. Throws Overtaken, and what sending throws. */
   async round(signal: AbortSignal): Promise<void> {
-    if (this.#needsCopy && this.#parts.timing.now() >= this.#copyAtMs) await this.#copy(signal);
-    const now = await this.#withLedger(signal, (core) => mirroredState(core));
+    if (this.#needsCopy && this.#mayCopy()) await this.#copy(signal);
+    const capturedUs = this.#nowUs();
+    const now = await this.#captured(signal);
     if (now === null) return;
     if (outgrown(this.#copied, now.signs)) this.#needsCopy = true;
     this.#copied = { ...this.#copied, unread: now.signs.unread };
-    const moved = await this.#sendJournal(now.at, signal);
+    await this.#sendJournal(now.at, signal);
+    const moved = this.#state.at !== now.at || this.#state.link === null;
     const noted = await this.#sendNotes(now);
     const atUs = this.#nowUs();
     if (!moved && !noted && atUs - this.#state.sentAtUs < SIGN_OF_LIFE_US) return;
-    const { at, link, start, notes } = now;
+    const { at, link, start, newestUs, notes } = now;
     const names = [...notes.keys()];
-    await this.#sender.add(MIRRORED.reached, encodeValue({ at, link, start, names, atUs }));
+    await this.#sender.add(MIRRORED.reached, encodeValue({ at, link, start, names, newestUs, atUs }));
     await this.#sender.flush();
-    await this.#note({ at, link }, signal);
+    const isWhole = isWholeMirror({ ...this.#state, at });
+    await this.#note(signal, isWhole ? { link, reachedAtUs: capturedUs } : { link });
   }
 
-  /** Up to `to`; true: there was something. */
-  async #sendJournal(to: number, signal: AbortSignal): Promise<boolean> {
-    const moved = this.#at < to;
+  #mayCopy(): boolean {
+    const { timing, rest } = this.#parts;
+    return this.#state.copyTo === null || timing.now() >= rest.untilMs;
+  }
+
+  /** Up to `to`, without what makes it count: that comes behind it. */
+  async #sendJournal(to: number, signal: AbortSignal): Promise<void> {
     while (this.#at < to) {
       signal.throwIfAborted();
       const piece = journalPiece(this.#parts.watched.ledger.core, this.#at, to);
@@ -111,9 +123,8 @@ export class MirrorEpoch {
       this.#at += piece.bytes.length;
       if (this.#at - this.#state.at < NOTE_EVERY_BYTES) continue;
       await this.#sender.flush();
-      await this.#note({ at: this.#at, link: null }, signal);
+      await this.#note(signal, { link: null });
     }
-    return moved;
   }
 
   /** What changed of it; true: something did, or is not noted any more. */
@@ -133,15 +144,18 @@ export class MirrorEpoch {
   }
 
   /**
-   * Sends the index as it is between two transactions: what is in it by then stands in the journal before that place, so
-   * it counts once that is there. Meanwhile the ledger goes on.
+   * Sends the index as it is between two transactions. What is in it by then stands in the journal before that place, which
+   * is sent before, so that the copy counts as soon as it is there. Meanwhile the ledger goes on.
    */
   async #copy(signal: AbortSignal): Promise<void> {
-    const { timing, states } = this.#parts;
+    const { timing, states, rest } = this.#parts;
     const startedMs = timing.now();
     const number = this.#state.copies + 1;
+    // Most of it while nothing is held: there may be a lot.
+    await this.#sendJournal((await this.#captured(signal))?.at ?? this.#at, signal);
     const frozen = await orAborted(this.#frozen(signal), signal);
     try {
+      await orAborted(this.#sendJournal(frozen.to, signal), signal);
       await orAborted(this.#sendCopy(frozen, number, signal), signal);
       this.#noted = frozen.store.notes();
     } finally {
@@ -149,9 +163,9 @@ export class MirrorEpoch {
     }
     this.#copied = frozen.signs;
     this.#needsCopy = false;
-    this.#copyAtMs = timing.now() + Math.max(COPY_REST_MS, COPY_RESTS * (timing.now() - startedMs));
+    rest.untilMs = timing.now() + Math.max(COPY_REST_MS, COPY_RESTS * (timing.now() - startedMs));
     await this.#withLedger(signal, () => states.writeCopy(frozen.signs));
-    await this.#note({ copies: number, copyTo: frozen.to }, signal);
+    await this.#note(signal, { copies: number, copyTo: frozen.to, link: null });
   }
 
   async #sendCopy({ store, to }: Frozen, number: number, signal: AbortSignal): Promise<void> {
@@ -182,12 +196,18 @@ export class MirrorEpoch {
     return frozen;
   }
 
+  /** Nothing is under way: what was handed over is stored. */
   async #note(
-    changes: Partial<Pick<MirrorState, 'at' | 'link' | 'copies' | 'copyTo'>>,
     signal: AbortSignal,
+    changes: Pick<MirrorState, 'link'> & Partial<Pick<MirrorState, 'copies' | 'copyTo' | 'reachedAtUs'>>,
   ): Promise<void> {
-    this.#state = { ...this.#state, ...this.#sender.end, sentAtUs: this.#nowUs(), ...changes };
+    const place = { ...this.#sender.end, at: this.#at, sentAtUs: this.#nowUs() };
+    this.#state = { ...this.#state, ...place, ...changes };
     await this.#withLedger(signal, () => this.#parts.states.write(this.#state));
+  }
+
+  #captured(signal: AbortSignal): Promise<MirroredState | null> {
+    return this.#withLedger(signal, (core) => mirroredState(core));
   }
 
   #withLedger<T>(signal: AbortSignal, action: (core: WatchedLedger['ledger']['core']) => T): Promise<T> {

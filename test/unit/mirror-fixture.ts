@@ -20,8 +20,9 @@ export class MemoryTopic {
   records: { readonly offset: bigint; readonly writtenAtMs: number; readonly value: Buffer }[] = [];
   end = 0n;
   nowMs = 0;
-  /** Asked before each append: what becomes of it. */
-  fate: () => 'stored' | 'refused' | 'stored and lost' = () => 'stored';
+  /** Asked before each append: what becomes of it; a number: so many are stored, and then the connection is lost. */
+  fate: (messages: readonly MirrorMessage[]) => 'stored' | 'refused' | 'stored and lost' | number = () =>
+    'stored';
 
   get first(): bigint {
     return this.records[0]?.offset ?? this.end;
@@ -35,12 +36,14 @@ export class MemoryTopic {
   open(): MirrorLog {
     return {
       append: (messages: readonly MirrorMessage[]) => {
-        const fate = this.fate();
-        if (fate !== 'refused') for (const { value } of messages) this.put(Buffer.from(value));
+        const fate = this.fate(messages);
+        const count = typeof fate === 'number' ? fate : fate === 'refused' ? 0 : messages.length;
+        for (const { value } of messages.slice(0, count)) this.put(Buffer.from(value));
         return fate === 'stored' ? Promise.resolve(this.end) : Promise.reject(lost());
       },
       extent: () => Promise.resolve({ first: this.first, end: this.end }),
       read: ({ first, end }: MirrorExtent, take: (record: StoredRecord) => void) => {
+        if (first < this.first && first < end) return Promise.reject(new TwinproofError('TP-GAP'));
         for (const record of this.records) if (record.offset >= first && record.offset < end) take(record);
         return Promise.resolve();
       },
