@@ -1,9 +1,16 @@
 import { hostname } from 'node:os';
 import type { StateConfig } from '../config/fleet.ts';
 import type { SiteConfig, SystemConfig } from '../config/schema.ts';
+import type { ShownMirror } from '../ledger/show.ts';
 import { isPromotable } from '../state/lapse.ts';
 import { rhythmOf } from '../state/rhythm.ts';
-import { type CandidateState, type LagPoint, STATE_SCHEMA, type SystemState } from '../state/schema.ts';
+import {
+  type CandidateState,
+  type LagPoint,
+  type MirrorStanding,
+  STATE_SCHEMA,
+  type SystemState,
+} from '../state/schema.ts';
 import type { Silences } from './silences.ts';
 import type { Look } from './state-look.ts';
 import type { JudgedCandidate, JudgedSystem } from './state-verdicts.ts';
@@ -13,6 +20,8 @@ import { toolVersion } from './version.ts';
 export interface Content {
   readonly system: SystemConfig;
   readonly state: StateConfig;
+  /** Whether the ledger is to be mirrored. */
+  readonly mirrored: boolean;
   readonly startedAt: string;
   readonly writtenAt: string;
   readonly problem: SystemState['problem'];
@@ -48,7 +57,26 @@ export function contentOf(content: Content): SystemState {
     candidates: system.candidates.map((candidate) => candidateOf(candidate, content)),
     certificates,
     runs,
+    mirror: content.mirrored ? mirrorOf(look?.mirror ?? null) : null,
   };
+}
+
+function mirrorOf(mirror: ShownMirror | null): MirrorStanding {
+  const { progress, trouble } = mirror ?? { progress: null, trouble: null };
+  return {
+    topic: progress?.topic ?? null,
+    reachedAt: progress?.reachedAtUs == null ? null : timeOf(progress.reachedAtUs),
+    bytesBehind: progress === null ? null : String(progress.bytesBehind),
+    tablesMissing: progress?.tablesMissing ?? null,
+    trouble:
+      trouble === null
+        ? null
+        : { code: trouble.code, message: trouble.message, since: timeOf(trouble.sinceUs) },
+  };
+}
+
+function timeOf(us: bigint): string {
+  return new Date(Number(us / 1000n)).toISOString();
 }
 
 function candidateOf(

@@ -2,6 +2,7 @@ import type { SiteConfig, SystemConfig } from '../config/schema.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { Known } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { type ShownMirror, shownMirror } from '../ledger/show.ts';
 import { lagJson } from '../report/lag-text.ts';
 import type { LagPoint, LagState } from '../state/schema.ts';
 import { inTime } from './in-time.ts';
@@ -30,6 +31,8 @@ export interface Look {
   readonly candidates: ReadonlyMap<string, Looked>;
   /** Why the primary did not answer; null: it did, or was not asked. */
   readonly primarySilence: string | null;
+  /** How far the ledger is mirrored; null: it never was. */
+  readonly mirror: ShownMirror | null;
 }
 
 interface Looking {
@@ -55,7 +58,8 @@ export async function lookAt(
       primary ? heard(io, answerMs, (own) => signOfLife(question, own)) : null,
       ...system.candidates.map(ask),
     ]);
-    return { candidates: new Map(candidates), primarySilence: alive?.silence ?? null };
+    const primarySilence = alive?.silence ?? null;
+    return { candidates: new Map(candidates), primarySilence, mirror: shownMirror(ledger) };
   });
 }
 

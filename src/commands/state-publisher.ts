@@ -212,10 +212,11 @@ export class StatePublisher {
   }
 
   async #stateNow(look: Look | null): Promise<SystemState> {
-    const { system, state, io } = this.#parts;
+    const { system, ledger, state, io } = this.#parts;
     return contentOf({
       system,
       state,
+      mirrored: ledger?.mirror !== undefined,
       startedAt: this.#startedAt,
       writtenAt: io.now().toISOString(),
       problem: this.#problem,

@@ -130,6 +130,19 @@ const primary = z.object({
   witnessedUntil: time.nullable(),
 });
 
+const mirror = z.object({
+  /** Null: it has not begun, or nothing is known of it. */
+  topic: text.nullable(),
+  /** A ledger as this one was then could be rebuilt, on the clock of the publisher; null: none could, as far as is known. */
+  reachedAt: time.nullable(),
+  /** Of the journal, what is not in it yet; null: unknown. */
+  bytesBehind: count.nullable(),
+  /** Tables that are complete in the ledger and would not be in a rebuilt one; null: unknown. */
+  tablesMissing: whole.nullable(),
+  /** Why it does not go on, and since when; null: it does. */
+  trouble: z.object({ code: text, message: text, since: time }).nullable(),
+});
+
 const certificate = z.object({
   file: text,
   candidate: text.nullable(),
@@ -174,11 +187,14 @@ export const stateSchema = z.object({
   certificates: z.array(certificate),
   /** What is done at certain times, and what came of it. */
   runs: z.array(run).default([]),
+  /** How far the ledger is mirrored; null: it is not to be. */
+  mirror: mirror.nullable().default(null),
 });
 
 export type SystemState = z.infer<typeof stateSchema>;
 export type CandidateState = SystemState['candidates'][number];
 export type CheckedState = NonNullable<CandidateState['checked']>;
+export type MirrorStanding = NonNullable<SystemState['mirror']>;
 export type LagState = NonNullable<CandidateState['lag']>;
 export type LagPoint = CandidateState['samples'][number];
 

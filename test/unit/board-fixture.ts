@@ -181,6 +181,7 @@ export function stateOf(
     candidates: [...candidates],
     certificates: [],
     runs: [],
+    mirror: null,
     ...more,
   };
 }
