@@ -111,7 +111,6 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
       `${writtenCount(waiting, 'transaction')} still to be applied: let the candidate apply first what it can`,
     );
   }
-  if (loss.archived !== undefined) page.fact('archived', archivedWords(loss.archived));
   const shutDown = loss.shutDownAt ?? null;
   if (shutDown !== null) page.fact('primary', `shut down in order, last seen at ${shutDown}`);
   else if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
@@ -120,16 +119,6 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
     const span = loss.tail.ms === null ? 'unknown time' : seconds(loss.tail.ms);
     page.fact('tail', `${size}, ${span}: on the candidate, never seen by the ledger`);
   }
-}
-
-function archivedWords({ folder, bytes, transactions, problem }: ArchivedJson): string {
-  if (bytes === null) return `not known what ${folder} has: ${problem ?? 'it is of another history'}`;
-  if (bytes === '0') return `nothing behind what the candidate has received is in ${folder}`;
-  const lost =
-    transactions === null || transactions === '0'
-      ? ''
-      : `, with all but what follows ${writtenCount(transactions, 'lost transaction')}`;
-  return `${bytesText(BigInt(bytes))} of log behind that are in ${folder}${lost}: let them be restored first`;
 }
 
 function tableWords({ table, inserts, updates, deletes, truncates, keys }: TableLossJson): string {
