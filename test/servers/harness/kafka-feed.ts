@@ -18,14 +18,29 @@ export interface Feed {
   readonly schema?: string;
   /** `topics` of the primary, as YAML in braces. */
   readonly topics?: string;
+  /** `ledger.mirror`, as YAML in braces. */
+  readonly mirror?: string;
+  /** Other brokers than `kafka` that the address names. */
+  readonly brokers?: readonly string[];
 }
 
 const KNOWN = '{ decimals: precise, times: adaptive, binary: bytes }';
 
 /** A configuration with a system `bank` that is known by its topics, and one candidate `gasan` that a sink writes. */
 export class FeedFolder extends WatchFolder {
-  constructor({ kafka, prefix, candidate, group, policy = '{}', topics = KNOWN, schema = 'public' }: Feed) {
-    const primary = { url: () => `kafka://${kafka.broker}/${prefix}` };
+  constructor(feed: Feed) {
+    const {
+      kafka,
+      prefix,
+      candidate,
+      group,
+      policy = '{}',
+      topics = KNOWN,
+      schema = 'public',
+      mirror,
+    } = feed;
+    const others = feed.brokers === undefined ? '' : `?brokers=${feed.brokers.join()}`;
+    const primary = { url: () => `kafka://${kafka.broker}/${prefix}${others}` };
     super({ primary, candidates: {} });
     writeFileSync(
       this.config,
@@ -36,7 +51,7 @@ export class FeedFolder extends WatchFolder {
       - { name: gasan, url: "${candidate.url()}", allowUnboundedWal: true, sink: { group: ${group} } }
     tables: { include: ["${schema}.*"] }
     policy: ${policy}
-ledger: { path: ./ledger }
+ledger: { path: ./ledger${mirror === undefined ? '' : `, mirror: ${mirror}`} }
 `,
     );
   }

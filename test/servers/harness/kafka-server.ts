@@ -19,6 +19,17 @@ export interface BrokerExtras {
   readonly listeners?: Readonly<Record<string, 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>;
   /** Makes files in the broker's folder, and gives the settings that name them. */
   readonly prepare?: (home: string) => Promise<BrokerSettings>;
+  /** Which one of several it is; absent: it is alone. */
+  readonly node?: KafkaNode;
+}
+
+/** A broker among others. */
+export interface KafkaNode {
+  /** 1: the controller, too, which has to be there first. */
+  readonly id: number;
+  readonly clusterId: string;
+  /** Port of the controller. */
+  readonly controller: number;
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -34,6 +45,7 @@ export class KafkaServer {
   readonly clusterId: string;
   private readonly settings: BrokerSettings;
   private readonly listeners: NonNullable<BrokerExtras['listeners']>;
+  private readonly node: KafkaNode | null;
   private server: JavaProcess | null = null;
   private listeningPort = 0;
   private readonly otherPorts = new Map<string, number>();
@@ -46,12 +58,13 @@ export class KafkaServer {
     home: string,
     clusterId: string,
     settings: BrokerSettings,
-    listeners: BrokerExtras['listeners'] = {},
+    { listeners = {}, node }: BrokerExtras = {},
   ) {
     this.home = home;
     this.clusterId = clusterId;
     this.settings = settings;
     this.listeners = listeners;
+    this.node = node ?? null;
     this.files = { endNow: () => rmSync(home, { recursive: true, force: true, maxRetries: 3 }) };
     guard(this.files);
   }
@@ -104,7 +117,7 @@ export class KafkaServer {
     if (this.running) return;
     const first = this.listeningPort === 0;
     for (let attempt = 1; ; attempt += 1) {
-      const controller = await freePort();
+      const controller = this.node?.controller ?? (await freePort());
       if (first) {
         this.listeningPort = await freePort();
         for (const name of Object.keys(this.listeners)) this.otherPorts.set(name, await freePort());
@@ -167,7 +180,7 @@ export class KafkaServer {
     try {
       await admin.connect();
       const { clusterId, brokers } = await admin.describeCluster();
-      return clusterId === this.clusterId && brokers.length === 1;
+      return clusterId === this.clusterId && brokers.some(({ port }) => port === this.port);
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
@@ -177,11 +190,15 @@ export class KafkaServer {
     const others = Object.keys(this.listeners).map((name) => `${name}://${this.brokerOf(name)}`);
     const listeners = [`PLAINTEXT://${this.broker}`, ...others].join(',');
     const protocols = Object.entries(this.listeners).map(([name, protocol]) => `,${name}:${protocol}`);
+    const id = this.node?.id ?? 1;
+    const isController = id === 1;
     const all: BrokerSettings = {
       ...DEFAULTS,
+      'node.id': String(id),
+      'process.roles': isController ? 'broker,controller' : 'broker',
       'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT${protocols.join('')}`,
       'controller.quorum.voters': `1@127.0.0.1:${controller}`,
-      listeners: `${listeners},CONTROLLER://127.0.0.1:${controller}`,
+      listeners: isController ? `${listeners},CONTROLLER://127.0.0.1:${controller}` : listeners,
       'advertised.listeners': listeners,
       'log.dirs': join(this.home, 'data'),
       ...this.settings,
@@ -199,18 +216,20 @@ export async function createKafka(
   const user = serverUser();
   const home = await mkdtemp(join(tmpdir(), 'twinproof-kafka-'));
   await chmod(home, 0o700);
-  const clusterId = randomBytes(16).toString('base64url');
+  const { node } = extras;
+  const clusterId = node?.clusterId ?? randomBytes(16).toString('base64url');
   const prepared = await extras.prepare?.(home).catch((error: unknown) => {
     rmSync(home, { recursive: true, force: true });
     throw error;
   });
-  const server = new KafkaServer(home, clusterId, { ...settings, ...prepared }, extras.listeners);
+  const server = new KafkaServer(home, clusterId, { ...settings, ...prepared }, extras);
   try {
     const data = join(home, 'data');
     await run('cp', ['-r', join(template, 'data'), data], null);
     const meta = join(data, 'meta.properties');
     const text = await readFile(meta, 'utf8');
-    await writeFile(meta, text.replace(/^cluster\.id=.*$/m, `cluster.id=${clusterId}`));
+    const own = { 'cluster.id': clusterId, 'node.id': String(node?.id ?? 1), 'directory.id': directoryId() };
+    await writeFile(meta, withSettings(text, own));
     if (user !== null) {
       await chown(home, user.uid, user.gid);
       await run('chown', ['-R', `${user.uid}:${user.gid}`, data], null);
@@ -221,4 +240,16 @@ export async function createKafka(
     await server.destroy();
     throw error;
   }
+}
+
+/** A directory's own, as Kafka makes them: 16 random bytes, the first character no dash. */
+function directoryId(): string {
+  return `A${randomBytes(16).toString('base64url').slice(1)}`;
+}
+
+function withSettings(properties: string, own: BrokerSettings): string {
+  return Object.entries(own).reduce((text, [name, value]) => {
+    const line = new RegExp(`^${name.replaceAll('.', '\\.')}=.*$`, 'm');
+    return text.replace(line, () => `${name}=${value}`);
+  }, properties);
 }
