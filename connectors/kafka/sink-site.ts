@@ -241,8 +241,9 @@ export class SinkSite implements Connector, LedgerSite {
     return this.#database.witness(signal);
   }
 
-  commitsVisible(): Promise<void> {
-    return Promise.reject(noPrimary());
+  /** Of the database. */
+  commitsVisible(signal: AbortSignal): Promise<void> {
+    return this.#database.commitsVisible(signal);
   }
 
   planLeaf(): Promise<readonly Range[]> {

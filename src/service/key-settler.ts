@@ -2,7 +2,7 @@ import type { CleanKey } from '../ledger/candidates.ts';
 import type { DirtyKey } from '../ledger/dirty-list.ts';
 import { rootOf } from '../ledger/candidate-check.ts';
 import { checkKeys, type CheckedKey } from '../ledger/candidate-check-keys.ts';
-import { entryLongKey } from '../ledger/entry.ts';
+import { entryChangedAt, entryLongKey } from '../ledger/entry.ts';
 import { identityOf, isHashedKey, RELATION_BYTES, relationOf } from '../ledger/key.ts';
 import type { Relation } from '../ledger/relation.ts';
 import { type Boundary, boundaryAt } from '../ledger/state.ts';
@@ -56,12 +56,27 @@ export class KeySettler {
     const keys = candidates.listed(session.bound, this.#listedAfter, LISTED_PER_ROUND);
     this.#listedAfter = keys.length < LISTED_PER_ROUND ? null : (keys.at(-1)?.stored ?? null);
     if (keys.length > 0) {
+      const head = session.watched.ledger.head();
       const clean = await this.#judge(keys, true, signal);
       await session.demandSame(signal);
-      candidates.clean(session.bound, clean);
+      candidates.clean(
+        session.bound,
+        clean.map((key) => this.#untilChanged(key, head)),
+      );
       if (waitsForHead(keys, clean, session.watched.ledger.head())) await session.watched.moveHead();
     }
     return this.#listedAfter === null;
+  }
+
+  /**
+   * What was read equal as of a commit is equal as of everything behind it that did not change the key. Where the primary is
+   * gone nothing more may ever come to the candidate, so that no read of it would be as of the head. `head`: of before the
+   * read, for a key that was suspected since is to be read anew.
+   */
+  #untilChanged({ stored, boundary }: CleanKey, head: Boundary): CleanKey {
+    const entry = this.#session.watched.ledger.core.entry(stored);
+    const changedAt = entry === undefined ? 0 : entryChangedAt(entry);
+    return { stored, boundary: changedAt < boundary && boundary < head ? head : boundary };
   }
 
   /** Those of the keys that are equal, or of no table in scope. */

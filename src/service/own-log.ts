@@ -1,4 +1,4 @@
-import type { BeginEvent, ChangeEvent, ChangeStream, StreamedTable } from '../connector/changes.ts';
+import type { BeginEvent, ChangeEvent, ChangeStream } from '../connector/changes.ts';
 import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
@@ -6,6 +6,7 @@ import { entryChangedAt } from '../ledger/entry.ts';
 import { portableIdentity } from '../row/portable-key.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
 import { NOWHERE, OriginPlaces } from './origin-places.ts';
+import { Arrivals, type Touched } from './own-log-arrivals.ts';
 import { blindness, stepsOf } from './own-log-keys.ts';
 import { isFinal } from './site-errors.ts';
 import { untilFirstEnds } from './together.ts';
@@ -16,16 +17,10 @@ const WAITING_MAX = 50_000;
 const POLL_MS = 25;
 const RETRY_MS = 5_000;
 const ASK_EVERY_MS = 1_000;
+const SHOW_EVERY_MS = 100;
 const NAMED_MAX = 5;
 /** How long the ledger may take to bring what the candidate has applied already; then its keys are just looked at. */
 const PASS_MS = 5_000;
-
-/** A key that was changed on the candidate. `since`: what the journal changed from there on is looked at anyway. */
-interface Touched {
-  readonly table: StreamedTable;
-  readonly identity: Uint8Array;
-  readonly since: number;
-}
 
 /**
  * Follows the own log of a candidate that can be written to, for what replication did not bring: writes of others, and
@@ -38,11 +33,8 @@ export class OwnLog {
   readonly #name: string;
   readonly #log: WatchLog;
   readonly #places: OriginPlaces;
-  #touched: Touched[] = [];
-  /** Everything up to here is in `#touched` or written down. */
-  #position: Position | null = null;
-  /** ChangeStream.mark of there or of a little before; and what is stored of it. */
-  #mark: string | null = null;
+  readonly #arrivals = new Arrivals();
+  /** What is stored of Arrived.mark. */
   #reachedMark: string | null = null;
   /** Stored; and the watcher's time, microseconds, up to which everything that was written to it is. */
   #reached: Position | null = null;
@@ -51,8 +43,6 @@ export class OwnLog {
   #acknowledge: ((position: Position) => void) | null = null;
   /** Its tables as its own catalog had them when its log began to be followed. */
   #sources: readonly SourceTable[] = [];
-  /** Tables that lost all their rows, by root. */
-  #emptied: string[] = [];
   #isFirst = false;
   /** Up to here in the journal every key was looked at before its log was followed. */
   #drainedTo = 0;
@@ -102,15 +92,13 @@ export class OwnLog {
   settle(): void {
     if (this.#isLost) this.#void('its own log has a gap', null);
     const { watched, bound, roots } = this.#session;
-    const position = this.#position;
-    if (position === null) {
+    const arrived = this.#arrivals.take();
+    if (arrived === null) {
       this.#guard();
       return;
     }
-    const [touched, emptied] = [this.#touched, this.#emptied.find((root) => roots.has(root))];
-    this.#touched = [];
-    this.#emptied = [];
-    this.#position = null;
+    const { touched, position } = arrived;
+    const emptied = arrived.emptied.find((root) => roots.has(root));
     if (emptied !== undefined) this.#void(`${emptied} was emptied on it`, position);
     if (this.#isFirst) {
       this.#isFirst = false;
@@ -120,7 +108,7 @@ export class OwnLog {
     }
     const keys = touched.flatMap((one) => this.#suspect(one) ?? []);
     if (keys.length > 0) watched.candidates.suspect(bound, keys);
-    this.#reachedMark = this.#mark ?? this.#reachedMark;
+    this.#reachedMark = arrived.mark ?? this.#reachedMark;
     this.#store(bound.incarnation, position);
     this.#reached = position;
     this.#acknowledge?.(position);
@@ -185,7 +173,6 @@ export class OwnLog {
     this.#reached = after;
     this.#guardedUs = own?.atUs ?? 0n;
     this.#reachedMark = own?.mark ?? null;
-    this.#mark = null;
     const stream = await site.ownChanges({ after, pair: 'logical', mark: this.#reachedMark }, signal);
     if (stream === null) return false;
     try {
@@ -200,13 +187,15 @@ export class OwnLog {
       this.#drainedTo = bound.cursor;
       // What changes later makes another incarnation.
       this.#sources = await site.sourceTables(this.#session.selection, 'logical', signal);
-      await untilFirstEnds(signal, [(one) => this.#read(stream, one), (one) => this.#ask(one)]);
+      await untilFirstEnds(signal, [
+        (one) => this.#read(stream, one),
+        (one) => this.#show(one),
+        (one) => this.#ask(one),
+      ]);
     } finally {
       this.#acknowledge = null;
       this.#asked = null;
-      this.#touched = [];
-      this.#emptied = [];
-      this.#position = null;
+      this.#arrivals.forget();
       await stream.close();
     }
     return true;
@@ -224,9 +213,21 @@ export class OwnLog {
           since = await this.#startOf(event, signal);
         } else this.#take(event, since, isLocal);
       }
-      this.#mark = stream.mark?.() ?? this.#mark;
-      this.#started();
+      this.#arrivals.mark(stream.mark?.() ?? null);
       await this.#room(signal);
+    }
+  }
+
+  /** What its log has told counts once readers of its rows see it. */
+  async #show(signal: AbortSignal): Promise<void> {
+    const { site, timing } = this.#session;
+    const isStrange = (one: Touched): boolean =>
+      one.since === NOWHERE || this.#session.roots.size === 0 || this.#suspect(one) !== null;
+    while (!signal.aborted) {
+      const hasCome = this.#arrivals.coming.position !== null;
+      await this.#arrivals.show(() => site.commitsVisible(signal), isStrange);
+      if (hasCome) this.#started();
+      await timing.sleep(SHOW_EVERY_MS, signal).catch(() => undefined);
     }
   }
 
@@ -243,14 +244,15 @@ export class OwnLog {
   }
 
   #take(event: ChangeEvent, since: number, isLocal: boolean): void {
-    if (event.type === 'commit' || event.type === 'idle') this.#position = event.position;
+    const { coming } = this.#arrivals;
+    if (event.type === 'commit' || event.type === 'idle') coming.position = event.position;
     // One that the primary emptied begins anew in the ledger too.
     if (event.type === 'truncate' && isLocal)
-      this.#emptied.push(...event.tables.map(({ root, leaf }) => root ?? leaf));
+      coming.emptied.push(...event.tables.map(({ root, leaf }) => root ?? leaf));
     if (event.type !== 'insert' && event.type !== 'update' && event.type !== 'delete') return;
     const { table, key, oldKey } = event;
     for (const identity of [key, oldKey])
-      if (identity !== null) this.#touched.push({ table, identity, since });
+      if (identity !== null) coming.touched.push({ table, identity, since });
   }
 
   /**
@@ -270,7 +272,7 @@ export class OwnLog {
   }
 
   async #room(signal: AbortSignal): Promise<void> {
-    while (this.#touched.length > WAITING_MAX) await this.#session.timing.sleep(POLL_MS, signal);
+    while (this.#arrivals.size > WAITING_MAX) await this.#session.timing.sleep(POLL_MS, signal);
   }
 
   /** The key as it stands in the store; null: of no table in scope, or it is looked at anyway. */

@@ -102,6 +102,41 @@ describe('a proven subscriber whose own log is followed', () => {
     expect(await differences()).toEqual([]);
   });
 
+  it('differs in a row whose change was in its log long before anybody saw it', async () => {
+    // Its commit waits for a standby of the subscriber that is not there.
+    await subscriber.sql(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
+    await subscriber.reload();
+    const writing = subscriber.sql('UPDATE account SET v = 0 WHERE id = 40');
+    const waits = async (): Promise<boolean> =>
+      (await subscriber.sql(`SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)).length === 1;
+    await watch.sees(waits, 'the commit waits');
+    for (const id of [601, 602, 603]) {
+      await primary.sql('UPDATE account SET v = v + 1 WHERE id = $1', [id]);
+      await waitForApply(pair);
+      await watch.sees(allProven, 'what replication wrote meanwhile is proven');
+    }
+    await subscriber.sql('ALTER SYSTEM RESET synchronous_standby_names');
+    await subscriber.reload();
+    await writing;
+    await watch.sees(async () => (await differences()).length === 1, 'the row is found');
+    await subscriber.sql('UPDATE account SET v = 41 WHERE id = 40');
+    await watch.sees(allProven, 'it is mended');
+    expect(await differences()).toEqual([]);
+  });
+
+  it('is proven again when somebody wrote and took it back while the primary was gone', async () => {
+    await primary.stop();
+    await subscriber.sql('UPDATE account SET v = 0 WHERE id = 41');
+    await watch.sees(async () => (await differences()).length === 1, 'the row is found');
+    await subscriber.sql('UPDATE account SET v = 42 WHERE id = 41');
+    await watch.sees(allProven, 'nothing stays dirty');
+    await primary.start();
+    await primary.sql('UPDATE account SET v = v + 1 WHERE id = 41');
+    await waitForApply(pair);
+    await watch.sees(allProven, 'it goes on');
+    expect(await differences()).toEqual([]);
+  });
+
   it('is proven anew after a table was emptied on it', async () => {
     await subscriber.sql('TRUNCATE part_kr');
     await watch.said(/incarnation/, /emptied/);

@@ -1,0 +1,77 @@
+import type { StreamedTable } from '../connector/changes.ts';
+import type { Position } from '../connector/position.ts';
+
+/** A key that was changed on the candidate. `since`: what the journal changed from there on is looked at anyway. */
+export interface Touched {
+  readonly table: StreamedTable;
+  readonly identity: Uint8Array;
+  readonly since: number;
+}
+
+/** A part of its own log. */
+export interface Arrived {
+  readonly touched: Touched[];
+  /** Tables that lost all their rows, by root. */
+  readonly emptied: string[];
+  /** All up to here is in it, or came before. */
+  position: Position | null;
+  /** ChangeStream.mark of there or of a little before. */
+  mark: string | null;
+}
+
+function nothing(): Arrived {
+  return { touched: [], emptied: [], position: null, mark: null };
+}
+
+/**
+ * What a candidate's own log has told, on its way to whoever reads the candidate's rows. A commit is in the log before
+ * readers see it, for long where it waits for a standby of the candidate's: a row that is read between the two looks as
+ * if nothing had been written.
+ */
+export class Arrivals {
+  #coming = nothing();
+  #visible = nothing();
+
+  /** Keys that have come and were not taken. */
+  get size(): number {
+    return this.#coming.touched.length + this.#visible.touched.length;
+  }
+
+  /** What the log tells now is to be put in here. */
+  get coming(): Arrived {
+    return this.#coming;
+  }
+
+  /** ChangeStream.mark behind what has come; null: nothing can be said. */
+  mark(text: string | null): void {
+    if (text !== null) this.#coming.mark = text;
+  }
+
+  /**
+   * Lets what has come be taken, once readers see it. `visible`: waits for that. `isStrange`: whether somebody else than
+   * replication wrote it, so that nobody reads the key but for this. Throws what `visible` throws.
+   */
+  async show(visible: () => Promise<void>, isStrange: (touched: Touched) => boolean): Promise<void> {
+    const { touched, emptied, position, mark } = this.#coming;
+    this.#coming = nothing();
+    if (emptied.length > 0 || touched.some((one) => isStrange(one))) await visible();
+    const shown = this.#visible;
+    for (const one of touched) shown.touched.push(one);
+    shown.emptied.push(...emptied);
+    shown.position = position ?? shown.position;
+    shown.mark = mark ?? shown.mark;
+  }
+
+  /** Everything that readers see; null: no place of its log was passed since the last time. */
+  take(): (Arrived & { readonly position: Position }) | null {
+    const { touched, emptied, position, mark } = this.#visible;
+    if (position === null) return null;
+    this.#visible = { ...nothing(), mark };
+    return { touched, emptied, position, mark };
+  }
+
+  forget(): void {
+    this.#coming = nothing();
+    this.#visible = nothing();
+  }
+}

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { parseLsn, positionOf } from '../../connectors/postgres/lsn.ts';
+import { Arrivals, type Touched } from '../../src/service/own-log-arrivals.ts';
+import { identity, table } from './ledger-fixture.ts';
+
+const ACCOUNTS = table('accounts');
+
+function touched(id: number): Touched {
+  return { table: ACCOUNTS, identity: identity(id), since: 0 };
+}
+
+const at = (lsn: string): ReturnType<typeof positionOf> => positionOf('77', '1', parseLsn(lsn));
+
+/** What readers will see when `resolve` was called. */
+function promised(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+test('what others wrote is handed on once readers see it, with the place that it reaches', async () => {
+  const arrivals = new Arrivals();
+  arrivals.coming.touched.push(touched(1));
+  arrivals.coming.position = at('0/100');
+  arrivals.mark('a mark');
+  const { promise, resolve } = promised();
+  const shown = arrivals.show(
+    () => promise,
+    () => true,
+  );
+  // This came behind the question whether readers see what came before.
+  arrivals.coming.touched.push(touched(2));
+  arrivals.coming.position = at('0/200');
+  expect(arrivals.take()).toBeNull();
+  resolve();
+  await shown;
+  expect(arrivals.take()).toEqual({
+    touched: [touched(1)],
+    emptied: [],
+    position: at('0/100'),
+    mark: 'a mark',
+  });
+  expect([arrivals.take(), arrivals.size]).toEqual([null, 1]);
+});
+
+test('what replication brought is handed on at once, and an emptied table never is', async () => {
+  const arrivals = new Arrivals();
+  const asked: string[] = [];
+  const visible = (): Promise<void> => {
+    asked.push('asked');
+    return Promise.resolve();
+  };
+  arrivals.coming.touched.push(touched(1));
+  arrivals.coming.position = at('0/100');
+  await arrivals.show(visible, () => false);
+  expect([arrivals.take()?.touched.length, asked.length]).toEqual([1, 0]);
+  arrivals.coming.emptied.push('accounts');
+  arrivals.coming.position = at('0/200');
+  await arrivals.show(visible, () => false);
+  expect([arrivals.take()?.emptied, asked.length]).toEqual([['accounts'], 1]);
+});
