@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { exposition } from '../metrics/exposition.ts';
 import { fleetJson, systemJson } from './api-json.ts';
-import { proposalSchema, shownOf } from './decisions.ts';
+import { approveDecision, proposalFrom } from './deciding.ts';
+import { shownOf } from './decision-record.ts';
 import { openApi } from './openapi.ts';
 import { systemNamed, type BoardParts } from './pages.ts';
 import { personOf } from './requests.ts';
@@ -39,7 +40,11 @@ function addDecisionApi(server: FastifyInstance, parts: BoardParts): void {
   server.get<{ Params: { system: string } }>('/api/v1/systems/:system/decisions', async (request, reply) => {
     const system = systemNamed(parts, request.params.system);
     if (system === null) return reply.code(404).send(NO_SYSTEM);
-    return decisions?.list(system.config.name) ?? [];
+    if (decisions === null) return [];
+    await decisions.refresh();
+    const { problem } = decisions;
+    if (problem !== null) return reply.code(503).send({ error: problem });
+    return decisions.list(system.config.name);
   });
   server.post<{ Params: { system: string } }>('/api/v1/systems/:system/decisions', async (request, reply) => {
     const person = personOf(request, access);
@@ -47,24 +52,17 @@ function addDecisionApi(server: FastifyInstance, parts: BoardParts): void {
     if (system === null) return reply.code(404).send(NO_SYSTEM);
     if (person?.role !== 'approver') return reply.code(403).send(NO_APPROVER);
     if (decisions === null) return reply.code(409).send(NOT_KEPT);
-    const proposal = proposalSchema.omit({ system: true }).safeParse(request.body);
-    if (!proposal.success) {
-      const fields = proposal.error.issues.map((issue) => issue.path.join('.'));
-      return reply.code(400).send({ error: 'not recorded', fields });
-    }
-    const { name } = system.config;
-    const id = await decisions.propose(
-      { ...proposal.data, system: name },
-      person.name,
-      shownOf(system.standing),
-    );
+    const given = proposalFrom(request.body, system.config);
+    if (given.wrong !== null) return reply.code(400).send({ error: 'not recorded', fields: given.wrong });
+    const shown = shownOf(system, given.proposal.candidate);
+    const id = await decisions.propose(given.proposal, person.name, shown);
     return reply.code(201).send({ id });
   });
   server.post<{ Params: { id: string } }>('/api/v1/decisions/:id/approve', async (request, reply) => {
     const person = personOf(request, access);
     if (person?.role !== 'approver') return reply.code(403).send(NO_APPROVER);
     if (decisions === null) return reply.code(409).send(NOT_KEPT);
-    await decisions.approve(request.params.id, person.name);
+    await approveDecision(parts, decisions, request.params.id, person.name);
     return reply.code(204).send();
   });
 }

@@ -4,44 +4,65 @@ import { Html, html } from '../report/html.ts';
 import { ageOf, firstReason, lossOf, systemLink, timeAt, tone, verdictChip } from './parts.ts';
 import type { Words } from './words.ts';
 
+/** Systems that come one after the other; of a group if they are of one with others. */
+interface Run {
+  readonly group: GroupStanding | null;
+  readonly systems: readonly FleetSystem[];
+}
+
 /** The order to promote in. `decided`: of each system what was decided last, as one line. */
-export function cutoverMain(view: FleetView, decided: ReadonlyMap<string, Html>, words: Words): Html {
-  const shown = new Set<string>();
+export function cutoverMain(
+  view: FleetView,
+  decided: ReadonlyMap<string, Html>,
+  problem: Html | null,
+  words: Words,
+): Html {
   return html`
     <h1>${words.order}</h1>
     <p class="sub">${words.orderHint} ${words.noButton}</p>
+    ${problem}
     <ol class="order">
-      ${view.systems.map((system) => {
-        const group = view.groups.find(({ name }) => name === system.config.fleet.group);
-        if (group === undefined || group.members.length < 2) return step(system, decided, words);
-        if (shown.has(group.name)) return null;
-        shown.add(group.name);
-        return groupSteps(group, view, decided, words);
-      })}
+      ${runsOf(view).map(({ group, systems }) =>
+        group === null
+          ? systems.map((system) => step(system, decided, words))
+          : groupSteps(group, systems, view.at, decided, words),
+      )}
     </ol>
   `;
 }
 
+/** A group is in several runs where a dependency leads out of it and into it again. */
+function runsOf({ systems }: FleetView): readonly Run[] {
+  const runs: { group: GroupStanding | null; systems: FleetSystem[] }[] = [];
+  for (const system of systems) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.group === system.group) last.systems.push(system);
+    else runs.push({ group: system.group, systems: [system] });
+  }
+  return runs;
+}
+
 function groupSteps(
   group: GroupStanding,
-  view: FleetView,
+  members: readonly FleetSystem[],
+  now: Date,
   decided: ReadonlyMap<string, Html>,
   words: Words,
 ): Html {
-  const members = view.systems.filter(({ config }) => config.fleet.group === group.name);
   return html`<li class="group ${tone(group.verdict)}">
     <div class="group-head">
       <h2>${words.group} ${group.name}</h2>
       ${verdictChip(group.verdict, words)}
       <p class="sub">${group.why === null ? null : words.groupWhy[group.why]}</p>
     </div>
+    ${members.length < group.members.length ? html`<p class="sub">${words.groupInParts}</p>` : null}
     <p>${skewText(group, words)}</p>
     ${
       group.commonPointAt === null
         ? null
         : html`<p>
-            ${words.commonPoint}: ${timeAt(group.commonPointAt.toISOString(), view.at)} ·
-            ${ageOf(group.commonPointAt.toISOString(), view.at, words)}
+            ${words.commonPoint}: ${timeAt(group.commonPointAt.toISOString(), now)} ·
+            ${ageOf(group.commonPointAt.toISOString(), now, words)}
           </p>`
     }
     ${group.ahead.map(
@@ -67,7 +88,7 @@ function step(
 ): Html {
   const { name, fleet } = config;
   const { best, verdict, doubt } = standing;
-  const why = doubt === null ? (best === null ? null : firstReason(best)) : words.doubt[doubt];
+  const why = doubt === null ? (best === null ? null : firstReason(best, words)) : words.doubt[doubt];
   return html`<li
     class="step ${tone(verdict)}"
     value="${place}"

@@ -1,7 +1,7 @@
 import { html, type Html } from '../report/html.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import type { CheckedState } from '../state/schema.ts';
-import { ageOf, readinessText, timeAt } from './parts.ts';
+import { ageOf, readinessText, reasonText, timeAt } from './parts.ts';
 import type { Words } from './words.ts';
 
 /** The first rows of a candidate that are known to differ, by their keys. Null: none is. */
@@ -46,6 +46,17 @@ export function differenceList({ candidate }: CandidateStanding, now: Date, word
   </section>`;
 }
 
+/** Tables of a candidate of which something is not proven. Null: there are none. */
+export function unprovenList({ candidate }: CandidateStanding, words: Words): Html | null {
+  const { name, rows } = candidate;
+  if (rows === null || rows.unproven.length === 0) return null;
+  const more = rows.unprovenTables > rows.unproven.length ? ' …' : '';
+  return html`<section>
+    <h2>${words.unprovenTables(String(rows.unprovenTables))}: ${name}</h2>
+    <p class="tables">${rows.unproven.join(', ')}${more}</p>
+  </section>`;
+}
+
 /** What the last scheduled run of readiness has found of a candidate. Null: there was none. */
 export function checkedReadiness({ candidate }: CandidateStanding, now: Date, words: Words): Html | null {
   const { name, checked } = candidate;
@@ -63,13 +74,13 @@ export function checkedReadiness({ candidate }: CandidateStanding, now: Date, wo
                 ({ code, state, severity, subject, message, hint }) =>
                   html`<li>
                     <p>
-                      ${message}
+                      ${reasonText({ code, message }, words)}
                       <span class="sub"
                         >${subject} · <code>${code}</code> ·
                         ${state === 'unknown' ? words.notChecked : modesText(severity, words)}</span
                       >
                     </p>
-                    ${hint === '' ? null : html`<p class="hint">${hint}</p>`}
+                    ${hint === '' ? null : html`<p class="hint" lang="en">${hint}</p>`}
                   </li>`,
               )}
             </ul>

@@ -67,6 +67,9 @@ export function layout(context: PageContext, title: string, main: Html, current:
           </div>
         </header>
         <p class="lost-banner" role="alert" hidden>${words.lostSince}</p>
+        <p class="lost-banner signed-out" role="alert" hidden>
+          ${words.signedOut} <a href="/login" target="_blank" rel="noopener">${words.signIn}</a>
+        </p>
         <main id="main" tabindex="-1">${main}</main>
       </body>
     </html>`.text;

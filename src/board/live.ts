@@ -7,6 +7,7 @@ import {
   type FleetSystem,
   type FleetView,
 } from '../state/fleet-view.ts';
+import { messageOf } from '../errors.ts';
 import type { Html } from '../report/html.ts';
 import { countsOf, summary, systemRow } from './overview-page.ts';
 import { WORDS } from './languages.ts';
@@ -21,10 +22,18 @@ export interface LiveParts {
 /** What an open page is told. */
 export interface LiveEvent {
   readonly name: 'change' | 'beat';
+  /** When it was so, ISO 8601: whoever comes back names the last that it has. */
+  readonly at: string;
   readonly data: string;
 }
 
 type Listener = (event: LiveEvent) => void;
+type States = ReadonlyMap<string, ReadState>;
+
+/** A view that is older is judged anew by whoever asks for it: a look that hangs must not leave yesterday's verdicts. */
+const VIEW_AGE_MS_MAX = 3_000;
+/** A look that takes longer hangs. */
+const LOOK_MS_MAX = 15_000;
 
 /** What looks different from what was shown before. */
 interface Change {
@@ -47,7 +56,11 @@ export class Live {
   /** Told apart by identity: a state that is read again is another one. */
   readonly #numbers = new WeakMap<object, number>();
   #count = 0;
+  /** What the last look has found. */
+  #states: States = new Map();
   #view: FleetView;
+  /** When a look came to its end last, in milliseconds. */
+  #lookedAt: number;
   /** What the summary counts. */
   #counts = '';
   #problem: string | null = null;
@@ -55,32 +68,43 @@ export class Live {
   constructor(parts: LiveParts) {
     this.#parts = parts;
     this.#plan = fleetPlan(parts.config);
-    this.#view = fleetView(this.#plan, new Map(), parts.now());
+    this.#view = fleetView(this.#plan, this.#states, parts.now());
+    this.#lookedAt = this.#view.at.getTime();
   }
 
+  /** As it stands now: what was read last grows old although nobody can read it again. */
   get view(): FleetView {
+    if (Math.abs(this.#parts.now().getTime() - this.#view.at.getTime()) > VIEW_AGE_MS_MAX) {
+      const change = this.#show(this.#states);
+      if (change.systems.length > 0) this.#tell(change);
+    }
     return this.#view;
   }
 
-  /** Why the states cannot be read; null: they can. */
+  /** Why what is shown is not up to date; null: it is. */
   get problem(): string | null {
-    return this.#problem;
+    if (this.#problem !== null) return this.#problem;
+    const ms = this.#parts.now().getTime() - this.#lookedAt;
+    return ms > LOOK_MS_MAX ? 'reading the states does not come to an end' : null;
   }
 
   /** Of every system. */
   rows(language: Language): ReadonlyMap<string, Html> {
-    return new Map(this.#view.systems.map((system) => [system.config.name, this.#row(system, language)]));
+    return new Map(this.view.systems.map((system) => [system.config.name, this.#row(system, language)]));
   }
 
   /** Reads what is new and tells every open page, also that nothing is. Never throws: what cannot be read is UNKNOWN. */
   async look(): Promise<void> {
-    let states: ReadonlyMap<string, ReadState> = new Map();
+    let states: States;
     try {
       states = await this.#parts.folder.read();
       this.#problem = null;
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
+      states = new Map(this.#plan.systems.map(({ name }) => [name, { state: null, problem }]));
+      this.#problem = problem;
     }
+    this.#lookedAt = this.#parts.now().getTime();
     this.#tell(this.#show(states));
   }
 
@@ -92,7 +116,7 @@ export class Live {
 
   /** What a page has to be told first that was made at `since`, milliseconds: what has changed between then and now. */
   news(since: number, language: Language | null): LiveEvent {
-    const systems = this.#view.systems.filter(({ config }) => (this.#shownAt.get(config.name) ?? 0) >= since);
+    const systems = this.view.systems.filter(({ config }) => (this.#shownAt.get(config.name) ?? 0) >= since);
     return this.#event({ systems, counted: true }, language);
   }
 
@@ -106,7 +130,8 @@ export class Live {
     return this.#listeners.size;
   }
 
-  #show(states: ReadonlyMap<string, ReadState>): Change {
+  #show(states: States): Change {
+    this.#states = states;
     this.#view = fleetView(this.#plan, states, this.#parts.now());
     const systems = this.#view.systems.filter((system) => this.#isNew(system));
     for (const { config } of systems) {
@@ -162,11 +187,11 @@ export class Live {
 
   #event({ systems, counted }: Change, language: Language | null): LiveEvent {
     const at = this.#view.at.toISOString();
-    if (systems.length === 0) return { name: 'beat', data: JSON.stringify({ at }) };
+    if (systems.length === 0) return { name: 'beat', at, data: JSON.stringify({ at }) };
     const names = systems.map(({ config }) => config.name);
-    if (language === null) return { name: 'change', data: JSON.stringify({ at, names }) };
+    if (language === null) return { name: 'change', at, data: JSON.stringify({ at, names }) };
     const rows = systems.map((system) => [system.config.name, this.#row(system, language).text]);
     const counts = counted ? summary(this.#view, WORDS[language]).text : null;
-    return { name: 'change', data: JSON.stringify({ at, names, summary: counts, rows }) };
+    return { name: 'change', at, data: JSON.stringify({ at, names, summary: counts, rows }) };
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { stateSchema } from '../state/schema.ts';
-import { proposalSchema, shownSchema } from './decisions.ts';
+import { proposalSchema, shownSchema } from './decision-record.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -42,6 +42,7 @@ export function bodySchemas(): Schema {
     approvedBy: z.string().nullable(),
     approvedAt: z.iso.datetime().nullable(),
     shown: shownSchema,
+    shownToApprover: shownSchema.nullable(),
   });
   return {
     State: jsonSchema(stateSchema, 'output'),
@@ -78,8 +79,15 @@ function groupSchema(): Schema {
     {
       name: TEXT,
       verdict: VERDICT,
-      why: { enum: ['members', 'unknown-points', 'skew-beyond-policy', 'no-skew-policy', null] },
+      why: {
+        enum: ['members', 'unknown-points', 'skew-beyond-policy', 'skew-unsettled', 'no-skew-policy', null],
+      },
       skewMs: MS_OR_NULL,
+      skewAtLeastMs: {
+        ...MS_OR_NULL,
+        description:
+          'What is left of it if points that were seen earlier have gone on since, as the clock has.',
+      },
       maxSkewMs: MS_OR_NULL,
       commonPointAt: TIME_OR_NULL,
       ahead: list(ahead),
@@ -116,7 +124,8 @@ function systemProperties(): Schema {
     best: TEXT_OR_NULL,
     blockers: {
       ...list(record({ name: TEXT, verdict: VERDICT })),
-      description: 'Systems that it depends on and that are not safe to promote.',
+      description:
+        'Systems that it depends on and that are not safe to promote, by themselves or with their group.',
     },
     candidates: { ...list(candidateSchema()), description: 'The best first.' },
   };

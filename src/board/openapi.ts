@@ -126,7 +126,8 @@ function otherPaths(): object {
     '/events': {
       get: {
         operationId: 'events',
-        summary: 'Server-sent events: `change` names systems that changed, `beat` says that nothing did',
+        summary:
+          'Server-sent events: `hello` names the run of the board, `change` systems that changed, `beat` says that nothing did',
         parameters: [since],
         responses: {
           '200': text('A stream that has no end.', 'text/event-stream'),

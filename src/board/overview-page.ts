@@ -3,6 +3,7 @@ import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import { Html, html } from '../report/html.ts';
 import {
+  actionable,
   ageOf,
   firstReason,
   groupNote,
@@ -106,12 +107,19 @@ export function systemRow(system: FleetSystem, now: Date, words: Words): Html {
     .join(' ')
     .toLowerCase();
   return html`<li
-    class="row ${tone(verdict)}"
+    class="row ${tone(actionable(system))}"
     data-system="${name}"
     data-verdict="${verdict}"
     data-find="${found}"
   >
-    <span class="verdict">${verdictChip(verdict, words)}</span>
+    <span class="verdict"
+      >${verdictChip(verdict, words)}
+      ${
+        actionable(system) === verdict
+          ? null
+          : html`<span class="in-group">${words.group}: ${verdictChip(actionable(system), words)}</span>`
+      }</span
+    >
     <span class="what"
       ><span class="place">${place}</span
       ><a href="${systemLink(name)}"><strong>${fleet.title ?? name}</strong></a>
@@ -132,7 +140,7 @@ export function systemRow(system: FleetSystem, now: Date, words: Words): Html {
       ${outlookLine(standing, words)}</span
     >
     <span class="cell"
-      ><span class="label">${words.recoveryPoint}</span>${pointOf(standing, now, words)}
+      ><span class="label">${words.recoveryPoint}</span>${pointOf(standing, config.policy.rpo, now, words)}
       ${
         config.policy.rpo === null
           ? null
@@ -154,19 +162,26 @@ export function systemRow(system: FleetSystem, now: Date, words: Words): Html {
 }
 
 function whyLine({ doubt, best }: FleetSystem['standing'], words: Words): Html | null {
-  const why = doubt === null ? (best === null ? null : firstReason(best)) : words.doubt[doubt];
+  const why = doubt === null ? (best === null ? null : firstReason(best, words)) : words.doubt[doubt];
   return why === null ? null : html`<span class="why">${why}</span>`;
 }
 
 function outlookLine({ doubt, best }: FleetSystem['standing'], words: Words): Html | null {
   const outlook = doubt === null ? (best?.candidate.outlook ?? null) : null;
   if (outlook === null || best?.candidate.verdict?.loss.kind !== 'unknown') return null;
-  return html`<span class="sub" title="${words.onceFencedHint}"
-    >${words.onceFenced}: ${lossText(outlook, words)}</span
+  return html`<span class="sub" title="${words.onceFenced}. ${words.onceFencedHint}"
+    >${words.ifLostNow}: ${lossText(outlook, words)}</span
   >`;
 }
 
-function pointOf({ fresh, best }: FleetSystem['standing'], now: Date, words: Words): Html {
+function pointOf(
+  { fresh, best }: FleetSystem['standing'],
+  rpoMs: number | null,
+  now: Date,
+  words: Words,
+): Html {
   const at = fresh ? (best?.candidate.recoveryPointAt ?? null) : null;
-  return at === null ? html`${words.unknown}` : ageOf(at, now, words);
+  if (at === null) return html`${words.unknown}`;
+  const isLate = rpoMs !== null && now.getTime() - Date.parse(at) > rpoMs;
+  return isLate ? html`<strong class="late">${ageOf(at, now, words)}</strong>` : ageOf(at, now, words);
 }

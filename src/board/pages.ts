@@ -5,14 +5,16 @@ import type { Config } from '../config/load.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
 import { type Access, cookieOf, SESSION_COOKIE } from './access.ts';
 import { cutoverMain } from './cutover-page.ts';
-import { decisionForm, decisionLine, decisionList } from './decision-parts.ts';
-import { type DecisionFile, proposalSchema, shownOf } from './decisions.ts';
+import { approveDecision, proposalFrom } from './deciding.ts';
+import { decisionForm, decisionLine, decisionList, recordProblem } from './decision-parts.ts';
+import { shownOf } from './decision-record.ts';
+import type { DecisionFile } from './decisions.ts';
 import { html, type Html } from '../report/html.ts';
 import { layout, type PageContext } from './layout.ts';
 import type { Live } from './live.ts';
 import { overviewMain } from './overview-page.ts';
 import { systemLink } from './parts.ts';
-import { isForPrograms, languageOf, personOf, refuse, themeOf } from './requests.ts';
+import { isForPrograms, languageOf, ownPath, personOf, refuse, themeOf } from './requests.ts';
 import { SCRIPT } from './script.ts';
 import { ICON, STYLE } from './style.ts';
 import { systemMain } from './system-page.ts';
@@ -44,10 +46,12 @@ export function addPages(server: FastifyInstance, parts: BoardParts): void {
     const context = contextOf(request, reply, parts);
     const words = WORDS[context.language];
     const decided = new Map<string, Html>();
+    await parts.decisions?.refresh();
     for (const one of (parts.decisions?.list() ?? []).toReversed()) {
       decided.set(one.system, decisionLine(one, words));
     }
-    const changing = cutoverMain(live.view, decided, words);
+    const problem = recordProblem(parts.decisions, words);
+    const changing = cutoverMain(live.view, decided, problem, words);
     if (isPart(request)) return page(reply, changing.text);
     const main = html`<div id="changing" data-live-all>${changing}</div>`;
     return page(reply, layout(context, words.cutover, main, '/cutover'));
@@ -58,7 +62,8 @@ export function addPages(server: FastifyInstance, parts: BoardParts): void {
     const system = systemNamed(parts, request.params.system);
     if (system === null) return missing(reply, context);
     const { name, fleet } = system.config;
-    const decisions = decisionList(parts.decisions?.list(name) ?? null, context);
+    await parts.decisions?.refresh();
+    const decisions = decisionList(parts.decisions, system, context);
     const changing = systemMain(system, live.view, decisions, words);
     if (isPart(request)) return page(reply, changing.text);
     const main = html`<div id="changing" data-live-system="${name}">${changing}</div>
@@ -75,7 +80,8 @@ export function addPages(server: FastifyInstance, parts: BoardParts): void {
       if (found === undefined || folder === undefined || path.basename(file) !== file) {
         return missing(reply, contextOf(request, reply, parts));
       }
-      const content = await readFile(path.join(folder, 'certificates', system, file));
+      const content = await contentOf(path.join(folder, 'certificates', system, file));
+      if (content === null) return missing(reply, contextOf(request, reply, parts));
       return reply
         .type('application/json')
         .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(file)}`)
@@ -104,11 +110,17 @@ function addSigning(server: FastifyInstance, parts: BoardParts): void {
   const { access, config } = parts;
   const cookie = (value: string, seconds: number): string =>
     `${SESSION_COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${config.board?.tls == null ? '' : '; Secure'}`;
-  server.get('/login', async (request, reply) => loginPage(reply, contextOf(request, reply, parts), false));
+  server.get('/login', async (request, reply) => {
+    const next = fieldOf(request.query, 'next');
+    return loginPage(reply, contextOf(request, reply, parts), { next, wrong: false });
+  });
   server.post('/login', async (request, reply) => {
+    const next = fieldOf(request.body, 'next');
     const person = access.personOf(fieldOf(request.body, 'token').trim());
-    if (person === null) return loginPage(reply.code(401), contextOf(request, reply, parts), true);
-    return reply.header('set-cookie', cookie(access.begin(person), 12 * 3600)).redirect('/', 303);
+    if (person === null) {
+      return loginPage(reply.code(401), contextOf(request, reply, parts), { next, wrong: true });
+    }
+    return reply.header('set-cookie', cookie(access.begin(person), 12 * 3600)).redirect(ownPath(next), 303);
   });
   server.post('/logout', async (request, reply) => {
     access.end(cookieOf(request.headers.cookie, SESSION_COOKIE) ?? '');
@@ -125,20 +137,20 @@ function addDecisions(server: FastifyInstance, parts: BoardParts): void {
     if (person?.role !== 'approver')
       return reply.code(403).type('text/plain').send('only an approver decides\n');
     const field = (name: string): string => fieldOf(request.body, name);
-    const proposal = proposalSchema.safeParse({
-      system: system.config.name,
-      candidate: field('candidate'),
-      decision: field('decision'),
-      lossAccepted: field('lossAccepted'),
-      reason: field('reason'),
-      fencedAt: field('fencedAt').trim() || null,
-      fencedBy: field('fencedBy').trim() || null,
-    });
-    if (!proposal.success) {
-      const fields = proposal.error.issues.map((issue) => issue.path.join('.')).join(', ');
-      return reply.code(400).type('text/plain').send(`not recorded, because of: ${fields}\n`);
-    }
-    await parts.decisions.propose(proposal.data, person.name, shownOf(system.standing));
+    const given = proposalFrom(
+      {
+        candidate: field('candidate'),
+        decision: field('decision'),
+        lossAccepted: field('lossAccepted'),
+        reason: field('reason'),
+        fencedAt: field('fencedAt').trim() || null,
+        fencedBy: field('fencedBy').trim() || null,
+      },
+      system.config,
+    );
+    if (given.wrong !== null) return notRecorded(reply, contextOf(request, reply, parts), given.wrong);
+    const shown = shownOf(system, given.proposal.candidate);
+    await parts.decisions.propose(given.proposal, person.name, shown);
     return reply.redirect(`${systemLink(system.config.name)}#decide`, 303);
   });
   server.post<{ Params: { id: string } }>('/decisions/:id/approve', async (request, reply) => {
@@ -148,7 +160,7 @@ function addDecisions(server: FastifyInstance, parts: BoardParts): void {
     if (person?.role !== 'approver')
       return reply.code(403).type('text/plain').send('only an approver approves\n');
     const { id } = request.params;
-    await decisions.approve(id, person.name);
+    await approveDecision(parts, decisions, id, person.name);
     const system = decisions.list().find((one) => one.id === id)?.system ?? '';
     return reply.redirect(systemLink(system), 303);
   });
@@ -184,11 +196,17 @@ function missing(reply: FastifyReply, context: PageContext): FastifyReply {
   return page(reply.code(404), layout(context, words.notFound, html`<h1>${words.notFound}</h1>`, ''));
 }
 
-function loginPage(reply: FastifyReply, context: PageContext, wrong: boolean): FastifyReply {
+/** `next`: the page that was asked for. */
+function loginPage(
+  reply: FastifyReply,
+  context: PageContext,
+  { next, wrong }: { readonly next: string; readonly wrong: boolean },
+): FastifyReply {
   const words = WORDS[context.language];
   const main = html`<h1>${words.signIn}</h1>
     <form method="post" action="/login" class="login">
       ${wrong ? html`<p class="bad" role="alert">${words.tokenWrong}</p>` : null}
+      ${next === '' ? null : html`<input type="hidden" name="next" value="${next}" />`}
       <label
         >${words.token} <input name="token" type="password" required autocomplete="off" autofocus
       /></label>
@@ -197,7 +215,25 @@ function loginPage(reply: FastifyReply, context: PageContext, wrong: boolean): F
   return page(reply, layout(context, words.signIn, main, '/login'));
 }
 
-/** A field of a form; empty when it is not there. */
+/** What was filled in is still there when the browser goes back. */
+function notRecorded(reply: FastifyReply, context: PageContext, wrong: readonly string[]): FastifyReply {
+  const words = WORDS[context.language];
+  const main = html`<h1>${words.notRecorded}</h1>
+    <p class="bad" role="alert">${words.notRecordedWhy(wrong.join(', '))}</p>`;
+  return page(reply.code(400), layout(context, words.notRecorded, main, ''));
+}
+
+/** Null: it was removed since it was published. */
+async function contentOf(file: string): Promise<Buffer | null> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A field of a form or a query; empty when it is not there. */
 function fieldOf(body: unknown, name: string): string {
   const value: unknown =
     typeof body === 'object' && body !== null ? Object.getOwnPropertyDescriptor(body, name)?.value : null;

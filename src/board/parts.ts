@@ -92,14 +92,33 @@ export function readinessText(
 }
 
 /** The first reason that keeps the verdict from being better; null: there is none. */
-export function firstReason(standing: CandidateStanding): string | null {
+export function firstReason(standing: CandidateStanding, words: Words): Html | null {
   const reasons = standing.doubt === null ? (standing.candidate.verdict?.reasons ?? []) : [];
-  return reasons.find(({ effect }) => effect !== 'none')?.message ?? null;
+  const first = reasons.find(({ effect }) => effect !== 'none');
+  if (first === undefined) return null;
+  const title = words.reasonTitle(first.code);
+  return title === null ? html`${first.message}` : html`<span title="${first.message}">${title}</span>`;
+}
+
+/** What speaks for or against it: in the language of the page as far as that has words for it, then in its own. */
+export function reasonText({ code, message }: { code: string; message: string }, words: Words): Html {
+  const title = words.reasonTitle(code);
+  return title === null
+    ? html`<span lang="en">${message}</span>`
+    : html`<strong>${title}</strong> <span class="sub" lang="en">${message}</span>`;
+}
+
+/** What may be done with a system: it cannot be promoted by itself while its group must not be. */
+export function actionable({ standing, group }: FleetSystem): VerdictWord {
+  return group === null || isPromotable(group.verdict) || !isPromotable(standing.verdict)
+    ? standing.verdict
+    : group.verdict;
 }
 
 /** That its group stands in the way of a system which by itself could be promoted; null: it does not. */
-export function groupNote({ standing, group }: FleetSystem, words: Words): Html | null {
-  if (group === null || isPromotable(group.verdict) || !isPromotable(standing.verdict)) return null;
+export function groupNote(system: FleetSystem, words: Words): Html | null {
+  const { standing, group } = system;
+  if (group === null || actionable(system) === standing.verdict) return null;
   const why = group.why === null ? '' : `: ${words.groupWhy[group.why]}`;
   return html`<span class="why ${tone(group.verdict)}"
     >${words.group} ${group.name} – ${words.verdict[group.verdict].word}${why}</span

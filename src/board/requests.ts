@@ -45,6 +45,19 @@ export function isOwnPage(request: FastifyRequest): boolean {
   return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
 }
 
+/** Where to sign in, and come back from to this page. */
+export function loginPath(url: string): string {
+  return url === '/' ? '/login' : `/login?next=${encodeURIComponent(url)}`;
+}
+
+/** Path and query of a page of our own; of whatever leads elsewhere, the overview's. Pure. */
+export function ownPath(next: string): string {
+  const base = 'http://board.invalid';
+  if (!next.startsWith('/') || !URL.canParse(next, base)) return '/';
+  const { origin, pathname, search } = new URL(next, base);
+  return origin === base && !pathname.startsWith('//') ? `${pathname}${search}` : '/';
+}
+
 /** As asked for in the address, which is remembered; as before; or as the browser prefers. */
 export function languageOf(request: FastifyRequest, reply: FastifyReply | null): Language {
   const query: unknown = request.query;

@@ -1,3 +1,5 @@
+import { FILTER_SCRIPT } from './script-filter.ts';
+
 /**
  * What runs in the browser: exchanges what has changed, counts ages on, filters, and says at once when the page is no
  * longer live. Without it the pages still say what they said when they were made.
@@ -10,7 +12,8 @@ export const SCRIPT = `'use strict';
   const clock = $('[data-clock]');
   const date = $('.clock .date');
   const liveness = $('.liveness');
-  const banner = $('.lost-banner');
+  const banner = $('.lost-banner:not(.signed-out)');
+  const signedOut = $('.signed-out');
   const ago = document.body.dataset.ago || '% ago';
 
   // The board's clock, not this machine's.
@@ -60,7 +63,20 @@ export const SCRIPT = `'use strict';
     if (rows.size === 0 || ticks % ALL_EVERY === 0) age(document);
     else for (const row of onScreen) age(row);
   };
-  addEventListener('beforeprint', () => age(document));
+  // Paper cannot be opened.
+  addEventListener('beforeprint', () => {
+    age(document);
+    for (const one of $$('details:not([open])')) {
+      one.open = true;
+      one.dataset.printed = '';
+    }
+  });
+  addEventListener('afterprint', () => {
+    for (const one of $$('details[data-printed]')) {
+      one.open = false;
+      delete one.dataset.printed;
+    }
+  });
 
   // Live or not. A page that hears nothing for a while is not live, whatever the connection says.
   const QUIET_MS = 8000;
@@ -71,6 +87,7 @@ export const SCRIPT = `'use strict';
     shownLive = live;
     document.body.classList.toggle('lost', !live);
     if (banner) banner.hidden = live;
+    if (live && signedOut) signedOut.hidden = true;
     if (!liveness) return;
     liveness.classList.toggle('on', live);
     $('.text', liveness).textContent = live ? liveness.dataset.live : liveness.dataset.lost;
@@ -160,9 +177,20 @@ export const SCRIPT = `'use strict';
     waiting = false;
   };
 
+  // A board that was started anew knows nobody. What is being filled in here is not thrown away: the way in is shown.
+  const askWhetherSignedOut = async () => {
+    try {
+      const { status } = await fetch(location.href, { headers: { 'x-part': 'main' }, redirect: 'manual' });
+      if (!signedOut || status !== 401 || shownLive) return;
+      signedOut.hidden = false;
+      banner.hidden = true;
+    } catch { /* the banner says already that nobody answers */ }
+  };
+
   // Browsers open six connections to one host: a page that nobody looks at gives its own back.
   const HUSH_MS = 5000;
   let stream = null;
+  let run = null;
   const listen = () => {
     if (stream || document.hidden) return;
     const own = new EventSource('/events?since=' + encodeURIComponent(since) + (summary ? '&rows' : ''));
@@ -178,15 +206,17 @@ export const SCRIPT = `'use strict';
       // A refused stream is not tried again by the browser.
       if (own.readyState !== EventSource.CLOSED) return;
       stream = null;
+      askWhetherSignedOut();
       setTimeout(listen, 3000);
     };
-    let opened = 0;
-    own.onopen = () => {
-      // Another board may answer now. What is being filled in elsewhere is not thrown away.
-      if (opened++ === 0) return;
+    own.addEventListener('hello', (event) => {
+      // Another board answers now, with other systems perhaps. What is being filled in elsewhere is not thrown away.
+      const before = run;
+      run = JSON.parse(event.data).run;
+      if (before === null || before === run) return;
       if (summary) location.reload();
       else again();
-    };
+    });
   };
   const hush = () => {
     if (!document.hidden || !stream) return;
@@ -194,35 +224,14 @@ export const SCRIPT = `'use strict';
     stream = null;
   };
 
-  const box = $('#filter');
-  const checked = () => $$('input:checked', summary).map((one) => one.value);
-  const filtering = () => box.value.trim() !== '' || checked().length > 0;
-  const filter = () => {
-    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
-    const verdicts = checked();
-    let shown = 0;
-    for (const row of rows.values()) {
-      const fits =
-        (verdicts.length === 0 || verdicts.includes(row.dataset.verdict)) &&
-        words.every((word) => row.dataset.find.includes(word));
-      row.hidden = !fits;
-      if (fits) shown++;
-    }
-    for (const tier of $$('.tier')) tier.hidden = !$('.row:not([hidden])', tier);
-    $('#no-match').hidden = shown > 0;
-  };
-  document.addEventListener('input', (event) => {
-    if (event.target.matches('#filter, input[name=verdict]')) filter();
-  });
-  document.addEventListener('keydown', (event) => {
-    const typing = event.target.matches('input,textarea,select');
-    if (event.key === '/' && !typing && box) {
-      event.preventDefault();
-      box.focus();
-    }
-    if (event.key === 'Escape' && event.target.id === 'filter') {
-      event.target.value = '';
-      filter();
+${FILTER_SCRIPT}
+  // The loss that is accepted is that of the candidate which is chosen, until somebody writes another.
+  document.addEventListener('change', (event) => {
+    if (!event.target.matches('.decide select[name=candidate]')) return;
+    const loss = $('input[name=lossAccepted]', event.target.form);
+    if (loss.value === loss.defaultValue) {
+      loss.defaultValue = event.target.selectedOptions[0].dataset.loss;
+      loss.value = loss.defaultValue;
     }
   });
   $('.theme')?.addEventListener('click', () => {
@@ -239,7 +248,10 @@ export const SCRIPT = `'use strict';
   setInterval(() => {
     if (heardAt > 0 && Date.now() - heardAt > QUIET_MS) setLive(false);
   }, 1000);
-  if (box && filtering()) filter();
+  if (box) {
+    takeFilter();
+    if (filtering()) filter();
+  }
   if (document.body.dataset.listen !== undefined) {
     listen();
     document.addEventListener('visibilitychange', () => {

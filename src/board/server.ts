@@ -1,11 +1,12 @@
 import { fastify, type FastifyInstance } from 'fastify';
+import { Server as TlsServer } from 'node:tls';
 import type { BoardConfig } from '../config/fleet.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { addApi } from './api.ts';
 import { addEvents } from './events.ts';
 import { addPages, type BoardParts } from './pages.ts';
-import { isOwnHost, isOwnPage, personOf, refuse, SECURITY_HEADERS } from './requests.ts';
-import { readTls } from './tls.ts';
+import { isOwnHost, isOwnPage, loginPath, personOf, refuse, SECURITY_HEADERS } from './requests.ts';
+import { readTls, TlsRenewal } from './tls.ts';
 
 /** A form with a reason of 4,000 letters, in any script, fits many times. */
 const BODY_BYTES_MAX = 128 * 1024;
@@ -22,15 +23,26 @@ const OPEN = new Set([
 export interface Board {
   /** Where it listens, as a URL. */
   readonly url: string;
+  /**
+   * Takes in a certificate that was renewed; to be called again and again. The answer: there was one. Throws TP-BOARD, once
+   * for each, when what lies there now cannot be used: the old one is served on.
+   */
+  renewTls(): boolean;
   close(): Promise<void>;
 }
 
 /** Serves the board. Throws TP-BOARD when it cannot listen there, or its certificate cannot be read. */
 export async function serveBoard(parts: BoardParts, config: BoardConfig): Promise<Board> {
+  const renewal = config.tls === null ? null : new TlsRenewal(config.tls);
   const server = buildServer(parts, config);
+  const renewTls = (): boolean => {
+    const files = renewal?.next(parts.now()) ?? null;
+    if (files !== null && server.server instanceof TlsServer) server.server.setSecureContext(files);
+    return files !== null;
+  };
   try {
     const url = await server.listen({ host: config.host, port: config.port });
-    return { url, close: () => server.close() };
+    return { url, renewTls, close: () => server.close() };
   } catch (error) {
     await server.close().catch(() => undefined);
     throw new TwinproofError('TP-BOARD', {
@@ -69,7 +81,7 @@ function addGuards(server: FastifyInstance, { access }: BoardParts, config: Boar
     const [path] = request.url.split('?');
     if (!access.hasTokens || OPEN.has(path ?? '') || personOf(request, access) !== null) return undefined;
     const isPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
-    if (isPage) return reply.redirect('/login');
+    if (isPage) return reply.redirect(loginPath(request.url));
     return refuse(request, reply.header('www-authenticate', 'Bearer'), 401, 'a token is wanted');
   });
   server.setErrorHandler(async (error, request, reply) => {

@@ -119,6 +119,9 @@ section > h2 { margin-bottom: 8px; }
   display: inline-block; min-width: 1.7em; padding: 0 .3em; margin-right: 8px; text-align: center; font-size: .8rem;
   color: var(--dim); border: 1px solid var(--line); border-radius: 6px;
 }
+.in-group { display: block; margin-top: 4px; font-size: .8rem; color: var(--dim); }
+.in-group .chip { font-size: .8rem; }
+.late { color: var(--loss); font-weight: 650; }
 .why { display: block; font-size: .875rem; color: var(--tone); }
 .waits { display: block; font-size: .875rem; color: var(--loss); }
 .cell { font-size: .95rem; }
@@ -191,8 +194,10 @@ figcaption > :not(:nth-child(2)) { white-space: nowrap; }
   .row { grid-template-columns: 1fr 1fr; gap: 10px 16px; contain-intrinsic-size: auto 230px; }
   .row .verdict, .row .what { grid-column: 1 / -1; }
   .cell .label { display: block; }
-  .step { grid-template-columns: 44px 1fr; gap: 8px 12px; }
-  .step .what, .step .cell { grid-column: 2; }
+  .step { grid-template-columns: 44px 1fr 1fr; gap: 8px 12px; }
+  .step .verdict, .step .what { grid-column: 2 / -1; }
+  .step .cell:nth-child(even) { grid-column: 2; }
+  .step .cell:nth-child(odd) { grid-column: 3; }
 }
 @media (max-width: 640px) {
   main { padding: 12px 12px 48px; }
@@ -228,7 +233,6 @@ figcaption > :not(:nth-child(2)) { white-space: nowrap; }
   .cell .label { display: none; }
   .row .verdict, .row .what { grid-column: auto; }
   .step, .hero, details, .group-head { break-inside: avoid; }
-  details > ul { display: block; }
   .chip { border: 1px solid currentColor; }
   .spark svg { width: 56px; }
   .spark { gap: 4px; }

@@ -1,21 +1,32 @@
 import type { FleetSystem, FleetView } from '../state/fleet-view.ts';
 import { isPromotable } from '../state/lapse.ts';
 import type { CandidateStanding } from '../state/standing.ts';
-import type { VerdictJson } from '../verdict/json.ts';
 import { candidatesTable } from './candidates-table.ts';
-import { checkedReadiness, differenceList } from './findings.ts';
-import { Html, html } from '../report/html.ts';
-import { ageOf, groupNote, lossText, systemLink, timeAt, tone, verdictChip, verdictIcon } from './parts.ts';
+import { checkedReadiness, differenceList, unprovenList } from './findings.ts';
+import { html, type Html } from '../report/html.ts';
+import { ledgerMirror } from './mirror.ts';
+import {
+  actionable,
+  ageOf,
+  groupNote,
+  lossText,
+  systemLink,
+  timeAt,
+  tone,
+  verdictChip,
+  verdictIcon,
+} from './parts.ts';
+import { proven, reasonGroups } from './reasons.ts';
 import { lagChart } from './sparkline.ts';
 import type { Words } from './words.ts';
 
 /** Everything about one system: the answer first, then why. `decisions`: as decisionList makes them. */
 export function systemMain(system: FleetSystem, view: FleetView, decisions: Html, words: Words): Html {
   const { standing } = system;
-  const verdict = standing.best?.candidate.verdict ?? null;
+  const verdict = standing.doubt === null ? (standing.best?.candidate.verdict ?? null) : null;
+  const isGroupAlone = actionable(system) !== standing.verdict && verdict?.reasons.length === 0;
   return html`
-    ${hero(system, view.at, words)}
-    ${standing.doubt === null && verdict !== null ? reasonGroups(verdict, words) : null}
+    ${hero(system, view.at, words)} ${verdict === null || isGroupAlone ? null : reasonGroups(verdict, words)}
     ${
       standing.candidates.length === 0
         ? null
@@ -25,10 +36,12 @@ export function systemMain(system: FleetSystem, view: FleetView, decisions: Html
           </section>`
     }
     ${standing.candidates.map((candidate) => differenceList(candidate, view.at, words))}
+    ${standing.candidates.map((candidate) => unprovenList(candidate, words))}
     ${standing.candidates.map((candidate) => history(candidate, system.config.policy.rpo, words))}
     ${verdict === null ? null : proven(verdict, words)}
     ${standing.candidates.map((candidate) => checkedReadiness(candidate, view.at, words))}
-    ${relations(system, view, words)} ${certificates(system, words)} ${schedules(system, view.at, words)}
+    ${relations(system, view, words)} ${ledgerMirror(standing, view.at, words)}
+    ${certificates(system, view.at, words)} ${schedules(system, view.at, words)}
     <section>
       <h2>${words.decisions}</h2>
       ${decisions}
@@ -41,25 +54,28 @@ function hero(system: FleetSystem, now: Date, words: Words): Html {
   const { config, standing } = system;
   const { verdict, best, doubt, state } = standing;
   const shown = doubt === null ? (best?.candidate.verdict ?? null) : null;
+  const note = groupNote(system, words);
+  const shownWord = actionable(system);
   const { title, owner, tier } = config.fleet;
   const facts = [
     title === null ? null : config.name,
     tier === null ? null : `${words.tier} ${tier}`,
     owner === null ? null : `${words.owner}: ${owner}`,
   ].filter((one) => one !== null);
-  return html`<section class="hero ${tone(verdict)}" data-verdict="${verdict}">
+  return html`<section class="hero ${tone(shownWord)}" data-verdict="${verdict}">
     <div class="answer">
-      ${verdictIcon(verdict)}
+      ${verdictIcon(shownWord)}
       <div>
         <p class="sub">${facts.join(' · ')}</p>
         <h1>${title ?? config.name}</h1>
-        <p class="verdict-word">${words.verdict[verdict].word} <code>${verdict}</code></p>
+        <p class="verdict-word">${words.verdict[shownWord].word} <code>${shownWord}</code></p>
         <p class="meaning">
-          ${doubt === null ? words.verdict[verdict].meaning : `${words.doubt[doubt]}.`} ${standing.problem}
-          ${groupNote(system, words)}
+          ${note === null ? null : words.byItself(words.verdict[verdict].word)}
+          ${doubt === null ? (note === null ? words.verdict[verdict].meaning : null) : `${words.doubt[doubt]}.`}
+          ${standing.problem} ${note}
         </p>
         ${
-          best === null || !isPromotable(verdict)
+          best === null || !isPromotable(shownWord)
             ? null
             : html`<p class="take">
                 ${words.candidate}:
@@ -120,74 +136,11 @@ function primaryText({ fresh, state }: FleetSystem['standing'], now: Date, words
   ${witnessedUntil === null ? null : html` · ${words.witnessed} ${ageOf(witnessedUntil, now, words)}`}`;
 }
 
-type Reason = VerdictJson['reasons'][number];
-type GroupName = keyof Words['reasons'];
-
-function groupOf({ effect, severity }: Reason): GroupName {
-  if (effect !== 'none') return effect;
-  return severity === 'info' ? 'note' : 'warning';
-}
-
-const GROUPS: readonly GroupName[] = ['not-safe', 'unknown', 'loss', 'warning', 'note'];
-
-function reasonGroups({ reasons }: VerdictJson, words: Words): Html {
-  if (reasons.length === 0) return html`<p class="quiet">${words.noReasons}</p>`;
-  return html`<section class="reasons">
-    <h2>${words.why}</h2>
-    ${GROUPS.map((group) => {
-      const held = reasons.filter((reason) => groupOf(reason) === group);
-      if (held.length === 0) return null;
-      return html`<details ${group === 'note' ? null : new Html('open')} id="reasons-${group}">
-        <summary class="reason-${group}">${words.reasons[group]} <small>${held.length}</small></summary>
-        <ul>
-          ${held.map(
-            ({ message, subject, hint, code }) =>
-              html`<li>
-                <p>
-                  ${message} <span class="sub">${subject} · <code>${code}</code></span>
-                </p>
-                ${hint === '' ? null : html`<p class="hint">${hint}</p>`}
-              </li>`,
-          )}
-        </ul>
-      </details>`;
-    })}
-  </section>`;
-}
-
 function history({ candidate }: CandidateStanding, rpoMs: number | null, words: Words): Html | null {
   if (candidate.samples.length < 2) return null;
   return html`<section>
     <h2>${words.lagHistory}: ${candidate.name}</h2>
     ${lagChart(candidate.samples, rpoMs, words)}
-  </section>`;
-}
-
-function proven({ coverage, notProven }: VerdictJson, words: Words): Html {
-  return html`<section>
-    <h2>${words.coverage}</h2>
-    <p>
-      ${words.compared(String(coverage.compared), String(coverage.tables))}${
-        coverage.excluded.length === 0
-          ? null
-          : html` · ${words.excluded}: ${coverage.excluded.map(({ table }) => table).join(', ')}`
-      }
-    </p>
-    ${
-      notProven.length === 0
-        ? null
-        : html`<details id="not-proven">
-            <summary>${words.notProven} <small>${notProven.length}</small></summary>
-            <ul>
-              ${notProven.map(
-                ({ subject, message, code }) =>
-                  html`<li>
-                    ${subject}: ${message} <span class="sub"><code>${code}</code></span>
-                  </li>`,
-              )}
-            </ul>
-          </details>`
-    }
   </section>`;
 }
 
@@ -197,7 +150,8 @@ function relations({ config }: FleetSystem, view: FleetView, words: Words): Html
   if (dependsOn.length === 0 && neededBy.length === 0 && group === null) return null;
   const links = (names: readonly string[]): readonly Html[] =>
     names.map((name) => {
-      const verdict = view.systems.find((one) => one.config.name === name)?.standing.verdict ?? 'UNKNOWN';
+      const found = view.systems.find((one) => one.config.name === name);
+      const verdict = found === undefined ? 'UNKNOWN' : actionable(found);
       return html`<li>${verdictChip(verdict, words)} <a href="${systemLink(name)}">${name}</a></li>`;
     });
   return html`<section class="relations">
@@ -232,7 +186,7 @@ function relations({ config }: FleetSystem, view: FleetView, words: Words): Html
   </section>`;
 }
 
-function certificates({ config, standing }: FleetSystem, words: Words): Html {
+function certificates({ config, standing }: FleetSystem, now: Date, words: Words): Html {
   const issued = standing.state?.certificates ?? [];
   return html`<section>
     <h2>${words.certificates}</h2>
@@ -247,6 +201,11 @@ function certificates({ config, standing }: FleetSystem, words: Words): Html {
                     >${file}</a
                   >
                   <code>${verdict}</code>
+                  ${
+                    Date.parse(expiresAt) > now.getTime()
+                      ? null
+                      : html`<span class="bad">${words.certificateExpired}</span>`
+                  }
                   <span class="sub">${issuedAt} → ${expiresAt}</span>
                 </li>`,
             )}

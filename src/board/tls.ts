@@ -1,17 +1,69 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { BoardConfig } from '../config/fleet.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
+
+type TlsPaths = NonNullable<BoardConfig['tls']>;
+
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Notices when certificate and key were put in place anew. */
+export class TlsRenewal {
+  readonly #paths: TlsPaths;
+  /** Of the files that are served, or were refused. */
+  #mark: string;
+  /** Of files that could not be used when they were seen first: of two files one is written before the other. */
+  #doubted: string | null = null;
+
+  constructor(paths: TlsPaths) {
+    this.#paths = paths;
+    this.#mark = markOf(paths);
+  }
+
+  /**
+   * What is to be served from now on; null: nothing else. To be asked again and again. Throws TP-BOARD, once for the same
+   * files, when they stay as they cannot be used.
+   */
+  next(now: Date): TlsFiles | null {
+    const mark = markOf(this.#paths);
+    if (mark === this.#mark) return null;
+    try {
+      const files = readTls(this.#paths, now);
+      this.#mark = mark;
+      this.#doubted = null;
+      return files;
+    } catch (error) {
+      const stays = mark === this.#doubted;
+      this.#doubted = mark;
+      if (!stays) return null;
+      this.#mark = mark;
+      throw error;
+    }
+  }
+}
+
+function markOf({ cert, key }: TlsPaths): string {
+  return [cert, key].map(fileMark).join(' ');
+}
+
+function fileMark(file: string): string {
+  try {
+    const { ino, size, mtimeMs } = statSync(file);
+    return `${ino}/${size}/${mtimeMs}`;
+  } catch {
+    return 'none';
+  }
+}
 
 /**
  * The board's certificate and key, looked at before anybody is served: a browser's refusal at three in the morning says
  * less. Throws TP-BOARD when they cannot be read, do not belong together, or do not hold now.
  */
-export function readTls(
-  { cert, key }: NonNullable<BoardConfig['tls']>,
-  now: Date,
-): { readonly cert: Buffer; readonly key: Buffer } {
+export function readTls({ cert, key }: TlsPaths, now: Date): TlsFiles {
   const files = { cert: read(cert, 'certificate'), key: read(key, 'key') };
   const certificate = parsed(() => new X509Certificate(files.cert), `${cert} is no certificate in PEM`);
   const secret = parsed(
@@ -31,7 +83,7 @@ export function readTls(
   if (until !== undefined && now >= until) {
     throw refused(
       `the certificate ${cert} has expired at ${until.toISOString()}`,
-      'renew it, and start the board again',
+      'renew it: a board that runs takes the new one by itself',
     );
   }
   // What openssl thinks too weak shows here.

@@ -1,10 +1,11 @@
+import type { GroupStanding } from '../state/groups.ts';
 import type { Doubt } from '../state/standing.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 
 export const LANGUAGES = ['en', 'ko'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** Everything that the board says of itself. Reasons and hints come from the verdict, in English as everywhere. */
+/** Everything that the board says of itself. Reasons and hints come from the verdict, in English as everywhere; titles of them are its own. */
 export interface Words {
   readonly language: string;
   readonly verdict: Readonly<Record<VerdictWord, { readonly word: string; readonly meaning: string }>>;
@@ -16,6 +17,7 @@ export interface Words {
   readonly live: string;
   readonly lost: string;
   readonly lostSince: string;
+  readonly signedOut: string;
   readonly theme: string;
   readonly all: string;
   readonly filter: string;
@@ -43,6 +45,7 @@ export interface Words {
   /** What stands behind seconds, minutes, hours and days. */
   readonly units: readonly [string, string, string, string];
   readonly onceFenced: string;
+  readonly ifLostNow: string;
   readonly onceFencedHint: string;
   readonly asOf: string;
   readonly expires: string;
@@ -63,6 +66,8 @@ export interface Words {
   readonly firstSeen: string;
   readonly reasons: Readonly<Record<'not-safe' | 'unknown' | 'loss' | 'warning' | 'note', string>>;
   readonly noReasons: string;
+  /** What a reason says, by its code, without its figures and names; null: in its own words. */
+  readonly reasonTitle: (code: string) => string | null;
   readonly candidates: string;
   readonly best: string;
   readonly site: string;
@@ -92,7 +97,13 @@ export interface Words {
   readonly group: string;
   readonly certificates: string;
   readonly noCertificates: string;
+  readonly certificateExpired: string;
   readonly download: string;
+  readonly mirror: string;
+  readonly rebuildableAsOf: string;
+  readonly notRebuildable: string;
+  readonly notMirrored: (bytes: string) => string;
+  readonly tablesNotRebuilt: (count: string) => string;
   readonly schedules: string;
   readonly lastRun: string;
   readonly nextRun: string;
@@ -107,9 +118,9 @@ export interface Words {
   readonly skewUnknown: string;
   readonly commonPoint: string;
   readonly isAhead: (consumer: string, producer: string, time: string) => string;
-  readonly groupWhy: Readonly<
-    Record<'members' | 'unknown-points' | 'skew-beyond-policy' | 'no-skew-policy', string>
-  >;
+  readonly groupWhy: Readonly<Record<NonNullable<GroupStanding['why']>, string>>;
+  readonly groupInParts: string;
+  readonly byItself: (verdict: string) => string;
   readonly decisions: string;
   readonly decide: string;
   readonly noDecisions: string;
@@ -126,6 +137,11 @@ export interface Words {
   readonly approvedBy: string;
   readonly awaiting: string;
   readonly decidedOn: string;
+  readonly approvedOn: string;
+  readonly changedSince: (before: string, now: string) => string;
+  readonly recordBroken: string;
+  readonly notRecorded: string;
+  readonly notRecordedWhy: (fields: string) => string;
   readonly signIn: string;
   readonly signOut: string;
   readonly token: string;

@@ -10,14 +10,20 @@ const GATHER_MS = 40;
 /** Files of one look: the first of many are not to wait for the last. */
 const FILES_PER_LOOK = 64;
 
-/** Keeps what the board shows up to the folder of states, until aborted. Throws nothing. */
-export async function keepLooking(live: Live, folder: string, signal: AbortSignal): Promise<void> {
+/** Keeps what the board shows up to the folder of states, until aborted. `looking`: at each look. Throws nothing. */
+export async function keepLooking(
+  live: Live,
+  folder: string,
+  looking: () => void,
+  signal: AbortSignal,
+): Promise<void> {
   const watch = new FolderWatch(folder, STATE_SUFFIX);
   try {
     let dueAt = REAL_TIMING.now();
     while (!signal.aborted) {
       if (REAL_TIMING.now() >= dueAt) {
         dueAt = REAL_TIMING.now() + LOOK_EVERY_MS;
+        looking();
         await watch.keep();
         await live.look();
       }

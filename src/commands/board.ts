@@ -1,12 +1,12 @@
 import { Access } from '../board/access.ts';
 import { DecisionFile } from '../board/decisions.ts';
 import { Live } from '../board/live.ts';
-import { serveBoard } from '../board/server.ts';
+import { serveBoard, type Board } from '../board/server.ts';
 import { loadPrivateKey } from '../certificate/key.ts';
 import { DEFAULT_BOARD, type StateConfig } from '../config/fleet.ts';
 import { loadConfig, type Config } from '../config/load.ts';
 import { EXIT } from '../error-codes.ts';
-import { TwinproofError } from '../errors.ts';
+import { messageOf, TwinproofError } from '../errors.ts';
 import { StateFolder } from '../state/file.ts';
 import { keepLooking } from './board-looks.ts';
 import type { SiteIo } from './io.ts';
@@ -29,24 +29,36 @@ export async function runBoard(options: BoardOptions, io: SiteIo): Promise<numbe
   };
   const live = new Live({ config, folder, now: io.now });
   await live.look();
+  const decisions = await decisionsOf(config, io);
   const board = await serveBoard(
     {
       config,
       live,
       access: new Access(settings.tokens, () => io.now().getTime()),
-      decisions: await decisionsOf(config, io),
+      decisions,
       version: toolVersion(),
       now: io.now,
     },
     settings,
   );
   io.stderr(`board at ${board.url}\n`);
+  if (decisions !== null && decisions.problem !== null) {
+    io.stderr(`warning: no decision is recorded: ${decisions.problem}\n`);
+  }
   try {
-    await keepLooking(live, statesOf(config).path, io.signal);
+    await keepLooking(live, statesOf(config).path, () => renew(board, io), io.signal);
   } finally {
     await board.close();
   }
   return EXIT.ok;
+}
+
+function renew(board: Board, io: Pick<SiteIo, 'stderr'>): void {
+  try {
+    if (board.renewTls()) io.stderr('the certificate of the board was renewed\n');
+  } catch (error) {
+    io.stderr(`warning: the certificate of the board was not renewed: ${messageOf(error)}\n`);
+  }
 }
 
 export function stateFolder(config: Pick<Config, 'state' | 'file'>): StateFolder {

@@ -1,5 +1,5 @@
 import { promotionOrder } from '../config/fleet-order.ts';
-import { everyOf, type ScheduleConfig } from '../config/fleet.ts';
+import { everyOf, type ScheduleConfig, STATE_DEFAULTS } from '../config/fleet.ts';
 import type { Config } from '../config/load.ts';
 import type { Policy } from '../config/policy.ts';
 import type { SiteConfig, SystemConfig } from '../config/schema.ts';
@@ -28,6 +28,7 @@ export async function runConfigCheck(options: ConfigCheckOptions, io: CheckIo): 
   const warnings = [
     ...config.warnings,
     ...config.systems.flatMap((system) => systemWarnings(system, io.now())),
+    ...groupWarnings(config),
   ];
   const order = promotionOrder(config.systems, config.fleet.tiers);
   io.stdout(
@@ -58,6 +59,18 @@ function systemWarnings(
   ];
 }
 
+/** Recovery points of two systems are seen up to `state.every` apart: what is closer cannot be told. */
+function groupWarnings({ fleet, state }: Config): readonly string[] {
+  const every = state?.every ?? STATE_DEFAULTS.every;
+  return fleet.groups.flatMap(({ name, maxSkew }) =>
+    maxSkew === null || maxSkew >= every
+      ? []
+      : [
+          `group ${name}: maxSkew ${durationText(maxSkew)} is less than state.every ${durationText(every)}, so that the group will often be UNKNOWN`,
+        ],
+  );
+}
+
 function checkText(
   { file, fleet, systems }: Config,
   order: readonly SystemConfig[],
@@ -71,7 +84,9 @@ function checkText(
     style: 'bold',
   });
   for (const [index, system] of order.entries()) {
-    page.paragraph(systemText(system, now()), { first: `${String(index + 1).padStart(4)}  ` });
+    page.paragraph(systemText(system, now(), page.icons.next), {
+      first: `${String(index + 1).padStart(4)}  `,
+    });
   }
   if (warnings.length > 0) page.heading(`Warnings (${warnings.length})`);
   for (const warning of warnings) {
@@ -80,14 +95,18 @@ function checkText(
   return page.toString();
 }
 
-function systemText({ name, primary, candidates, fleet, policy, scrub }: SystemConfig, now: Date): string {
+function systemText(
+  { name, primary, candidates, fleet, policy, scrub }: SystemConfig,
+  now: Date,
+  arrow: string,
+): string {
   const { tier, owner, dependsOn, group, rto, schedules } = fleet;
   const objectives = [
     policy.rpo === null ? '' : `rpo ${durationText(policy.rpo)}`,
     rto === null ? '' : `rto ${durationText(rto)}`,
   ];
   return [
-    `${name}: ${siteText(primary)} → ${candidates.map(siteText).join(', ')}`,
+    `${name}: ${siteText(primary)} ${arrow} ${candidates.map(siteText).join(', ')}`,
     tier === null ? '' : `tier ${tier}`,
     owner ?? '',
     ...objectives,

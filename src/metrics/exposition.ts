@@ -2,6 +2,7 @@ import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client';
 import type { SystemConfig } from '../config/schema.ts';
 import type { FleetView } from '../state/fleet-view.ts';
 import type { GroupStanding } from '../state/groups.ts';
+import type { MirrorStanding } from '../state/schema.ts';
 import type { CandidateStanding, SystemStanding } from '../state/standing.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import { METRICS, type MetricName } from './catalog.ts';
@@ -92,6 +93,7 @@ function writeSystem(sheet: Sheet, { name, fleet, policy }: SystemConfig, standi
   const alive = { alive: 1, gone: 0, other: 0, unknown: null }[state.primary.state];
   sheet.set('twinproof_primary_alive', system, alive);
   sheet.set('twinproof_primary_witnessed_timestamp_seconds', system, secondsAt(state.primary.witnessedUntil));
+  if (state.mirror !== null) writeMirror(sheet, system, state.mirror);
   for (const { name: schedule, startedAt, nextAt, outcome, missed } of state.runs) {
     const labels = { ...system, schedule };
     sheet.set('twinproof_schedule_last_start_timestamp_seconds', labels, secondsAt(startedAt));
@@ -104,12 +106,28 @@ function writeSystem(sheet: Sheet, { name, fleet, policy }: SystemConfig, standi
   }
 }
 
+function writeMirror(
+  sheet: Sheet,
+  labels: Readonly<Record<string, string>>,
+  { reachedAt, bytesBehind, tablesMissing }: MirrorStanding,
+): void {
+  sheet.set('twinproof_mirror_known', labels, Number(reachedAt !== null));
+  sheet.set('twinproof_mirror_reached_timestamp_seconds', labels, secondsAt(reachedAt));
+  sheet.set('twinproof_mirror_behind_bytes', labels, number(bytesBehind));
+  sheet.set('twinproof_mirror_missing_tables', labels, tablesMissing);
+}
+
 function writeCandidate(
   sheet: Sheet,
   labels: Readonly<Record<string, string>>,
   { candidate, doubt }: CandidateStanding,
 ): void {
-  const { lag, rows, readiness, checked, recoveryPointAt, silence } = candidate;
+  const { lag, rows, readiness, checked, recoveryPointAt, silence, outlook } = candidate;
+  // What is not known to be promotable is UNKNOWN, also while nothing is known.
+  const assumed = doubt === null ? (outlook?.verdict ?? 'UNKNOWN') : 'UNKNOWN';
+  for (const word of WORDS) {
+    sheet.set('twinproof_outlook', { ...labels, verdict: word }, Number(assumed === word));
+  }
   sheet.set('twinproof_candidate_up', labels, Number(silence === null));
   sheet.set('twinproof_recovery_point_timestamp_seconds', labels, secondsAt(recoveryPointAt));
   sheet.set('twinproof_recovery_point_known', labels, Number(recoveryPointAt !== null));
@@ -142,10 +160,15 @@ function writeCandidate(
   sheet.set('twinproof_coverage_compared_tables', labels, verdict.coverage.compared);
 }
 
-function writeGroup(sheet: Sheet, { name, skewMs, maxSkewMs, commonPointAt, ahead }: GroupStanding): void {
+function writeGroup(sheet: Sheet, group: GroupStanding): void {
+  const { name, verdict, skewMs, skewAtLeastMs, maxSkewMs, commonPointAt, ahead } = group;
   const labels = { group: name };
+  for (const word of WORDS) {
+    sheet.set('twinproof_group_verdict', { ...labels, verdict: word }, Number(verdict === word));
+  }
   sheet.set('twinproof_group_skew_known', labels, Number(skewMs !== null));
   sheet.set('twinproof_group_skew_seconds', labels, seconds(skewMs));
+  sheet.set('twinproof_group_skew_at_least_seconds', labels, seconds(skewAtLeastMs));
   sheet.set('twinproof_group_skew_objective_seconds', labels, seconds(maxSkewMs));
   sheet.set(
     'twinproof_group_common_point_timestamp_seconds',

@@ -4,19 +4,24 @@ import type { ConfigContent } from '../config/merge.ts';
 import type { SystemConfig } from '../config/schema.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { ReadState } from './file.ts';
-import { groupStanding, type GroupStanding } from './groups.ts';
+import { type Dependencies, groupStanding, type GroupStanding } from './groups.ts';
 import { isPromotable } from './lapse.ts';
 import { standingOf, type SystemStanding } from './standing.ts';
 
 export type FleetConfig = Pick<ConfigContent, 'systems' | 'fleet'>;
+
+export interface Blocker {
+  readonly name: string;
+  readonly verdict: VerdictWord;
+}
 
 export interface FleetSystem {
   readonly config: SystemConfig;
   readonly standing: SystemStanding;
   /** Its place in the order of promotion, from 1. */
   readonly place: number;
-  /** Systems that it depends on, however far, and that are not safe to promote: they come first. */
-  readonly blockers: readonly { readonly name: string; readonly verdict: VerdictWord }[];
+  /** Systems that it depends on, however far, and that are not safe to promote, by themselves or with their group. */
+  readonly blockers: readonly Blocker[];
   /** The consistency group that it belongs to, with others; null: none. */
   readonly group: GroupStanding | null;
 }
@@ -37,8 +42,10 @@ export interface FleetPlan {
   readonly name: string | null;
   /** In the order of promotion. */
   readonly systems: readonly SystemConfig[];
-  /** Of each system those that it depends on, however far, the nearest first. */
-  readonly needs: ReadonlyMap<string, readonly string[]>;
+  /** Of each system those that it depends on. */
+  readonly dependencies: Dependencies;
+  /** The same, however far, the nearest first. */
+  readonly needs: Dependencies;
   readonly groups: readonly { readonly group: ConsistencyGroup; readonly members: readonly SystemConfig[] }[];
 }
 
@@ -48,6 +55,7 @@ export function fleetPlan({ systems, fleet }: FleetConfig): FleetPlan {
   return {
     name: fleet.name,
     systems: promotionOrder(systems, fleet.tiers),
+    dependencies: new Map(systems.map(({ name, fleet: facts }) => [name, facts.dependsOn])),
     needs: new Map(systems.map((system) => [system.name, needsOf(system, byName)])),
     groups: groupsOf(fleet.groups, systems).map((group) => ({
       group,
@@ -64,20 +72,30 @@ export function fleetView(plan: FleetPlan, states: ReadonlyMap<string, ReadState
   const groups = plan.groups.map(({ group, members }) =>
     groupStanding(
       group,
-      members.flatMap(({ name, fleet }) => {
+      members.flatMap(({ name }) => {
         const standing = standings.get(name);
-        return standing === undefined ? [] : [{ name, fleet, standing }];
+        return standing === undefined ? [] : [{ name, standing }];
       }),
+      plan.dependencies,
     ),
   );
   const shared = new Map(
     groups.filter(({ members }) => members.length > 1).map((group) => [group.name, group]),
   );
+  const groupOf = new Map(
+    plan.systems.map(({ name, fleet }) => [
+      name,
+      fleet.group === null ? null : (shared.get(fleet.group) ?? null),
+    ]),
+  );
   const systems = plan.systems.flatMap((config, index): FleetSystem[] => {
     const standing = standings.get(config.name);
     if (standing === undefined) return [];
-    const group = config.fleet.group === null ? null : (shared.get(config.fleet.group) ?? null);
-    const blockers = blockersOf(plan.needs.get(config.name) ?? [], standings);
+    const group = groupOf.get(config.name) ?? null;
+    const blockers = (plan.needs.get(config.name) ?? []).flatMap((name): Blocker[] => {
+      const verdict = verdictInGroup(standings.get(name), groupOf.get(name) ?? null, group);
+      return isPromotable(verdict) ? [] : [{ name, verdict }];
+    });
     return [{ config, standing, place: index + 1, blockers, group }];
   });
   const strangers = [...states.keys()].filter((name) => !plan.needs.has(name)).sort();
@@ -113,12 +131,12 @@ function needsOf(
   return needs;
 }
 
-function blockersOf(
-  needs: readonly string[],
-  standings: ReadonlyMap<string, SystemStanding>,
-): FleetSystem['blockers'] {
-  return needs.flatMap((name) => {
-    const verdict = standings.get(name)?.verdict ?? 'UNKNOWN';
-    return isPromotable(verdict) ? [] : [{ name, verdict }];
-  });
+/** Of a system that another one of `group` needs: its own, or where it has a group of its own, that group's if that is worse. */
+function verdictInGroup(
+  standing: SystemStanding | undefined,
+  own: GroupStanding | null,
+  group: GroupStanding | null,
+): VerdictWord {
+  const verdict = standing?.verdict ?? 'UNKNOWN';
+  return own === null || own === group || !isPromotable(verdict) ? verdict : own.verdict;
 }

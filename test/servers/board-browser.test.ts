@@ -57,6 +57,7 @@ describe.skipIf(missing !== null)(
       await page.keyboard.type('core');
       await page.locator('.row:visible').nth(1).waitFor({ state: 'detached' });
       expect(await page.locator('.row:visible').count()).toBe(1);
+      expect(new URL(page.url()).search).toBe('?q=core');
       await page.keyboard.press('Escape');
       await page.locator('.count.not').click();
       expect(
@@ -64,7 +65,12 @@ describe.skipIf(missing !== null)(
           .locator('.row:visible')
           .evaluateAll((rows) => rows.map((row) => row.getAttribute('data-system'))),
       ).toEqual(['cards']);
+      // Whoever is sent the address sees the same.
+      await page.goto(page.url());
+      await page.locator('.row:visible').nth(1).waitFor({ state: 'detached' });
+      expect(await page.locator('.row:visible').getAttribute('data-system')).toBe('cards');
       await page.locator('.count.not').click();
+      expect(new URL(page.url()).search).toBe('');
       // Live: another verdict, without a click.
       await board.publish('keys', 'NOT_SAFE');
       await board.look();
@@ -171,6 +177,32 @@ describe.skipIf(missing !== null)(
       browser.complaints.splice(0);
     });
 
+    it('says after a restart of the board that somebody has to sign in again, and keeps what was filled in', async () => {
+      const page = await signedIn(TOKENS.KIM, await browser.page());
+      await page.goto(`${board.url}/systems/bank`);
+      await expectShown(page, '.liveness', 'live');
+      // The loss that is accepted is that of the candidate which is chosen.
+      await page.evaluate(
+        "document.querySelector('select[name=candidate]').append(Object.assign(document.createElement('option'), { value: 'busan', textContent: 'busan' }))",
+      );
+      await page.evaluate("document.querySelector('option[value=busan]').dataset.loss = 'at most 1 h'");
+      await page.selectOption('select[name=candidate]', 'busan');
+      expect(await page.inputValue('input[name=lossAccepted]')).toBe('at most 1 h');
+      await page.fill('textarea[name=reason]', 'the hall burns');
+      await board.restart();
+      await expectShown(page, '.signed-out', 'not signed in any more');
+      const again = await page.context().newPage();
+      await again.goto(`${board.url}/systems/bank`);
+      await again.fill('input[name=token]', TOKENS.KIM);
+      await again.click('main button[type=submit]');
+      await again.waitForURL(`${board.url}/systems/bank`);
+      await expectShown(page, '.liveness', 'live');
+      await page.locator('.signed-out').waitFor({ state: 'hidden' });
+      expect(await page.inputValue('textarea[name=reason]')).toBe('the hall burns');
+      await page.context().close();
+      browser.complaints.splice(0);
+    });
+
     it('shows the order to promote in, groups together, and records a decision of two', async () => {
       const page = await signedIn(TOKENS.KIM, await browser.page());
       await page.click('text=Cutover');
@@ -221,6 +253,14 @@ describe.skipIf(missing !== null)(
       await page.emulateMedia({ media: 'print' });
       await expectShown(page, '.clock', /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+UTC/);
       expect(await page.evaluate(WORDS_OVER_OTHERS)).toEqual([]);
+      // Nothing is folded away on paper.
+      await page.goto(`${board.url}/systems/bank`);
+      await page.evaluate(`addEventListener('beforeprint', () => {
+        document.body.dataset.folded = document.querySelectorAll('details:not([open])').length;
+      })`);
+      expect(await page.locator('details:not([open])').count()).toBeGreaterThan(0);
+      await page.pdf();
+      expect(await page.getAttribute('body', 'data-folded')).toBe('0');
       expectCalm(browser, board.host);
     });
   },

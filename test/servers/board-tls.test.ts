@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runBoard } from '../../src/commands/board.ts';
 import { fleetYaml } from '../unit/board-fixture.ts';
@@ -67,6 +69,22 @@ function ask(url: string, body: string | null = null): Promise<IncomingMessage> 
   });
 }
 
+function fingerprintOf(file: string): string {
+  return new X509Certificate(readFileSync(file)).fingerprint256;
+}
+
+/** Of the certificate that is served there now. */
+function servedBy(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
 describe('the board over TLS', () => {
   it('is served with its certificate, which is checked, and sessions never leave it', async () => {
     const board = boardWith('cert.pem', 'key.pem');
@@ -82,6 +100,34 @@ describe('the board over TLS', () => {
       const signedIn = await ask(`${url}/login`, `token=${TOKEN}`);
       expect(signedIn.headers['set-cookie']?.[0]).toMatch(/HttpOnly; SameSite=Strict; .*Secure$/);
       await expect(fetch(url.replace('https', 'http'))).rejects.toThrow('fetch failed');
+    } finally {
+      await board.stop();
+    }
+  });
+
+  it('is served with a certificate that was renewed, and with the old one as long as the new one cannot be', async () => {
+    for (const [from, to] of [
+      ['cert.pem', 'own.pem'],
+      ['key.pem', 'own.key'],
+    ] as const) {
+      copyFileSync(at(from), at(to));
+    }
+    const board = boardWith('own.pem', 'own.key');
+    const renewed = mkdtempSync(path.join(folder, 'renewed-'));
+    await makeCertificates(renewed, false, null);
+    try {
+      await until(() => board.stderr.includes('board at '), 'the board listens', 30_000);
+      const url = /board at (https:\S+)/.exec(board.stderr)?.[1] ?? '';
+      const [before, wanted] = [at('cert.pem'), path.join(renewed, 'cert.pem')].map(fingerprintOf);
+      expect(await servedBy(url)).toBe(before);
+      // One of the two files alone, which stays so: told once.
+      copyFileSync(path.join(renewed, 'cert.pem'), at('own.pem'));
+      await until(() => board.stderr.includes('was not renewed'), 'it is told', 30_000);
+      expect(await servedBy(url)).toBe(before);
+      copyFileSync(path.join(renewed, 'key.pem'), at('own.key'));
+      await until(async () => (await servedBy(url)) === wanted, 'the new one is served', 30_000);
+      expect(board.stderr.match(/was not renewed/g)).toHaveLength(1);
+      expect(board.stderr).toContain('own.key is not the key of the certificate');
     } finally {
       await board.stop();
     }

@@ -1,8 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DecisionFile } from '../../src/board/decisions.ts';
-import { loadPrivateKey } from '../../src/certificate/key.ts';
 import { ODD, TestBoard, TOKENS } from './harness/test-board.ts';
 
 const board = new TestBoard();
@@ -94,7 +92,11 @@ describe('the board over HTTP', () => {
     await board.look();
     const asked = await Promise.all(['/healthz', '/readyz'].map((target) => board.get(target, null)));
     expect(asked.map(({ status }) => status)).toEqual([200, 503]);
-    expect(await text('/api/v1/fleet')).not.toContain('"SAFE"');
+    const fleet = await text('/api/v1/fleet');
+    expect(fleet).not.toContain('"SAFE"');
+    // Nobody has stopped watching: it is the board that cannot read.
+    expect(fleet).toContain('"doubt":"unreadable"');
+    expect(fleet).not.toContain('"doubt":"absent"');
     rmSync(states);
     renameSync(`${states}.away`, states);
     await board.look();
@@ -111,6 +113,7 @@ describe('the board over HTTP', () => {
     const proposal = { candidate: 'gasan', decision: 'wait', lossAccepted: 'none', reason: 'rows differ' };
     expect((await send(TOKENS.LEE, proposal)).status).toBe(403);
     expect((await send(TOKENS.KIM, { ...proposal, decision: 'destroy' })).status).toBe(400);
+    expect((await send(TOKENS.KIM, { ...proposal, candidate: 'nobody' })).status).toBe(400);
     const made = await send(TOKENS.KIM, proposal);
     expect(made.status).toBe(201);
     const { id }: { id: string } = JSON.parse(await made.text());
@@ -120,25 +123,51 @@ describe('the board over HTTP', () => {
     expect([(await approve(TOKENS.PARK)).status, (await approve(TOKENS.PARK)).status]).toEqual([204, 409]);
     const kept: unknown = await (await board.get('/api/v1/systems/cards/decisions')).json();
     expect(kept).toMatchObject([
-      { decision: 'wait', proposedBy: 'Kim Minji', approvedBy: 'Park Jun', shown: { verdict: 'NOT_SAFE' } },
+      {
+        decision: 'wait',
+        proposedBy: 'Kim Minji',
+        approvedBy: 'Park Jun',
+        shown: { verdict: 'NOT_SAFE', candidate: 'gasan' },
+        shownToApprover: { verdict: 'NOT_SAFE' },
+      },
     ]);
   });
 
-  it('refuses a record of decisions that was altered', async () => {
-    const lines = readFileSync(board.decisionFile, 'utf8').trimEnd().split('\n');
-    const key = await loadPrivateKey(path.join(board.folder, 'key.pem'));
-    const altered = path.join(board.folder, 'altered.jsonl');
-    const open = (kept: readonly string[]): Promise<DecisionFile> => {
-      writeFileSync(altered, kept.map((line) => `${line}\n`).join(''));
-      return DecisionFile.open(altered, key, () => board.now);
-    };
-    expect((await open(lines)).list()).toHaveLength(1);
-    await expect(open(lines.slice(1))).rejects.toMatchObject({ code: 'TP-CERTIFICATE' });
-    await expect(open([(lines[0] ?? '').replace('eyJ', 'eyK'), ...lines.slice(1)])).rejects.toMatchObject({
-      code: 'TP-CERTIFICATE',
+  it('shows that the record of decisions was altered, records nothing more, and goes on', async () => {
+    const kept = readFileSync(board.decisionFile, 'utf8');
+    writeFileSync(board.decisionFile, kept.replace('eyJ', 'eyK'));
+    for (const target of ['/cutover', '/systems/cards']) {
+      expect(await text(target)).toMatch(/role="alert".*line 1 of \S+ was altered/s);
+    }
+    expect((await board.get('/api/v1/systems/cards/decisions')).status).toBe(503);
+    const refused = await board.get('/api/v1/systems/cards/decisions', TOKENS.KIM, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ candidate: 'gasan', decision: 'wait', lossAccepted: '', reason: 'x' }),
     });
-    writeFileSync(altered, `${lines.join('\n')}\n{"payload":"torn`);
-    expect((await DecisionFile.open(altered, key, () => board.now)).list()).toHaveLength(1);
+    expect([refused.status, await refused.text()]).toEqual([
+      503,
+      expect.stringContaining('nobody has decided'),
+    ]);
+    expect((await board.get('/api/v1/fleet')).status).toBe(200);
+    writeFileSync(board.decisionFile, kept);
+    expect((await board.get('/api/v1/systems/cards/decisions')).status).toBe(200);
+  });
+
+  it('leads nobody elsewhere who signs in, and back to the page that was asked for', async () => {
+    const page = await board.get('/systems/bank?lang=ko', null, { headers: { accept: 'text/html' } });
+    expect(page.headers.get('location')).toBe('/login?next=%2Fsystems%2Fbank%3Flang%3Dko');
+    const signIn = async (next: string): Promise<string | null> => {
+      const answer = await board.get('/login', null, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', origin: board.url },
+        body: new URLSearchParams({ token: TOKENS.LEE, next }).toString(),
+      });
+      return answer.headers.get('location');
+    };
+    expect([await signIn('/systems/bank?lang=ko'), await signIn('//evil.example'), await signIn('')]).toEqual(
+      ['/systems/bank?lang=ko', '/', '/'],
+    );
   });
 });
 

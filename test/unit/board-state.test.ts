@@ -81,18 +81,28 @@ describe('what was published', () => {
 });
 
 describe('a consistency group', () => {
+  /** `seen`: so many seconds ago; `primary`: as it was found. */
   const member = (
     name: string,
     verdict: VerdictWord,
     secondsAgo: number | null,
-    dependsOn: string[] = [],
+    more: { dependsOn?: string[]; seen?: number; primary?: 'alive' | 'gone' } = {},
   ) => {
-    const point = { recoveryPointAt: secondsAgo === null ? null : ago(secondsAgo) };
-    const standing = standingOf(name, read(stateOf(name, [candidateOf('gasan', verdict, point)])), NOW);
-    return { name, fleet: { dependsOn }, standing };
+    const { dependsOn = [], seen = 2, primary = 'alive' } = more;
+    const candidate = candidateOf('gasan', verdict, {
+      recoveryPointAt: secondsAgo === null ? null : ago(secondsAgo),
+    });
+    const lag = candidate.lag === null ? null : { ...candidate.lag, at: ago(seen) };
+    const state = stateOf(name, [{ ...candidate, lag }]);
+    const found = { ...state, primary: { ...state.primary, state: primary } };
+    return { name, dependsOn, standing: standingOf(name, read(found), NOW) };
   };
   const group = (maxSkew: number | null, ...members: ReturnType<typeof member>[]) =>
-    groupStanding({ name: 'money', maxSkew }, members);
+    groupStanding(
+      { name: 'money', maxSkew },
+      members,
+      new Map(members.map(({ name, dependsOn }) => [name, dependsOn])),
+    );
 
   it('is safe when its members are and lie within the policy', () => {
     const found = group(5_000, member('a', 'SAFE', 2), member('b', 'SAFE', 6));
@@ -105,6 +115,25 @@ describe('a consistency group', () => {
       verdict: 'NOT_SAFE',
       why: 'skew-beyond-policy',
     });
+  });
+
+  it('is not called too far apart by points that were seen one after the other, nor safe by them', () => {
+    // Each 2 s behind, seen 4 s apart: nothing says that they are apart at all, and nothing that they are not.
+    const seen = [member('a', 'SAFE', 7, { seen: 5 }), member('b', 'SAFE', 3, { seen: 1 })] as const;
+    expect(group(3_000, ...seen)).toMatchObject({
+      verdict: 'UNKNOWN',
+      why: 'skew-unsettled',
+      skewMs: 4_000,
+      skewAtLeastMs: 0,
+      ahead: [],
+    });
+    expect(group(4_000, ...seen)).toMatchObject({ verdict: 'SAFE', why: null });
+    // One that was seen later and is behind all the same.
+    const behind = [member('a', 'SAFE', 3, { seen: 5 }), member('b', 'SAFE', 7, { seen: 1 })] as const;
+    expect(group(3_000, ...behind)).toMatchObject({ verdict: 'NOT_SAFE', skewAtLeastMs: 4_000 });
+    // Of a primary that is gone nothing goes on.
+    const gone = [member('a', 'SAFE', 7, { seen: 5, primary: 'gone' }), seen[1]] as const;
+    expect(group(3_000, ...gone)).toMatchObject({ verdict: 'NOT_SAFE', why: 'skew-beyond-policy' });
   });
 
   it('is unknown when a point is, or nobody says how far they may lie apart', () => {
@@ -130,9 +159,15 @@ describe('a consistency group', () => {
   });
 
   it('names a consumer that stands ahead of its producer', () => {
-    expect(group(9_000, member('orders', 'SAFE', 6), member('reports', 'SAFE', 2, ['orders'])).ahead).toEqual(
-      [{ consumer: 'reports', producer: 'orders', ms: 4_000 }],
-    );
+    const reports = member('reports', 'SAFE', 2, { dependsOn: ['orders'] });
+    expect(group(9_000, member('orders', 'SAFE', 6), reports).ahead).toEqual([
+      { consumer: 'reports', producer: 'orders', ms: 4_000 },
+    ]);
+    // Through a system whose point nobody knows.
+    const between = member('orders', 'SAFE', null, { dependsOn: ['entry'] });
+    expect(group(9_000, member('entry', 'SAFE', 7), between, reports).ahead).toEqual([
+      { consumer: 'reports', producer: 'entry', ms: 5_000 },
+    ]);
   });
 });
 
@@ -164,6 +199,26 @@ describe('a fleet', () => {
       ['mail', 'UNKNOWN', ''],
     ]);
     expect(strangers).toEqual(['other']);
+  });
+
+  it('names a system as one to wait for whose group must not be promoted, to those outside of it', () => {
+    const apart = fleetConfig(
+      { a: 'group: money', b: 'group: money, dependsOn: [a]', c: 'dependsOn: [b]' },
+      'fleet: { groups: { money: { maxSkew: 3s } } }\n',
+    );
+    const at = (name: string, seconds: number): [string, ReadState] => [
+      name,
+      read(stateOf(name, [candidateOf('gasan', 'SAFE', { recoveryPointAt: ago(seconds) })])),
+    ];
+    const { systems } = fleetView(fleetPlan(apart), new Map([at('a', 9), at('b', 2), at('c', 2)]), NOW);
+    expect(systems.map(({ blockers }) => blockers)).toEqual([
+      [],
+      [],
+      [
+        { name: 'b', verdict: 'NOT_SAFE' },
+        { name: 'a', verdict: 'NOT_SAFE' },
+      ],
+    ]);
   });
 });
 
@@ -307,7 +362,32 @@ describe('open pages', () => {
     const folder = { read: failing, reread: failing };
     const live = new Live({ config: fleetConfig({ bank: '' }), folder, now: () => NOW });
     await live.look();
-    expect([live.problem, live.view.systems[0]?.standing.verdict]).toEqual(['no disk', 'UNKNOWN']);
+    expect(live.problem).toBe('no disk');
+    expect(live.view.systems[0]?.standing).toMatchObject({
+      verdict: 'UNKNOWN',
+      doubt: 'unreadable',
+      problem: 'no disk',
+    });
+  });
+
+  it('and whoever asks are told UNKNOWN once what was read is too old, also while reading hangs', async () => {
+    let now = NOW;
+    const states = new Map([['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')]))]]);
+    const answers = [Promise.resolve(states), new Promise<never>(() => undefined)];
+    const reading = (): Promise<ReadonlyMap<string, ReadState>> =>
+      answers.shift() ?? Promise.reject(new Error());
+    const folder = { read: reading, reread: reading };
+    const live = new Live({ config: fleetConfig({ bank: '' }), folder, now: () => now });
+    await live.look();
+    const events: LiveEvent[] = [];
+    live.listen((event) => events.push(event), 'en');
+    void live.look();
+    expect([live.view.systems[0]?.standing.verdict, live.problem]).toEqual(['SAFE', null]);
+    now = later(20);
+    expect(live.view.systems[0]?.standing).toMatchObject({ verdict: 'UNKNOWN', doubt: 'stale' });
+    expect(live.rows('en').get('bank')?.text).toContain('data-verdict="UNKNOWN"');
+    expect(live.problem).toMatch(/does not come to an end/);
+    expect(events.map(dataOf)).toMatchObject([{ names: ['bank'] }]);
   });
 });
 

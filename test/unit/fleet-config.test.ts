@@ -128,6 +128,12 @@ describe('config check', () => {
     expect(printed).toMatch(/2 systems.*1 {2}keys.*2 {2}bank: .*tier 1; rpo 30\.0 s; after keys/s);
     expect(printed).toMatch(/keys: every candidate is at the site of the primary \(pangyo\)/);
     expect(printed).toMatch(/keys: no rpo is set/);
+    const near = 'fleet: { groups: { money: { maxSkew: 5s } } }\nstate: { path: ./state }\n';
+    const grouped = write({
+      'a.yaml': near + system('bank', '    group: money\n    policy: { rpo: 30s }\n'),
+    });
+    expect(await runConfigCheck({ config: grouped, format: 'text' }, io)).toBe(1);
+    expect(printed).toMatch(/group money: maxSkew 5\.0 s is less than state\.every 10\.0 s/);
     printed = '';
     await runConfigCheck({ config: own, format: 'json' }, io);
     expect(JSON.parse(printed)).toMatchObject({

@@ -29,14 +29,17 @@ it('a group is promotable only if every member is, every recovery point is known
           const name = `m${index}`;
           const state = stateOf(name, [candidateOf('gasan', verdict, point)], more);
           const dependsOn = needs.filter((one) => one !== index).map((one) => `m${one}`);
-          return { name, fleet: { dependsOn }, standing: standingOf(name, read(state), NOW) };
+          return { name, dependsOn, standing: standingOf(name, read(state), NOW) };
         });
-        const found = groupStanding({ name: 'money', maxSkew }, built);
+        const dependencies = new Map(built.map(({ name, dependsOn }) => [name, dependsOn]));
+        const found = groupStanding({ name: 'money', maxSkew }, built, dependencies);
         const points = members.map(({ secondsAgo, watched }) => (watched ? secondsAgo : null));
         const known = points.flatMap((point) => (point === null ? [] : [point]));
         const complete = known.length === points.length;
         const skew = complete ? (Math.max(...known) - Math.min(...known)) * 1000 : null;
         expect(found.skewMs).toBe(skew);
+        // All were seen at one moment.
+        expect(found.skewAtLeastMs).toBe(skew);
         expect(found.commonPointAt?.toISOString() ?? null).toBe(complete ? ago(Math.max(...known)) : null);
         const promotable = found.verdict === 'SAFE' || found.verdict === 'SAFE_WITH_LOSS';
         const allowed =

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { exposition } from '../../src/metrics/exposition.ts';
 import { LISTED_MAX } from '../../src/state/schema.ts';
 import { fleetPlan, fleetView } from '../../src/state/fleet-view.ts';
-import { candidateOf, fleetConfig, NOW, read, stateOf } from './board-fixture.ts';
+import { ago, candidateOf, fleetConfig, NOW, read, stateOf, verdictOf } from './board-fixture.ts';
 
 const OPS = path.resolve(import.meta.dirname, '../../ops');
 /** What README promises. */
@@ -43,6 +43,34 @@ describe('the number of series', () => {
     expect(more - one).toBeLessThanOrEqual(SERIES.candidate);
     expect(two - one - (more - one)).toBeLessThanOrEqual(SERIES.system);
     expect(await series(1, 1, LISTED_MAX)).toBe(one);
+  });
+});
+
+describe('what a promotion would come to', () => {
+  it('is told of candidates whose primary lives, and of groups, in one of four words', async () => {
+    const config = fleetConfig(
+      { bank: 'group: money', mail: 'group: money' },
+      'fleet: { groups: { money: { maxSkew: 5s } } }\n',
+    );
+    const bank = candidateOf('gasan', 'UNKNOWN', {
+      outlook: verdictOf('SAFE_WITH_LOSS'),
+      recoveryPointAt: ago(9),
+    });
+    const states = new Map([
+      ['bank', read(stateOf('bank', [bank]))],
+      ['mail', read(stateOf('mail', [candidateOf('gasan', 'SAFE')]))],
+    ]);
+    const { text } = await exposition(fleetView(fleetPlan(config), states, NOW), '1', 'prometheus');
+    expect(text.split('\n').filter((line) => /^twinproof_(?:outlook|group_).*[^0]$/.test(line))).toEqual([
+      'twinproof_outlook{system="bank",candidate="gasan",verdict="SAFE_WITH_LOSS"} 1',
+      'twinproof_outlook{system="mail",candidate="gasan",verdict="UNKNOWN"} 1',
+      'twinproof_group_verdict{group="money",verdict="NOT_SAFE"} 1',
+      'twinproof_group_skew_known{group="money"} 1',
+      'twinproof_group_skew_seconds{group="money"} 7',
+      'twinproof_group_skew_at_least_seconds{group="money"} 7',
+      'twinproof_group_skew_objective_seconds{group="money"} 5',
+      `twinproof_group_common_point_timestamp_seconds{group="money"} ${NOW.getTime() / 1000 - 9}`,
+    ]);
   });
 });
 

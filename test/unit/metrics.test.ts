@@ -30,21 +30,43 @@ const RUN = {
   missed: 2,
   nextAt: NOW.toISOString(),
 } as const;
+const MIRROR = {
+  topic: 'dr.ledger.bank',
+  reachedAt: NOW.toISOString(),
+  bytesBehind: '4096',
+  tablesMissing: 0,
+  trouble: null,
+};
 const READY = { word: 'ready', blocking: 0, unknown: 0, warnings: 0 } as const;
 const CHECKED = { at: NOW.toISOString(), switchover: READY, failover: READY, findings: [], count: 0 };
 const states = new Map([
   ['cards', read(stateOf('cards', [candidateOf('gasan', 'SAFE')]))],
   [
     'bank',
-    read(stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS', { checked: CHECKED })], { runs: [RUN] })),
+    read(
+      stateOf('bank', [candidateOf('gasan', 'SAFE_WITH_LOSS', { checked: CHECKED })], {
+        runs: [RUN],
+        mirror: MIRROR,
+      }),
+    ),
   ],
   [
     'mail',
     read(
-      stateOf('mail', [candidateOf('gasan', 'UNKNOWN', { recoveryPointAt: null, rows: null, lag: null })]),
+      stateOf('mail', [candidateOf('gasan', 'UNKNOWN', { recoveryPointAt: null, rows: null, lag: null })], {
+        mirror: { ...MIRROR, reachedAt: null, bytesBehind: null, tablesMissing: null },
+      }),
     ),
   ],
-  ['gone', read(stateOf('gone', [candidateOf('gasan', 'SAFE')], { writtenAt: '2026-03-01T01:00:00.000Z' }))],
+  [
+    'gone',
+    read(
+      stateOf('gone', [candidateOf('gasan', 'SAFE')], {
+        writtenAt: '2026-03-01T01:00:00.000Z',
+        mirror: MIRROR,
+      }),
+    ),
+  ],
 ]);
 
 async function lines(format: 'prometheus' | 'openmetrics' = 'prometheus'): Promise<string[]> {
@@ -64,6 +86,10 @@ describe('metrics', () => {
         `twinproof_readiness_run_timestamp_seconds{system="bank",candidate="gasan"} ${NOW.getTime() / 1000}`,
         'twinproof_schedule_missed_runs{system="bank",schedule="certify"} 2',
         'twinproof_schedule_failed{system="bank",schedule="certify"} 1',
+        'twinproof_mirror_known{system="bank"} 1',
+        `twinproof_mirror_reached_timestamp_seconds{system="bank"} ${NOW.getTime() / 1000}`,
+        'twinproof_mirror_behind_bytes{system="bank"} 4096',
+        'twinproof_mirror_missing_tables{system="bank"} 0',
       ]),
     );
   });
@@ -74,6 +100,11 @@ describe('metrics', () => {
     expect(mail).toContain('twinproof_loss_known{system="mail",candidate="gasan"} 0');
     expect(mail).toContain('twinproof_proof_known{system="mail",candidate="gasan"} 0');
     expect(mail.join('\n')).not.toMatch(/recovery_point_timestamp|lag_|loss_bound|oldest_proof|dirty|NaN|-1/);
+    const mirror = (await lines()).filter((line) => line.startsWith('twinproof_mirror'));
+    expect(mirror.filter((line) => line.includes('mail'))).toEqual([
+      'twinproof_mirror_known{system="mail"} 0',
+    ]);
+    expect(mirror.join('\n')).not.toContain('cards');
     expect(await lines()).toContain('twinproof_group_skew_known{group="money"} 0');
     expect((await lines()).join('\n')).not.toContain('twinproof_group_skew_seconds{group="money"}');
   });
@@ -83,7 +114,9 @@ describe('metrics', () => {
     expect(gone).toContain('twinproof_state_fresh{system="gone"} 0');
     expect(gone).toContain('twinproof_verdict{system="gone",candidate="gasan",verdict="UNKNOWN"} 1');
     expect(gone).toContain('twinproof_verdict{system="gone",candidate="gasan",verdict="SAFE"} 0');
-    expect(gone.join('\n')).not.toMatch(/recovery_point|lag_|candidate_up|proof_known|loss_|integrity/);
+    expect(gone.join('\n')).not.toMatch(
+      /recovery_point|lag_|candidate_up|proof_known|loss_|integrity|mirror/,
+    );
   });
 
   it('end as OpenMetrics wants it', async () => {

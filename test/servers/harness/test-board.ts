@@ -50,6 +50,8 @@ export class TestBoard {
   now = new Date();
   #board: Board | null = null;
   #live: Live | null = null;
+  /** 0: any. */
+  #port = 0;
 
   get url(): string {
     if (this.#board === null) throw new Error('it is not open');
@@ -65,8 +67,12 @@ export class TestBoard {
     const { privateKey } = generateKeyPairSync('ed25519');
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
     writeFileSync(path.join(this.folder, 'key.pem'), pem, { mode: 0o600 });
+    await this.#serve();
+  }
+
+  async #serve(): Promise<void> {
     const config = loadConfig(path.join(this.folder, 'twinproof.yaml'), TOKENS, { sites: false });
-    const settings = { ...DEFAULT_BOARD, ...config.board, port: 0 };
+    const settings = { ...DEFAULT_BOARD, ...config.board, port: this.#port };
     const now = (): Date => this.now;
     this.#live = new Live({ config, folder: new StateFolder(path.join(this.folder, 'state')), now });
     const key = await loadPrivateKey(path.join(this.folder, 'key.pem'));
@@ -76,6 +82,14 @@ export class TestBoard {
       { config, live: this.#live, access, decisions, version: '1', now },
       settings,
     );
+    this.#port = Number(new URL(this.#board.url).port);
+  }
+
+  /** Another run of the board at the same address, which knows nobody that was signed in. */
+  async restart(): Promise<void> {
+    await this.#board?.close();
+    await this.#serve();
+    await this.look();
   }
 
   get decisionFile(): string {
