@@ -9,21 +9,24 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export class LogCursor {
   readonly bytes: Uint8Array;
   at: number;
+  readonly #end: number;
 
-  constructor(bytes: Uint8Array, at: number) {
+  /** Reads from `at` up to `end` of `bytes`. */
+  constructor(bytes: Uint8Array, at: number, end = bytes.length) {
     this.bytes = bytes;
     this.at = at;
+    this.#end = end;
   }
 
   get atEnd(): boolean {
-    return this.at >= this.bytes.length;
+    return this.at >= this.#end;
   }
 
   /** The place of the next `length` bytes, which are passed over. */
   skip(length: number): number {
     const start = this.at;
-    if (length < 0 || length > this.bytes.length - start) {
-      throw logError(`an event of ${this.bytes.length} bytes ends too early for ${length} bytes at ${start}`);
+    if (length < 0 || length > this.#end - start) {
+      throw logError(`an event that ends at ${this.#end} ends too early for ${length} bytes at ${start}`);
     }
     this.at += length;
     return start;

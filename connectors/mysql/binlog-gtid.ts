@@ -31,6 +31,8 @@ export interface MysqlGtid {
   /** `uuid` or `uuid:tag`, as in GtidSet. */
   readonly source: string;
   readonly number: bigint;
+  /** The number as text. */
+  readonly digits: string;
 }
 
 export interface MariadbGtid {
@@ -38,6 +40,8 @@ export interface MariadbGtid {
   readonly domain: bigint;
   readonly server: bigint;
   readonly sequence: bigint;
+  /** The sequence as text. */
+  readonly digits: string;
 }
 
 const US = 1_000_000n;
@@ -136,11 +140,12 @@ export class GtidReader {
   /** Of the UUID that was taken last; `timeUs`: 0 where the log does not say it, as in one that comes from an old server. */
   #start(event: LogEvent, tag: string, number: bigint, timeUs: number): GroupStart {
     const source = tag === '' ? this.#uuid : `${this.#uuid}:${tag}`;
+    const digits = decimal(number);
     return {
-      id: `${source}:${decimal(number)}`,
+      id: `${source}:${digits}`,
       origin: this.#uuid,
       committedAtUs: timeUs === 0 ? this.#secondOf(event) : BigInt(timeUs),
-      gtid: { kind: 'mysql', source, number },
+      gtid: { kind: 'mysql', source, number, digits },
       standalone: null,
       prepares: null,
     };
@@ -158,14 +163,15 @@ export class GtidReader {
     }
     const { domain, server, origin } = this.#mariadb;
     const sequence = uint64At(sent, from + SEQUENCE_AT);
+    const digits = decimal(sequence);
     const flags = sent[from + FLAGS_AT] ?? 0;
     const more = FLAGS_AT + 1 + ((flags & FLAG.groupCommit) === 0 ? 0 : 8);
     if (to - from < more) throw logError('a GTID that is cut off');
     return {
-      id: `${origin}-${decimal(sequence)}`,
+      id: `${origin}-${digits}`,
       origin,
       committedAtUs: this.#secondOf(event),
-      gtid: { kind: 'mariadb', domain, server, sequence },
+      gtid: { kind: 'mariadb', domain, server, sequence, digits },
       standalone: (flags & FLAG.standalone) !== 0,
       prepares: (flags & FLAG.preparedXa) === 0 ? null : readXid(new LogCursor(event.bytes, more)),
     };

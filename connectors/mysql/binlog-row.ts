@@ -30,6 +30,8 @@ export class RowImage {
   /** Of the beginning of `#bytes`, by length: making views is what costs. */
   #views: Uint8Array[] = [];
   #at = 0;
+  /** Where the event ends that holds the image. */
+  #end = 0;
   /** By column of the log: where its length stands. */
   #starts = new Int32Array(64);
   #ends = new Int32Array(64);
@@ -41,12 +43,19 @@ export class RowImage {
   }
 
   /**
-   * Reads the image at `start` (knowledge base, "Rows_event": bits of the columns that are NULL, one for each that is
+   * Reads the image at `start` of an event that ends at `end` (knowledge base, "Rows_event": bits of the columns that are NULL, one for each that is
    * there, then the values of the others) and returns where it ends. `present`: where the bits stand in `source` that say
    * which columns are there. Throws TP-STREAM-PROTOCOL where the event ends before it.
    */
-  read(source: Uint8Array, start: number, present: number, steps: readonly ColumnStep[]): number {
+  read(
+    source: Uint8Array,
+    start: number,
+    end: number,
+    present: number,
+    steps: readonly ColumnStep[],
+  ): number {
     const { length } = steps;
+    this.#end = end;
     if (this.#starts.length < length) {
       this.#starts = new Int32Array(length);
       this.#ends = new Int32Array(length);
@@ -71,7 +80,7 @@ export class RowImage {
       }
       this.#ends[index] = this.#at;
     }
-    if (at > source.length) throw logError('a row that is cut off');
+    if (at > end) throw logError('a row that is cut off');
     return at;
   }
 
@@ -197,7 +206,7 @@ export class RowImage {
     const value = at + step.size;
     let length = source[at] ?? 0;
     for (let index = 1; index < step.size; index += 1) length += (source[at + index] ?? 0) * 2 ** (8 * index);
-    if (length > source.length - value) throw logError('a value that is cut off');
+    if (length > this.#end - value) throw logError('a value that is cut off');
     if (!step.readable) {
       this.#mark(UNREAD_LENGTH);
     } else if (step.step === STEP.counted) {

@@ -73,7 +73,7 @@ const SILENT: ReadonlySet<number> = new Set([
   EVENT.startEncryption,
 ]);
 
-/** Makes changes of the events of the log. What goes out is committed, and in the order of the commits. */
+/** Makes changes of events of the log. What goes out is committed, and in the order of the commits. */
 export class LogAssembler {
   readonly #parts: AssemblerParts;
   readonly #events = new EventReader();
@@ -85,6 +85,7 @@ export class LogAssembler {
   #group: Group | null = null;
   /** Where the open transaction begins, for LogMemory.torn: its file, and the place behind its first event. */
   #groupFile = '';
+  #groupBegun: number | null = null;
   #groupAt = 0;
   /** The open transaction, and the last one that was handed out. */
   #placed: PlacedTransaction | null = null;
@@ -195,6 +196,7 @@ export class LogAssembler {
   #begin(start: GroupStart, event: LogEvent): null {
     if (this.#group !== null) throw logError('a transaction begins within another');
     this.#groupFile = this.#file.name;
+    this.#groupBegun = this.#file.begun;
     this.#groupAt = event.next;
     const { torn } = this.#parts.memory;
     this.#skipping = torn.size > 0 && torn.has(this.#groupPlace());
@@ -210,7 +212,7 @@ export class LogAssembler {
   }
 
   #groupPlace(): string {
-    return `${this.#groupFile}:${this.#groupAt}`;
+    return `${this.#groupFile}:${this.#groupBegun}:${this.#groupAt}`;
   }
 
   #open(): Group {
@@ -260,8 +262,9 @@ export class LogAssembler {
     else this.#parts.batch.push(event);
   }
 
-  #mapped({ bytes }: LogEvent): Mapped | null {
-    const number = uint48At(bytes, HEADER_BYTES);
+  #mapped({ sent, from, to }: LogEvent): Mapped | null {
+    if (to - from < HEADER_BYTES + 6) throw logError('rows without the number of their table');
+    const number = uint48At(sent, from + HEADER_BYTES);
     const mapped = this.#maps.get(number);
     if (mapped === undefined && number !== NO_TABLE) throw logError('rows of a table that was not described');
     return mapped ?? null;

@@ -1,8 +1,8 @@
 import type { Position } from '../../src/connector/position.ts';
 import { TwinproofError } from '../../src/errors.ts';
-import type { GroupStart } from './binlog-gtid.ts';
+import type { GroupStart, MysqlGtid } from './binlog-gtid.ts';
 import { positionOfList, positionOfListText, positionOfSet, positionOfSetText } from './gtid.ts';
-import { decimal, formatGtidList, type GtidList } from './gtid-list.ts';
+import { formatGtidList, type GtidList } from './gtid-list.ts';
 import { formatGtidSet, type GtidSet, type Interval, unite } from './gtid-set.ts';
 
 /** Where a stream stands: everything that it began behind, and all that it brought since. */
@@ -22,6 +22,7 @@ export class SetPlace implements StreamPlace {
   #growing: {
     readonly source: string;
     last: bigint;
+    digits: string;
     readonly before: readonly Interval[];
     readonly first: bigint;
     readonly head: string;
@@ -35,7 +36,7 @@ export class SetPlace implements StreamPlace {
   get position(): Position {
     const growing = this.#growing;
     if (growing === null) return positionOfSet(this.#set);
-    return positionOfSetText(`${growing.head}${decimal(growing.last)}${growing.tail}`);
+    return positionOfSetText(`${growing.head}${growing.digits}${growing.tail}`);
   }
 
   add(gtid: GroupStart['gtid']): boolean {
@@ -43,11 +44,12 @@ export class SetPlace implements StreamPlace {
     const growing = this.#growing;
     if (growing?.source === gtid.source && growing.last + 1n === gtid.number) {
       growing.last = gtid.number;
+      growing.digits = gtid.digits;
       return true;
     }
     this.#settle();
     this.#set = unite(this.#set, new Map([[gtid.source, [[gtid.number, gtid.number]]]]));
-    this.#follow(gtid.source, gtid.number);
+    this.#follow(gtid);
     return true;
   }
 
@@ -60,14 +62,14 @@ export class SetPlace implements StreamPlace {
   }
 
   /** From the next number on, where this one is the last of its source. */
-  #follow(source: string, number: bigint): void {
+  #follow({ source, number, digits }: MysqlGtid): void {
     const intervals = this.#set.get(source) ?? [];
     const last = intervals.at(-1);
     if (last === undefined || last[1] !== number || last[0] === number) return;
     const before = intervals.slice(0, -1);
     const text = formatGtidSet(new Map([...this.#set, [source, [...before, [last[0], CHANGING]]]]));
     const [head = '', tail = ''] = text.split(String(CHANGING));
-    this.#growing = { source, last: number, before, first: last[0], head, tail };
+    this.#growing = { source, last: number, digits, before, first: last[0], head, tail };
   }
 }
 
@@ -82,6 +84,7 @@ export class ListPlace implements StreamPlace {
     readonly domain: bigint;
     readonly server: bigint;
     sequence: bigint;
+    digits: string;
     readonly head: string;
     readonly tail: string;
   } | null = null;
@@ -93,16 +96,17 @@ export class ListPlace implements StreamPlace {
   get position(): Position {
     const growing = this.#growing;
     if (growing === null) return positionOfList(this.#list);
-    return positionOfListText(`${growing.head}${decimal(growing.sequence)}${growing.tail}`);
+    return positionOfListText(`${growing.head}${growing.digits}${growing.tail}`);
   }
 
   add(gtid: GroupStart['gtid']): boolean {
     if (gtid.kind !== 'mariadb') throw new TwinproofError('TP-BUG', { message: 'a GTID of another server' });
-    const { domain, server, sequence } = gtid;
+    const { domain, server, sequence, digits } = gtid;
     const growing = this.#growing;
     if (growing?.domain === domain && growing.server === server) {
       const rises = growing.sequence < sequence;
       growing.sequence = sequence;
+      growing.digits = digits;
       return rises;
     }
     if (growing !== null) this.#list.set(growing.domain, growing);
@@ -110,7 +114,7 @@ export class ListPlace implements StreamPlace {
     this.#list.set(domain, { server, sequence: CHANGING_SEQUENCE });
     const text = formatGtidList(this.#list);
     const [head = '', tail = ''] = text.split(String(CHANGING_SEQUENCE));
-    this.#growing = { domain, server, sequence, head, tail };
+    this.#growing = { domain, server, sequence, digits, head, tail };
     return known === undefined || known.sequence < sequence;
   }
 }

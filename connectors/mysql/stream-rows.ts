@@ -36,8 +36,8 @@ const FLAGS_AT = HEADER_BYTES + 6;
 const BODY_AT = FLAGS_AT + 2;
 
 /** "Rows_event", flags. */
-export function rowFlags({ bytes }: LogEvent): number {
-  return uint16At(bytes, FLAGS_AT);
+export function rowFlags({ sent, from }: LogEvent): number {
+  return uint16At(sent, from + FLAGS_AT);
 }
 
 /** Makes changes of the rows of an event: as many as the server puts into one, which is 8 KiB of them, or one row. */
@@ -57,21 +57,21 @@ export class RowsReader {
       give({ type: layout.kind, table: entry.table, key: null, oldKey: null, before: null, after: null });
       return;
     }
-    const { bytes } = event;
-    const cursor = new LogCursor(bytes, BODY_AT);
+    const { sent, from, to } = event;
+    const cursor = new LogCursor(sent, from + BODY_AT, to);
     if (layout.extra) cursor.skip(cursor.uint16() - 2);
     const width = cursor.packed();
     if (steps.length !== width) throw logError(`rows of ${width} columns in a table of ${steps.length}`);
     const first = cursor.skip((width + 7) >> 3);
     const second = layout.kind === 'update' ? cursor.skip((width + 7) >> 3) : first;
     let at = cursor.at;
-    while (at < bytes.length) {
+    while (at < to) {
       if (layout.kind === 'update') {
-        at = this.#before.read(bytes, at, first, steps);
-        at = this.#after.read(bytes, at, second, steps);
+        at = this.#before.read(sent, at, to, first, steps);
+        at = this.#after.read(sent, at, to, second, steps);
         give(this.#update(entry, arena));
       } else {
-        at = this.#after.read(bytes, at, first, steps);
+        at = this.#after.read(sent, at, to, first, steps);
         give(this.#one(layout.kind, entry, arena));
       }
     }

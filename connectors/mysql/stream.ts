@@ -4,8 +4,10 @@ import type { ConnectTarget } from './address.ts';
 import { LogConnection } from './binlog-connection.ts';
 import { dumpCommand, prepareDump } from './binlog-dump.ts';
 import type { GroupStart } from './binlog-gtid.ts';
+import type { LogMark } from './log-mark.ts';
 import { demandSameLog } from './log-same.ts';
 import { openSession, type Session } from './session.ts';
+import { BatchAhead } from './stream-ahead.ts';
 import { LogAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
 import type { LogMemory } from './stream-memory.ts';
@@ -76,6 +78,12 @@ class MysqlChangeStream implements ChangeStream {
   readonly #batch = new EventBatch();
   readonly #place: StreamPlace;
   readonly #assembler: LogAssembler;
+  readonly #ahead = new BatchAhead(this.#batch, {
+    gather: () => this.#gather(),
+    more: () => this.#parts.connection.more(),
+  });
+  /** Of what was handed out: the assembler is ahead of that. */
+  #mark: LogMark | null = null;
 
   constructor(parts: StreamParts) {
     const { start, tables, memory, options } = parts;
@@ -101,8 +109,7 @@ class MysqlChangeStream implements ChangeStream {
   }
 
   mark(): string | null {
-    const mark = this.#assembler.mark();
-    return mark === null ? null : JSON.stringify(mark);
+    return this.#mark === null ? null : JSON.stringify(this.#mark);
   }
 
   async close(): Promise<void> {
@@ -123,15 +130,11 @@ class MysqlChangeStream implements ChangeStream {
       this.#batch.push({ type: 'idle', position: this.#place.position });
       yield this.#batch.take();
     }
+    void this.#ahead.run();
     for (;;) {
-      const waits = this.#gather();
-      if (waits !== null) {
-        await waits;
-        continue;
-      }
-      const { full } = this.#batch;
-      if (!this.#batch.empty) yield this.#batch.take();
-      if (!full) await this.#parts.connection.more();
+      await this.#ahead.ready();
+      this.#mark = this.#assembler.mark();
+      yield this.#ahead.take();
     }
   }
 

@@ -151,6 +151,16 @@ export class ByteWriter {
     this.length += length;
   }
 
+  /** A byte for each character, of which none is above 255; without a length. */
+  latin1(value: string): void {
+    const { length } = value;
+    this.reserve(length);
+    const { bytes } = this;
+    const start = this.length;
+    for (let at = 0; at < length; at++) bytes[start + at] = value.charCodeAt(at);
+    this.length = start + length;
+  }
+
   framed(value: Uint8Array): void {
     this.varint(value.length);
     this.raw(value);

@@ -9,6 +9,7 @@ import {
   LINK_BYTES,
   linkIn,
   linkOf,
+  linkTextOf,
   RECORD_BYTES_MAX,
   type RawRecord,
   type RecordKind,
@@ -32,6 +33,25 @@ export interface Mark {
 
 export const FIRST_MARK: Mark = { at: JOURNAL_START, link: FIRST_LINK };
 
+/** A mark behind the last record: one a transaction, and of hardly any the link is asked for. */
+class EndMark implements Mark {
+  readonly at: number;
+  readonly #link: string;
+
+  constructor(at: number, link: string) {
+    this.at = at;
+    this.#link = link;
+  }
+
+  get link(): Buffer {
+    return Buffer.from(this.#link, 'latin1');
+  }
+}
+
+function latin1Of(link: Buffer): string {
+  return link.toString('latin1');
+}
+
 export interface JournalOptions {
   readonly folder: string;
   readonly writable: boolean;
@@ -50,7 +70,8 @@ export class Journal {
   readonly #files: SegmentFiles;
   readonly #buffer = new ByteWriter(WRITE_BUFFER_BYTES * 2);
   readonly #linkScratch = new ByteWriter(4096);
-  #link: Buffer = FIRST_LINK;
+  /** Of the last record, a character for each byte. */
+  #link = latin1Of(FIRST_LINK);
   #newestUs = NO_TIME;
   #durable = 0;
 
@@ -70,7 +91,7 @@ export class Journal {
 
   /** Behind the last record: where the next one will stand. */
   get end(): Mark {
-    return { at: this.#files.end + this.#buffer.length, link: this.#link };
+    return new EndMark(this.endAt, this.#link);
   }
 
   /** `end.at`. */
@@ -106,7 +127,7 @@ export class Journal {
       end = { at: record.end, link: Buffer.from(linkIn(record)) };
       each(record, end);
     }
-    this.#link = end.link;
+    this.#link = latin1Of(end.link);
     this.#newestUs = this.#files.segments.at(-1)?.header.newestUs ?? NO_TIME;
     if (this.#options.writable && end.at < tail) this.#files.truncate(end.at);
     this.#durable = end.at;
@@ -116,7 +137,7 @@ export class Journal {
   /** Cuts the journal off at a record that no transaction's end follows. */
   rewind(mark: Mark): void {
     this.#files.truncate(mark.at);
-    this.#link = mark.link;
+    this.#link = latin1Of(mark.link);
     this.#durable = mark.at;
   }
 
@@ -131,8 +152,8 @@ export class Journal {
     buffer.bytes[start + 4] = kind;
     buffer.length += HEAD_BYTES;
     buffer.raw(body);
-    this.#link = linkOf(this.#link, kind, body, this.#linkScratch);
-    buffer.raw(this.#link);
+    this.#link = linkTextOf(this.#link, kind, body, this.#linkScratch);
+    buffer.latin1(this.#link);
     if (buffer.length >= WRITE_BUFFER_BYTES) this.#write();
     return this.#files.end + buffer.length;
   }
@@ -215,7 +236,8 @@ export class Journal {
   #roll(): void {
     this.#write();
     const { ledger } = this.#options;
-    this.#files.begin({ base: this.#files.end, link: this.#link, newestUs: this.#newestUs, ledger });
+    const { at: base, link } = this.end;
+    this.#files.begin({ base, link, newestUs: this.#newestUs, ledger });
     this.#durable = this.#files.end;
   }
 

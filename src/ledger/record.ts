@@ -40,12 +40,16 @@ export interface TransactionHead {
 }
 
 export function linkOf(previous: Buffer, kind: RecordKind, body: Buffer, scratch: ByteWriter): Buffer {
+  return Buffer.from(linkTextOf(previous.toString('latin1'), kind, body, scratch), 'latin1');
+}
+
+/** The same, each byte as a character: `hash` gives such a text in a third of the time of a buffer (Node 20, measured). */
+export function linkTextOf(previous: string, kind: RecordKind, body: Buffer, scratch: ByteWriter): string {
   scratch.length = 0;
-  scratch.raw(previous);
+  scratch.latin1(previous);
   scratch.byte(kind);
   scratch.raw(body);
-  // By way of a string: twice as fast as a buffer from `hash` (Node 20, measured 0.5 against 1.8 µs).
-  return Buffer.from(hash('sha256', scratch.written(), 'binary'), 'latin1');
+  return hash('sha256', scratch.written(), 'binary');
 }
 
 export function bodyOf(record: RawRecord): Buffer {

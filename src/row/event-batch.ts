@@ -20,9 +20,8 @@ export class EventBatch {
   }
 
   push(event: ChangeEvent): void {
-    const last = this.#events.at(-1);
     // Of positions in idle time only the last one says anything.
-    if (event.type === 'idle' && last?.type === 'idle') this.#events.pop();
+    if (event.type === 'idle' && this.#events.at(-1)?.type === 'idle') this.#events.pop();
     this.#events.push(event);
     this.#bytes += bytesOf(event);
   }

@@ -147,6 +147,22 @@ await describeMysql('the change stream of %s', (flavor) => {
     expect(await follower.batch()).toEqual([{ type: 'idle', position: follower.newest }]);
   });
 
+  test('tells by its mark what it handed out, whatever has come meanwhile', async () => {
+    const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+    const [follower, other] = [await follow(name), await follow(name)];
+    await server.sql('INSERT INTO t VALUES (1)', [], name);
+    await nextChanges(follower);
+    const mark = follower.stream.mark?.() ?? '';
+    expect(mark).toContain(`"position":"${follower.position}"`);
+    await server.sql('INSERT INTO t VALUES (2)', [], name);
+    // What another stream had, two signs of life ago, has come to this one too.
+    for (let n = 0; n < 2; n += 1) await nextChanges(other);
+    for (let n = 0; n < 2; n += 1) await other.batch();
+    expect(follower.stream.mark?.()).toBe(mark);
+    await nextChanges(follower);
+    expect(follower.stream.mark?.()).toContain(`"position":"${follower.position}"`);
+  });
+
   test('tells of a table that is emptied, and begins anew with one that is redefined', async () => {
     const name = await database(
       'CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE old (id int PRIMARY KEY)',

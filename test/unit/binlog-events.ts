@@ -26,13 +26,13 @@ export function eventBytes(type: number, body: Uint8Array, options: EventOptions
 }
 
 /** The first event of a file with checksums; `startedAt`: of one that begins a run of the server. */
-export function formatEvent(startedAt: number): Buffer {
+export function formatEvent(startedAt: number, options: EventOptions = {}): Buffer {
   const body = Buffer.alloc(100);
   body.writeUInt16LE(4, 0);
   body.writeUInt32LE(startedAt, 52);
   body[56] = 19;
   body[99] = 1;
-  return eventBytes(EVENT.formatDescription, body);
+  return eventBytes(EVENT.formatDescription, body, options);
 }
 
 export const FORMAT = formatEvent(0);
