@@ -49,6 +49,7 @@ import { learnTimeline } from './standby-timeline.ts';
 import { readFingerprints, readSourceTables, type SourceTableMemory } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
+import { withArchive } from './wal-archive.ts';
 
 export interface PostgresOptions extends ReadOptions {
   /** Absent: the usual names, and nothing that could fill the server's disk. */
@@ -231,7 +232,13 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   pendingLog(signal: AbortSignal): Promise<PendingLog> {
-    return this.control.use(signal, (session) => readPendingLog(session, this.lineage, signal));
+    const { archive } = this.#stream;
+    return this.control.use(signal, async (session) => {
+      const pending = await readPendingLog(session, this.lineage, signal);
+      // What a subscriber lacks no archive of its publisher's can give it.
+      if (archive === undefined || this.lineage !== null) return pending;
+      return withArchive(pending, archive, await readIdentity(session, signal), signal);
+    });
   }
 
   bytesBetween(a: Position, b: Position): bigint | null {

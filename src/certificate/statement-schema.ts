@@ -42,6 +42,14 @@ export const verdictSchema: z.ZodType<VerdictJson> = z.object({
       .optional(),
     recoverableBytes: count.nullable().optional(),
     recoverableTransactions: count.nullable().optional(),
+    archived: z
+      .object({
+        folder: text,
+        bytes: count.nullable(),
+        transactions: count.nullable(),
+        problem: text.nullable(),
+      })
+      .optional(),
     shutDownAt: time.nullable().optional(),
   }),
   rpo: z.object({

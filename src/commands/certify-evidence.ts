@@ -24,7 +24,7 @@ import { ledgerDoubts } from '../verdict/ledger-doubts.ts';
 import { integrityByLedger } from '../verdict/ledger-integrity.ts';
 import { type CountedLoss, lossByLedger } from '../verdict/ledger-loss.ts';
 import type { CandidateFindings } from './certify-candidate.ts';
-import { recoverableTransactions } from './certify-recoverable.ts';
+import { archivedLoss, recoverableTransactions } from './certify-recoverable.ts';
 import { scopeOf } from './readiness.ts';
 
 /** What all candidates of a system share. */
@@ -143,6 +143,7 @@ function ledgerEvidence(
     witnessedUntil,
     recoverableBytes: place?.pending.bytes ?? null,
     recoverableTransactions: recoverableTransactions(ledger, findings),
+    archived: archivedLoss(ledger, findings),
     // One of a time to come bounds nothing: it is told as what it is.
     fence: fence !== null && fence.at.getTime() <= now.getTime() ? fence : null,
     shutDownAt: shutDownAt(ledger, known, findings, [newestCommitAt, appliedCommitAt]),

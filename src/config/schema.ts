@@ -116,7 +116,13 @@ export function configSchema(context: SchemaContext): z.ZodType<ConfigPart> {
     candidates: z
       .array(
         z
-          .strictObject({ name, ...site, sink: sinkSchema.optional(), mapping: mappingSchema.optional() })
+          .strictObject({
+            name,
+            ...site,
+            archive: file.optional(),
+            sink: sinkSchema.optional(),
+            mapping: mappingSchema.optional(),
+          })
           .transform((value, issues) => toSite(value.name, value, issues)),
       )
       .min(1, { error: 'at least one candidate is wanted' })
@@ -205,6 +211,7 @@ interface RawSite extends Pick<StreamSettings, 'slot' | 'publication' | 'allowUn
   readonly site?: string | undefined;
   readonly faultDomain?: string | undefined;
   readonly mapping?: Mapping | undefined;
+  readonly archive?: string | undefined;
 }
 
 function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig & SiteFeed {
@@ -217,7 +224,12 @@ function toSite(name: string, raw: RawSite, issues: Issues): SiteConfig & SiteFe
     address: { ...address, password: raw.password ?? address.password },
     site: raw.site ?? null,
     warnings,
-    stream: { slot: raw.slot, publication: raw.publication, allowUnboundedWal: raw.allowUnboundedWal },
+    stream: {
+      slot: raw.slot,
+      publication: raw.publication,
+      allowUnboundedWal: raw.allowUnboundedWal,
+      ...(raw.archive === undefined ? {} : { archive: raw.archive }),
+    },
     ...(raw.faultDomain === undefined ? {} : { faultDomain: raw.faultDomain }),
     ...(raw.mapping === undefined ? {} : { mapping: raw.mapping }),
     ...(raw.topics === undefined ? {} : { topics: raw.topics }),

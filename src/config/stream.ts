@@ -8,6 +8,8 @@ export interface StreamSettings {
   readonly allowUnboundedWal: boolean;
   /** Folder for open transactions that come before their commit. Absent: the system's temporary folder. */
   readonly spoolFolder?: string;
+  /** Of a standby: the folder, as this machine sees it, to which the primary's log is archived. */
+  readonly archive?: string;
   /** Of a primary that is known by its topics alone. */
   readonly topics?: TopicSettings;
   /** Of a candidate that is written from topics. */

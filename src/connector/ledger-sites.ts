@@ -139,6 +139,18 @@ export interface PendingLog {
   readonly scattered?: Scattered | null;
   /** What was applied last is the record of the primary's shutdown; null or absent: it is not, or that does not show. */
   readonly shutDown?: ShutDown | null;
+  /** Null or absent: no archive of the primary's log is known. */
+  readonly archive?: ArchivedLog | null;
+}
+
+/** What of the primary's log lies in an archive, behind all that the candidate has received. */
+export interface ArchivedLog {
+  readonly folder: string;
+  /** Up to here without a hole; null: it could not be read, see `problem`. */
+  readonly until: Position | null;
+  readonly bytes: bigint | null;
+  /** In a few words, without the folder. */
+  readonly problem: string | null;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { LossJson, TableLossJson, VerdictJson } from '../verdict/json.ts';
+import type { ArchivedJson, LossJson, TableLossJson, VerdictJson } from '../verdict/json.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { Style } from './colour.ts';
 import { Page, type TextOptions } from './page.ts';
@@ -111,6 +111,7 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
       `${writtenCount(waiting, 'transaction')} still to be applied: let the candidate apply first what it can`,
     );
   }
+  if (loss.archived !== undefined) page.fact('archived', archivedWords(loss.archived));
   const shutDown = loss.shutDownAt ?? null;
   if (shutDown !== null) page.fact('primary', `shut down in order, last seen at ${shutDown}`);
   else if (loss.witnessedUntil !== null) page.fact('primary', `last seen at ${loss.witnessedUntil}`);
@@ -119,6 +120,16 @@ function writeLoss(page: Page, { loss, rpo }: VerdictJson): void {
     const span = loss.tail.ms === null ? 'unknown time' : seconds(loss.tail.ms);
     page.fact('tail', `${size}, ${span}: on the candidate, never seen by the ledger`);
   }
+}
+
+function archivedWords({ folder, bytes, transactions, problem }: ArchivedJson): string {
+  if (bytes === null) return `not known what ${folder} has: ${problem ?? 'it is of another history'}`;
+  if (bytes === '0') return `nothing behind what the candidate has received is in ${folder}`;
+  const lost =
+    transactions === null || transactions === '0'
+      ? ''
+      : `; once they are applied, ${writtenCount(transactions, 'known transaction')} fewer ${transactions === '1' ? 'is' : 'are'} lost`;
+  return `${bytesText(BigInt(bytes))} of log behind that are in ${folder}: let the standby restore them first${lost}`;
 }
 
 function tableWords({ table, inserts, updates, deletes, truncates, keys }: TableLossJson): string {

@@ -92,8 +92,20 @@ export interface Loss {
   readonly recoverableBytes: bigint | null;
   /** The same in transactions, where no bytes are told; null or absent: not known. */
   readonly recoverableTransactions?: bigint | null;
+  /** Log behind that in an archive: not lost, if it is restored before the promotion. Null or absent: none is known. */
+  readonly archived?: ArchivedLoss | null;
   /** Until then the candidate has everything, and there is nothing later unless the primary was started again; null: not shown. */
   readonly shutDownAt: Date | null;
+}
+
+export interface ArchivedLoss {
+  readonly folder: string;
+  /** Behind what the candidate has received; null: see `problem`. */
+  readonly bytes: bigint | null;
+  /** Of the lost transactions: those that the candidate has in full once all of it is applied. Null: not known. */
+  readonly transactions: bigint | null;
+  /** Why it cannot be read. */
+  readonly problem: string | null;
 }
 
 export interface TableLossEvidence {

@@ -60,7 +60,16 @@ export interface LossJson {
   readonly tables?: readonly TableLossJson[] | null | undefined;
   readonly recoverableBytes?: string | null | undefined;
   readonly recoverableTransactions?: string | null | undefined;
+  readonly archived?: ArchivedJson | undefined;
   readonly shutDownAt?: string | null | undefined;
+}
+
+/** Log behind what the candidate has received, in an archive. */
+export interface ArchivedJson {
+  readonly folder: string;
+  readonly bytes: string | null;
+  readonly transactions: string | null;
+  readonly problem: string | null;
 }
 
 export interface TableLossJson {
@@ -122,6 +131,15 @@ function lossJson(loss: Loss): LossJson {
     ...(loss.recoverableTransactions == null
       ? {}
       : { recoverableTransactions: countJson(loss.recoverableTransactions) }),
+    ...(loss.archived == null
+      ? {}
+      : {
+          archived: {
+            ...loss.archived,
+            bytes: countJson(loss.archived.bytes),
+            transactions: countJson(loss.archived.transactions),
+          },
+        }),
     shutDownAt: dateJson(loss.shutDownAt),
   };
 }

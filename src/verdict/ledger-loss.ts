@@ -1,4 +1,4 @@
-import type { Fence, Loss, TableLossEvidence, Tail, VerdictMode } from './evidence.ts';
+import type { ArchivedLoss, Fence, Loss, TableLossEvidence, Tail, VerdictMode } from './evidence.ts';
 import { UNKNOWN_LOSS } from './loss.ts';
 
 /** What the journal holds between the candidate and its own end: what the candidate lacks. */
@@ -35,6 +35,7 @@ export interface LossFacts {
   readonly recoverableBytes: bigint | null;
   /** Where no bytes are told; absent: not known. */
   readonly recoverableTransactions?: bigint | null;
+  readonly archived?: ArchivedLoss | null;
   readonly fence: Fence | null;
   /** As downSince says. */
   readonly shutDownAt: Date | null;
@@ -51,6 +52,7 @@ export function lossByLedger(facts: LossFacts): Loss {
     tail: tailOf(facts),
     recoverableBytes,
     recoverableTransactions: facts.recoverableTransactions ?? null,
+    archived: facts.archived ?? null,
     shutDownAt,
   };
   if (counted === null) return known;

@@ -41,6 +41,8 @@ export interface WatchedSites {
   /** By the candidate's name. */
   readonly candidates: Readonly<Record<string, WatchedSite>>;
   readonly database?: string;
+  /** Folders, by the candidate's name. */
+  readonly archives?: Readonly<Record<string, string>>;
   /** More of `policy`, as YAML in braces. */
   readonly policy?: string;
   readonly scrub?: string;
@@ -74,7 +76,7 @@ export class WatchFolder {
     } = sites;
     const listed = Object.entries(candidates).map(
       ([name, cluster]) =>
-        `      - { name: ${name}, url: "${cluster.url(database, WATCHER)}", allowUnboundedWal: true }\n`,
+        `      - { name: ${name}, url: "${cluster.url(database, WATCHER)}", allowUnboundedWal: true${archiveOf(name, sites)} }\n`,
     );
     writeFileSync(
       this.config,
@@ -114,6 +116,10 @@ export class WatchFolder {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+function archiveOf(name: string, { archives = {} }: WatchedSites): string {
+  return archives[name] === undefined ? '' : `, archive: ${archives[name]}`;
 }
 
 async function comparer(engine: string): Promise<Pick<WatchSite, 'comparePositions'>> {
