@@ -163,7 +163,11 @@ describe('watch and board', () => {
     const board = started(new Command((io) => runBoard({ config: folder.path, port: 0 }, io)));
     await until(() => /board at \S+/.test(board.stderr), 'the board listens', WAIT_MS);
     const url = /board at (\S+)/.exec(board.stderr)?.[1] ?? '';
-    expect(await metrics()).toContain('twinproof_recovery_point_known{system="bank",candidate="gasan"} 1');
+    // On a machine that is busy the standby may not answer in time for a moment.
+    const known = 'twinproof_recovery_point_known{system="bank",candidate="gasan"} 1';
+    const outlook = /^twinproof_outlook\{system="bank",candidate="gasan",verdict="\w+"\} 1$/m;
+    const isTold = (text: string): boolean => text.includes(known) && outlook.test(text);
+    await until(async () => isTold(await metrics()), 'recovery point and outlook are known', WAIT_MS);
     const browser = missing === null ? await TestBrowser.open() : null;
     try {
       const page = await browser?.page();
