@@ -75,12 +75,7 @@ export class MemoryConnector implements Connector {
   }
 
   describeTables(selection: TableSelection, signal: AbortSignal): Promise<readonly TableDescription[]> {
-    return this.#call('describeTables', null, signal, () => {
-      const selects = selecting(selection);
-      return [...this.#site.tables.values()]
-        .map((table) => this.#site.describe(table))
-        .filter(({ schema, table }) => selects(schema, table));
-    });
+    return this.#call('describeTables', null, signal, () => this.#site.describeTables(selecting(selection)));
   }
 
   head(signal: AbortSignal): Promise<HeadReading> {

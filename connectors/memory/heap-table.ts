@@ -50,6 +50,9 @@ export class HeapTable {
   #columns: readonly ColumnSpec[];
   #keyColumns: readonly number[];
   #rows = 0;
+  #bytes = 0;
+  /** In key order; null: a row was written since. */
+  #byKey: readonly PlacedRow[] | null = null;
   readonly #heap: (HeapRow | null)[] = [];
   readonly #free = new Set<number>();
   readonly #index = new Map<string, number[]>();
@@ -97,6 +100,21 @@ export class HeapTable {
     return this.placedBetween(0, this.#heap.length);
   }
 
+  /** Mean bytes of a row with its framing; 0 for none. */
+  get averageRowBytes(): number {
+    return this.#rows === 0 ? 0 : Math.ceil(this.#bytes / this.#rows);
+  }
+
+  /** Every row that the index has, in key order; rows with one key in physical order. */
+  rowsByKey(): readonly PlacedRow[] {
+    this.#byKey ??= this.placedRows()
+      .map((placed) => ({ placed, key: this.keyFields(placed.row.fields) }))
+      .sort((a, b) => this.compareKeys(a.key, b.key) || a.placed.slot - b.placed.slot)
+      .map(({ placed }) => placed);
+    if (this.hidden.size === 0) return this.#byKey;
+    return this.#byKey.filter(({ slot }) => !this.hidden.has(slot));
+  }
+
   /** The rows in [from, to) in physical order. */
   placedBetween(from: number, to: number): PlacedRow[] {
     const rows: PlacedRow[] = [];
@@ -128,6 +146,8 @@ export class HeapTable {
     if (old !== null) this.#unindex(slot, old);
     this.hidden.delete(slot);
     this.#rows += Number(row !== null) - Number(old !== null);
+    this.#bytes += bytesOf(row) - bytesOf(old);
+    this.#byKey = null;
     this.#heap[slot] = row;
     if (row === null) {
       this.#free.add(slot);
@@ -191,9 +211,17 @@ export class HeapTable {
 
   #rewrite(change: (fields: readonly Field[]) => readonly Field[]): void {
     for (const [slot, row] of this.#heap.entries()) {
-      if (row) this.#heap[slot] = { fields: change(row.fields), version: row.version };
+      if (!row) continue;
+      const rewritten = { fields: change(row.fields), version: row.version };
+      this.#bytes += bytesOf(rewritten) - bytesOf(row);
+      this.#heap[slot] = rewritten;
     }
+    this.#byKey = null;
   }
+}
+
+function bytesOf(row: HeapRow | null): number {
+  return (row?.fields ?? []).reduce((sum, field) => sum + 4 + (field?.length ?? 0), 0);
 }
 
 /** Framed key bytes as a string that a map can hold. */

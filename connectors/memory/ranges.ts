@@ -2,12 +2,11 @@ import type { PlanOptions, Range } from '../../src/connector/contract.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { frameFields, keyFieldsOf } from '../../src/row/stream.ts';
 import type { HeapTable, PlacedRow } from './heap-table.ts';
-import { averageRowBytes } from './site.ts';
 import type { Field } from './value.ts';
 
 /** Ranges that together hold every row, the first open below (by key) and the last open above. */
 export function planRanges(table: HeapTable, options: PlanOptions, rowsPerBlock: number): readonly Range[] {
-  const bytesPerRow = Math.max(averageRowBytes(table.placedRows()), 1);
+  const bytesPerRow = Math.max(table.averageRowBytes, 1);
   const rowsMax = Math.max(Math.min(options.rowsMax, Math.floor(options.bytesMax / bytesPerRow)), 1);
   if (options.kind === 'key') return planKeys(table, rowsMax);
   const cuts: number[] = [0];
@@ -76,25 +75,32 @@ export function rowsInRange(table: HeapTable, range: Range, rowsPerBlock: number
     const to = range.to === null ? Number.POSITIVE_INFINITY : Number(range.to) * rowsPerBlock;
     return table.placedBetween(from, to);
   }
-  const from = keyOfText(range.from);
-  const to = keyOfText(range.to);
-  return rowsByKey(table).filter(({ row }) => {
-    const key = table.keyFields(row.fields);
-    return (
-      (from === null || table.compareKeys(key, from) >= 0) && (to === null || table.compareKeys(key, to) < 0)
-    );
-  });
+  const rows = rowsByKey(table);
+  const [from, to] = [keyOfText(range.from), keyOfText(range.to)];
+  return rows.slice(
+    from === null ? 0 : firstNotBefore(table, rows, from),
+    to === null ? rows.length : firstNotBefore(table, rows, to),
+  );
+}
+
+/** Where in `rows`, which are in key order, the first one stands whose key is `key` or comes after it. */
+function firstNotBefore(table: HeapTable, rows: readonly PlacedRow[], key: readonly Field[]): number {
+  let [from, to] = [0, rows.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const order = table.compareKeys(table.keyFields(rows[middle]?.row.fields ?? []), key);
+    if (order < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** In key order, through the index: without the rows that it has lost. */
-function rowsByKey(table: HeapTable): PlacedRow[] {
+function rowsByKey(table: HeapTable): readonly PlacedRow[] {
   if (table.key === null) {
     throw new TwinproofError('TP-BUG', { message: `table ${table.name} has no key to read it by` });
   }
-  const rows = table.placedRows().filter(({ slot }) => !table.hidden.has(slot));
-  const keyed = rows.map((placed) => ({ placed, key: table.keyFields(placed.row.fields) }));
-  keyed.sort((a, b) => table.compareKeys(a.key, b.key) || a.placed.slot - b.placed.slot);
-  return keyed.map((entry) => entry.placed);
+  return table.rowsByKey();
 }
 
 function keyText(table: HeapTable, placed: PlacedRow | undefined): string | null {

@@ -80,14 +80,19 @@ export class Site {
     });
   }
 
-  describe(table: HeapTable): TableDescription {
-    const [schema = '', ...rest] = table.name.split('.');
+  describeTables(selects: (schema: string, table: string) => boolean): readonly TableDescription[] {
+    return [...this.tables.values()].flatMap((table) => {
+      const [schema = '', ...rest] = table.name.split('.');
+      const names = { schema, table: rest.join('.') };
+      return selects(names.schema, names.table) ? [{ ...this.#describe(table), ...names }] : [];
+    });
+  }
+
+  #describe(table: HeapTable): Omit<TableDescription, 'schema' | 'table'> {
     const handle: TableHandle = { site: this.instance, table: table.name };
     const owner = this.kind === 'physical' ? '' : `${this.instance} `;
     return {
       name: table.name,
-      schema,
-      table: rest.join('.'),
       columns: table.columns.map((column) => ({
         name: column.name,
         type: column.type,
@@ -99,7 +104,7 @@ export class Site {
       keyOrder: keyTypes(table).includes('text') ? 'local' : 'portable',
       clustered: table.clustered,
       rowsEstimate: table.rowCount,
-      bytesEstimate: averageRowBytes(table.placedRows()) * table.rowCount,
+      bytesEstimate: table.averageRowBytes * table.rowCount,
       fingerprint: `${owner}${table.generation} ${table.columns.map(({ name, type }) => `${name} ${type}`).join()}`,
       obstacle: table.obstacle,
       handle,
@@ -136,13 +141,6 @@ export class Site {
     const seen = this.#seen.get(table);
     return seen !== undefined && (seen.slots.has(slot) || seen.first.get(slot) !== row);
   }
-}
-
-/** Mean bytes of a row with its framing; 0 for none. */
-export function averageRowBytes(rows: readonly PlacedRow[]): number {
-  let bytes = 0;
-  for (const { row } of rows) for (const field of row.fields) bytes += 4 + (field?.length ?? 0);
-  return rows.length === 0 ? 0 : Math.ceil(bytes / rows.length);
 }
 
 function keyTypes(table: HeapTable): string[] {

@@ -145,6 +145,8 @@ describe.each([14, 18] as const)('PostgreSQL %i: a read of a candidate', (versio
     for (const one of watched) {
       await waitUntil(
         async () => {
+          // An idle server writes to its log every fifteen seconds, and tells of the place behind it.
+          await primary.sql(`SELECT pg_logical_emit_message(false, 'tick', '')`);
           const { bracket } = await readKeys(one);
           return bracket !== null && lsnOf(bracket.atLeast) >= lsnOf(last);
         },

@@ -7,7 +7,7 @@ const SURROGATES = 0x800;
  * Any character, and those of which programs are afraid more often. fast-check's own units `binary` and `grapheme` index
  * all of Unicode first, which takes a second of each process.
  */
-const character = fc
+export const anyCharacter = fc
   .oneof(fc.integer({ min: 0, max: 0x2ff }), fc.integer({ min: 0, max: 0x10ffff - SURROGATES }))
   .map((code) => String.fromCodePoint(code < SURROGATES_FROM ? code : code + SURROGATES));
 
@@ -15,5 +15,5 @@ const character = fc
 export function anyText(
   length: { readonly minLength?: number; readonly maxLength?: number } = {},
 ): fc.Arbitrary<string> {
-  return fc.string({ ...length, unit: character });
+  return fc.string({ ...length, unit: anyCharacter });
 }

@@ -71,16 +71,15 @@ function upToLastImport(text: string): string {
 
 /** One line for each rule that is broken; none when all hold. */
 export function violationsOf(sources: Sources): readonly string[] {
-  const edges = [...sources].flatMap(([file, text]) =>
-    importsOf(file, text).map(({ specifier, dynamic }) => ({ file, specifier, dynamic })),
-  );
+  const imports = new Map([...sources].map(([file, text]) => [file, importsOf(file, text)]));
+  const edges = [...imports].flatMap(([file, named]) => named.map((one) => ({ file, ...one })));
   const found = edges.flatMap(({ file, specifier, dynamic }) => {
     const problem = specifier.startsWith('.')
       ? problemOfPath(file, path.posix.join(path.posix.dirname(file), specifier), dynamic)
       : problemOfPackage(file, specifier);
     return problem === null ? [] : [`${file} imports ${specifier}: ${problem}`];
   });
-  return [...found, ...[...sources.keys()].flatMap(nameProblems), ...cyclesOf(sources)];
+  return [...found, ...[...sources.keys()].flatMap(nameProblems), ...cyclesOf(imports)];
 }
 
 function nameProblems(file: string): readonly string[] {
@@ -137,7 +136,7 @@ function problemOfPackage(from: string, specifier: string): string | null {
 }
 
 /** Type imports count: two files that need each other's types are one idea in two places. */
-function cyclesOf(sources: Sources): readonly string[] {
+function cyclesOf(imports: ReadonlyMap<string, readonly Import[]>): readonly string[] {
   const cycles: string[] = [];
   const finished = new Set<string>();
   const visit = (file: string, trail: readonly string[]): void => {
@@ -146,15 +145,15 @@ function cyclesOf(sources: Sources): readonly string[] {
       cycles.push(`cycle: ${[...trail.slice(at), file].join(' → ')}`);
       return;
     }
-    const text = sources.get(file);
-    if (finished.has(file) || text === undefined) return;
-    for (const { specifier, dynamic } of importsOf(file, text)) {
+    const named = imports.get(file);
+    if (finished.has(file) || named === undefined) return;
+    for (const { specifier, dynamic } of named) {
       if (specifier.startsWith('.') && !dynamic) {
         visit(path.posix.join(path.posix.dirname(file), specifier), [...trail, file]);
       }
     }
     finished.add(file);
   };
-  for (const file of sources.keys()) visit(file, []);
+  for (const file of imports.keys()) visit(file, []);
   return cycles;
 }

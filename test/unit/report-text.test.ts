@@ -11,7 +11,7 @@ import {
 } from '../../src/report/quantity.ts';
 import { terminalJson, terminalText } from '../../src/report/terminal-text.ts';
 import { truncateMiddle, widthOf, wrap } from '../../src/report/text-width.ts';
-import { anyText } from './any-text.ts';
+import { anyCharacter, anyText } from './any-text.ts';
 import { times } from './property-runs.ts';
 
 const someText = anyText({ maxLength: 60 });
@@ -51,7 +51,7 @@ describe('text for a terminal', () => {
 
   it('is JSON that parses to the same', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
+      fc.property(fc.jsonValue({ stringUnit: anyCharacter }), (value) => {
         const json = terminalJson(value);
         expect(json).not.toMatch(DANGEROUS);
         expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(value)));
@@ -73,6 +73,31 @@ describe('width', () => {
     ['', 0],
   ])('of %j is %d', (text, width) => {
     expect(widthOf(text)).toBe(width);
+  });
+
+  it('is the same whether a segmenter was asked or not', () => {
+    const ranges = [
+      [0x20, 0x7e],
+      [0xa1, 0xac],
+      [0xae, 0xff],
+      [0x2010, 0x2015],
+      [0x2190, 0x21ff],
+      [0x2500, 0x259f],
+      [0x3041, 0x3096],
+      [0x30a1, 0x30fa],
+      [0x4e00, 0x9fff],
+      [0xac00, 0xd7a3],
+    ] as const;
+    const character = fc
+      .oneof(...ranges.map(([min, max]) => fc.integer({ min, max })))
+      .map((code) => String.fromCodePoint(code));
+    fc.assert(
+      fc.property(fc.string({ unit: character }), (text) => {
+        // The segmenter is asked wherever there is an emoji, which takes two columns.
+        expect(widthOf(text)).toBe(widthOf(`${text}🙂`) - 2);
+      }),
+      { numRuns: times(100) },
+    );
   });
 
   it.each([
