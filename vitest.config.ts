@@ -44,7 +44,8 @@ export default defineConfig({
           name: 'long',
           include: ['test/long/**/*.test.ts', ...EACH_FLAVOR],
           env: { TWINPROOF_FLAVOR: 'mysql' },
-          maxWorkers: 2,
+          // They wait for servers for more than half of the time.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
