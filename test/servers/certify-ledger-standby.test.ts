@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLag } from '../../src/commands/lag.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { ReadinessJson } from '../../src/report/readiness-json.ts';
@@ -15,6 +16,7 @@ import {
 } from './harness/certify-ledger.ts';
 import { runCli, until } from './harness/cli.ts';
 import { builtProgram } from './harness/cli-build.ts';
+import { Command } from './harness/command.ts';
 import { ServerSet } from './harness/server-set.ts';
 import { type RunningWatch, WatchFolder } from './harness/watch.ts';
 
@@ -85,6 +87,25 @@ describe('certify by a ledger', () => {
       transport: { transactions: '1' },
       apply: { transactions: '0', ms: 0 },
     });
+  }, 120_000);
+
+  it('tells lag again and again until it is told to stop, and ends as the last sample says', async () => {
+    const options = {
+      config: folder.config,
+      system: null,
+      candidate: 'gasan',
+      intervalMs: 200,
+      statementTimeoutMs: 10_000,
+      format: 'json',
+    } as const;
+    const run = new Command((io) => runLag(options, io));
+    await until(() => run.stdout.split('\n').length > 3, 'three samples', 100_000);
+    await run.stop();
+    expect(await run.ended).toBe(1);
+    const samples = run.stdout.trimEnd().split('\n');
+    const told = samples.map((line): unknown => JSON.parse(line));
+    expect(told).toEqual(samples.map(() => expect.objectContaining({ candidate: 'gasan', state: 'late' })));
+    expect(new Set(samples).size).toBe(samples.length);
   }, 120_000);
 
   it('is UNKNOWN for a failover while the primary answers, and blocked for a switchover alone by what only that needs', async () => {
