@@ -41,6 +41,7 @@ export interface LedgerOptions {
   /** For tests: smaller files, earlier writing. */
   readonly segmentBytes?: number;
   readonly pendingMax?: number;
+  readonly pendingBytesMax?: number;
 }
 
 /**
@@ -202,8 +203,9 @@ export class Ledger {
   }
 
   #indexIsDue(): boolean {
+    const { pendingMax = PENDING_MAX, pendingBytesMax = PENDING_BYTES_MAX } = this.options;
     const { size, bytes } = this.core.pending;
-    if (size >= (this.options.pendingMax ?? PENDING_MAX) || bytes >= PENDING_BYTES_MAX) return true;
+    if (size >= pendingMax || bytes >= pendingBytesMax) return true;
     // Either way, should the clock be set.
     return size > 0 && Math.abs(this.options.now().getTime() - this.#appliedAtMs) >= PENDING_MS_MAX;
   }

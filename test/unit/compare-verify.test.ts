@@ -6,6 +6,7 @@ import type { CheckpointData } from '../../src/compare/checkpoint.ts';
 import { LocalRangeReader, type RangeReader } from '../../src/compare/range-reader.ts';
 import type { Difference, TableResult, VerifyResult } from '../../src/compare/result.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { times } from './property-runs.ts';
 import { verifyPair, WORLD_LIMITS } from './world-verify.ts';
 
 const T = 'public.accounts';
@@ -107,12 +108,12 @@ describe.each(METHODS)('by %s on a %s pair', (method, kind, spec) => {
   });
 
   it('retries what may pass, and what does not makes the table unproven', async () => {
-    for (const [times, outcome, codes] of [
+    for (const [often, outcome, codes] of [
       [2, 'same', []],
       [40, 'unproven', ['TP-CONNECTION-LOST']],
     ] as const) {
       const pair = make();
-      pair.world.inject({ site: 'candidate', operation: 'batch', nth: 3, error: 'retryable', times });
+      pair.world.inject({ site: 'candidate', operation: 'batch', nth: 3, error: 'retryable', times: often });
       const result = await verifyPair(pair);
       expect(result.outcome).toBe(outcome);
       expect([...new Set(codesOf(only(result)))]).toEqual(codes);
@@ -141,7 +142,7 @@ describe.each(METHODS)('by %s on a %s pair', (method, kind, spec) => {
     const whole = make();
     await verifyPair(whole);
     const ticks = whole.world.now();
-    const step = Math.max(1, Math.floor(ticks / 25));
+    const step = Math.max(1, Math.floor(ticks / times(12)));
     for (let at = 1; at < ticks; at += step) {
       const pair = make();
       pair.world.tamper({ kind: 'update', table: T, row: 3, column: 'owner', value: 'x', version: 'new' });

@@ -141,9 +141,9 @@ describe('joining the rows of two sites', () => {
     const everyFifth = (rows: readonly Row[]): Row[] => rows.filter((_, index) => index % 5 === 0);
     joiner.reset(1000);
     const adds: { rows: readonly Row[]; sign: 1 | -1 }[] = [];
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 16; round++) {
       const rows = keys(round);
-      const twins = round % 10 === 0 ? rows.toReversed().slice(9) : rows.toReversed();
+      const twins = round % 4 === 0 ? rows.toReversed().slice(9) : rows.toReversed();
       const late = everyFifth(rows);
       adds.push(
         { rows, sign: 1 },

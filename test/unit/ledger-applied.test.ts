@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import {
   beginEmpty,
+  define,
   insert,
   openLedger,
   place,
@@ -63,15 +64,17 @@ test('when the stream ends the index has every transaction, and nothing of the o
 });
 
 test('wide rows reach the index before they fill the memory', async () => {
+  await ledger.close();
+  ledger = await openLedger(folder, { pendingBytesMax: 1_000_000 });
   const wide = Buffer.alloc(600).toString('latin1');
   // A key of ten thousand bytes stands in its entry.
-  const rows = Array.from({ length: 3500 }, (_, row) => {
+  const rows = Array.from({ length: 110 }, (_, row) => {
     const key = Buffer.alloc(4 + 10_000);
     key.writeUInt32BE(10_000);
     key.writeUInt32BE(row, 9000);
     return { ...insert(TABLE, row, wide), key };
   });
-  ledger.take(transaction(2, rows));
+  ledger.take([define(TABLE), ...transaction(2, rows)]);
   await ledger.flush();
   expect(ledger.core.pending.bytes).toBe(0);
 });

@@ -52,8 +52,9 @@ function transcode(
   return ended;
 }
 
-function bodiesOf(table: TestTable, pieceBytes: (at: number) => number, first = 0): Uint8Array[] {
-  return collected(table, pieceBytes, first).map((body) => new Uint8Array(body));
+/** As text: two long strings are compared a hundred times as fast as two lists of bytes. */
+function bodiesOf(table: TestTable, pieceBytes: (at: number) => number, first = 0): string[] {
+  return collected(table, pieceBytes, first).map((body) => Buffer.from(body).toString('hex'));
 }
 
 function collected(table: TestTable, pieceBytes: (at: number) => number, first = 0): readonly Uint8Array[] {
@@ -82,8 +83,11 @@ function expectLong(table: TestTable, bodies: readonly Uint8Array[]): void {
 
 const NOTHING = Buffer.alloc(0);
 
-const expectedBodies = (table: TestTable): Uint8Array[] =>
+const framedRows = (table: TestTable): Uint8Array[] =>
   table.rows.map((row) => frameRow(row.map((value) => value?.expected ?? null)));
+
+const expectedBodies = (table: TestTable): string[] =>
+  framedRows(table).map((body) => Buffer.from(body).toString('hex'));
 
 const text = (operation: WireOperation = 'copy'): TestColumn => ({ type: 252, unsigned: false, operation });
 const bigint: TestColumn = { type: 8, unsigned: false, operation: 'copy' };
@@ -233,7 +237,7 @@ describe('long rows', () => {
     transcode(columns, packetsOf([...rows.map(rowPayload), END]), pieced, () => 100_000);
     const whole = new KernelSink(0);
     whole.begin('records', 1);
-    const stream = Buffer.concat(expectedBodies(table).map(frameMessage));
+    const stream = Buffer.concat(framedRows(table).map(frameMessage));
     for (let at = 0; at < stream.length;) {
       const space = whole.space();
       const size = Math.min(space.length, stream.length - at);
