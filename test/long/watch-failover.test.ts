@@ -22,6 +22,7 @@ import {
   SCHEMA,
   timeline,
 } from '../servers/harness/failover.ts';
+import { versionsOf } from '../servers/harness/versions.ts';
 import { provenOf, RunningWatch } from '../servers/harness/watch.ts';
 
 type Version = 14 | 15 | 16 | 17 | 18;
@@ -41,7 +42,7 @@ async function open(version: Version, heldBack = false): Promise<{ sites: Failov
 }
 
 /** The tests of each story follow one another. */
-describe.each([17, 18] as const)(
+describe.each(versionsOf<Version>([17], [17, 18]))(
   'PostgreSQL %i: a standby with copies of slots takes the place of the primary',
   (version) => {
     let sites: FailoverSites;
@@ -105,7 +106,7 @@ describe.each([17, 18] as const)(
   },
 );
 
-describe.each([17, 18] as const)(
+describe.each(versionsOf<Version>([18], [17, 18]))(
   'PostgreSQL %i: a standby that lacks what the ledger has seen takes the place',
   (version) => {
     let sites: FailoverSites;
@@ -189,7 +190,7 @@ describe('a standby that lacks nothing but log without changes', () => {
   }, 400_000);
 });
 
-describe.each([14, 16] as const)(
+describe.each(versionsOf<Version>([14], [14, 16]))(
   'PostgreSQL %i: a standby of a version that copies no slots takes the place',
   (version) => {
     let sites: FailoverSites;
@@ -226,31 +227,34 @@ describe.each([14, 16] as const)(
   },
 );
 
-describe.each([14, 18] as const)('PostgreSQL %i: a ledger that has seen nothing of a failover', (version) => {
-  let sites: FailoverSites;
-  let beside: Cluster;
+describe.each(versionsOf<Version>([18], [14, 18]))(
+  'PostgreSQL %i: a ledger that has seen nothing of a failover',
+  (version) => {
+    let sites: FailoverSites;
+    let beside: Cluster;
 
-  beforeAll(async () => {
-    ({ sites, beside } = await open(version));
-  }, 400_000);
-  afterAll(() => sites.end());
+    beforeAll(async () => {
+      ({ sites, beside } = await open(version));
+    }, 400_000);
+    afterAll(() => sites.end());
 
-  it('never calls a standby safe that has followed the new primary, also when that is gone too', async () => {
-    const { primary, heir } = sites;
-    await waitForReplay(beside);
-    await waitForReplay(heir);
-    await sites.watch.stop();
-    await primary.kill();
-    await heir.promote();
-    await setReceiving(beside, conninfo(heir, 'beside'));
-    await heir.sql(`UPDATE account SET owner = 'of another history' WHERE id = 7`);
-    await waitForReplay(beside, await writtenLsn(heir));
-    // Its receiver alone has shown by SQL which timeline it is on.
-    await setReceiving(beside, null);
-    await heir.kill();
-    const { verdict } = await certify(sites.folder, '--primary-lost', ...fenced());
-    expect(weighty(verdict)).toEqual(expect.arrayContaining(['TP-V-LINEAGE candidate']));
-    expect(['NOT_SAFE', 'UNKNOWN']).toContain(verdict.verdict);
-    expect(verdict.loss.kind).toBe('unknown');
-  }, 400_000);
-});
+    it('never calls a standby safe that has followed the new primary, also when that is gone too', async () => {
+      const { primary, heir } = sites;
+      await waitForReplay(beside);
+      await waitForReplay(heir);
+      await sites.watch.stop();
+      await primary.kill();
+      await heir.promote();
+      await setReceiving(beside, conninfo(heir, 'beside'));
+      await heir.sql(`UPDATE account SET owner = 'of another history' WHERE id = 7`);
+      await waitForReplay(beside, await writtenLsn(heir));
+      // Its receiver alone has shown by SQL which timeline it is on.
+      await setReceiving(beside, null);
+      await heir.kill();
+      const { verdict } = await certify(sites.folder, '--primary-lost', ...fenced());
+      expect(weighty(verdict)).toEqual(expect.arrayContaining(['TP-V-LINEAGE candidate']));
+      expect(['NOT_SAFE', 'UNKNOWN']).toContain(verdict.verdict);
+      expect(verdict.loss.kind).toBe('unknown');
+    }, 400_000);
+  },
+);

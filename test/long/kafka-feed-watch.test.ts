@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
-import { becomesProven } from './harness/certify-ledger.ts';
-import { prepareStream } from './harness/change-stream.ts';
-import { recordOf, type StatedChange } from './harness/kafka-changes.ts';
-import { FeedFolder } from './harness/kafka-feed.ts';
-import { KAFKA, missingPackage } from './harness/kafka-packages.ts';
-import { createKafka, type KafkaServer } from './harness/kafka-server.ts';
-import { postgresRows, Sink } from './harness/kafka-sink.ts';
-import { problemsOf, provenOf, RunningWatch } from './harness/watch.ts';
+import { becomesProven } from '../servers/harness/certify-ledger.ts';
+import { prepareStream } from '../servers/harness/change-stream.ts';
+import { recordOf, type StatedChange } from '../servers/harness/kafka-changes.ts';
+import { FeedFolder } from '../servers/harness/kafka-feed.ts';
+import { KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
+import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
+import { postgresRows, Sink } from '../servers/harness/kafka-sink.ts';
+import { problemsOf, provenOf, RunningWatch } from '../servers/harness/watch.ts';
 
 const missing = await missingPackage(KAFKA);
 const COLUMNS = '{ id: integer, text: text }';
