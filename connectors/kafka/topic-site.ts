@@ -52,7 +52,9 @@ class KafkaTopicSite implements TopicSite {
 
   groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]> {
     return this.#asked(signal, async (brokers) => {
-      await brokers.know([this.#topic]);
+      const { topics } = await brokers.facts();
+      // One that is not there, or may not be seen, `facts` tells of.
+      if (topics.has(this.#topic)) await brokers.know([this.#topic]);
       const { admin } = brokers;
       const { groups } = await ofCoordinators(() => admin.listGroups(), signal);
       const found: GroupOffset[] = [];
