@@ -1,16 +1,11 @@
 import type { SequenceFact } from '../../src/connector/facts.ts';
 import type { CounterFact } from '../../src/connector/facts-mysql.ts';
 import { ended, type SessionShare } from '../../src/connector/session-share.ts';
-import { TwinproofError } from '../../src/errors.ts';
+import { batchesOf, isRefusal, orUnread, quoted, type Unread } from './facts-parts.ts';
+import { readObjects } from './facts-fed.ts';
 import type { TableEntry } from './facts-tables.ts';
 import type { Session } from './session.ts';
 import type { Flavor } from './settings.ts';
-
-/** A fact, or a part of one (`sequences.bank.s`), that could not be read. */
-export interface Unread {
-  readonly fact: string;
-  readonly reason: string;
-}
 
 export interface Sequences {
   readonly sequences: SequenceFact[];
@@ -27,20 +22,21 @@ function nothing(): Sequences {
 const BATCH: Readonly<Record<Flavor, number>> = { mysql: 500, mariadb: 50 };
 
 /**
- * What hands out numbers: MariaDB's sequence objects, and of a candidate the AUTO_INCREMENT counters of `columns`. A primary's
- * counters are left out: they are ahead of a replica's by every number that was given to a transaction that did not commit,
+ * What hands out numbers: MariaDB's sequence objects and, of a candidate, the AUTO_INCREMENT counters of `columns`. A primary's
+ * (null) are left out: they are ahead of a replica's by every number that was given to a transaction that did not commit,
  * and none of those is in a row. What matters is that a replica's counter is not behind its own rows.
  */
 export async function readSequences(
   share: SessionShare<Session>,
   flavor: Flavor,
   tables: readonly TableEntry[],
-  columns: readonly CounterColumn[],
+  columns: readonly CounterColumn[] | null,
   signal: AbortSignal,
 ): Promise<Sequences> {
+  const sequences = tables.filter(({ kind }) => kind === 'SEQUENCE').map(({ name }) => name);
   const [objects, counters] = await ended([
-    share.run((session) => readObjects(session, tables, signal)),
-    readCounters(share, flavor, kept(flavor, tables), columns, signal),
+    share.run((session) => readObjects(session, sequences, columns !== null, signal)),
+    readCounters(share, flavor, kept(flavor, tables), columns ?? [], signal),
   ]);
   return {
     sequences: [...objects.sequences, ...counters.sequences],
@@ -57,37 +53,6 @@ export async function readSequences(
 function kept(flavor: Flavor, tables: readonly TableEntry[]): ReadonlySet<string> {
   if (flavor !== 'mysql') return new Set();
   return new Set(tables.filter(({ engine }) => engine?.toUpperCase() === 'INNODB').map(({ name }) => name));
-}
-
-/** Replicated like rows: a replica that has caught up stands where the primary stands (knowledge base, "Sequence Overview"). */
-async function readObjects(
-  session: Session,
-  tables: readonly TableEntry[],
-  signal: AbortSignal,
-): Promise<Sequences> {
-  const found = nothing();
-  const { database } = session.target;
-  for (const { name: label } of tables.filter(({ kind }) => kind === 'SEQUENCE')) {
-    const name = label.slice(database.length + 1);
-    await orUnread(found.unread, label, async () => {
-      const [row] = await session.rows<{ next: string; increment: string }>(
-        `SELECT s.next_not_cached_value AS next, s.increment AS increment FROM ${quoted(database)}.${quoted(name)} s`,
-        [],
-        signal,
-      );
-      if (row === undefined) return;
-      // An increment of 0 stands for auto_increment_increment.
-      const increment = row.increment === '0' ? 1n : BigInt(row.increment);
-      found.sequences.push({
-        name: label,
-        lastValue: BigInt(row.next) - increment,
-        increment,
-        ownedBy: null,
-        dataExtreme: null,
-      });
-    });
-  }
-  return found;
 }
 
 export type CounterColumn = Readonly<Record<'schema' | 'table' | 'column' | 'type', string>>;
@@ -232,32 +197,6 @@ async function addLargest(
   }
 }
 
-async function orUnread(unread: Unread[], name: string, query: () => Promise<void>): Promise<void> {
-  try {
-    await query();
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    unread.push({ fact: `sequences.${name}`, reason: error.message });
-  }
-}
-
-function isRefusal(error: unknown): error is TwinproofError {
-  return (
-    error instanceof TwinproofError &&
-    (error.code === 'TP-PERMISSION' || error.code === 'TP-QUERY' || error.code === 'TP-DEFINITION-CHANGED')
-  );
-}
-
-function batchesOf<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
-  const batches: (readonly Item[])[] = [];
-  for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
-  return batches;
-}
-
 function nameOf({ schema, table, column }: CounterColumn): string {
   return `${schema}.${table}.${column}`;
-}
-
-function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
 }

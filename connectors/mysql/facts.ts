@@ -8,14 +8,9 @@ import type { ChannelFact } from '../../src/connector/facts-mysql.ts';
 import { ended, SessionShare } from '../../src/connector/session-share.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { mysqlFacts, readKeys, readServerFacts } from './facts-mysql.ts';
+import type { Unread } from './facts-parts.ts';
 import { isFatal, readingOf } from './facts-reading.ts';
-import {
-  type CounterColumn,
-  readCounterColumns,
-  readSequences,
-  type Sequences,
-  type Unread,
-} from './facts-sequences.ts';
+import { type CounterColumn, readCounterColumns, readSequences, type Sequences } from './facts-sequences.ts';
 import { channelFacts } from './facts-server.ts';
 import { readTableList, unkeptOf } from './facts-tables.ts';
 import { readIdentity } from './identity.ts';
@@ -63,7 +58,7 @@ export async function readFacts(
       counted === null
         ? null
         : read<Sequences>(['sequences'], () =>
-            readSequences(share, sessions[0].flavor, found ?? [], counted, signal),
+            readSequences(share, sessions[0].flavor, found ?? [], counting ? counted : null, signal),
           ),
     ),
     run((session) => readServerFacts(session, channels, signal)),

@@ -11,7 +11,8 @@ import { readIdentity } from './identity.ts';
 import { readPostgresFacts, readReceiving } from './readiness-facts.ts';
 import { readLogicalFacts } from './readiness-logical.ts';
 import { isFatal, reading } from './readiness-reading.ts';
-import { readSequences, type Unread } from './sequences.ts';
+import type { Unread } from './sequence-columns.ts';
+import { readSequences } from './sequences.ts';
 import type { Session } from './session.ts';
 
 type Read = <Fact>(names: readonly string[], query: () => Promise<Fact>) => Promise<Fact | null>;
@@ -45,7 +46,9 @@ export async function readFacts(
   const share = new SessionShare(sessions);
   const [{ own, ...others }, logical, sequences] = await ended([
     share.run((session) => readOthers(session, options, read, signal)),
-    pair === undefined || pair === 'logical' ? readLogicalFacts(share, signal) : null,
+    pair === undefined || pair === 'logical'
+      ? readLogicalFacts(share, options.as !== 'candidate', signal)
+      : null,
     pair === 'physical'
       ? null
       : read(['sequences'], async () => {

@@ -11,13 +11,18 @@ import { OWN, RELATION, TABLE } from './readiness-relation.ts';
  * not the server's own default of exactly that type (of varchar it is that of text), another collation than the column's,
  * DESC, NULLS FIRST, a column that is only included and has no operator class.
  */
-const PLAIN_COLUMNS = `(select case when pg_catalog.count(*) = i.indnatts
-      then pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by p) end
-    from pg_catalog.generate_series(0, i.indnatts - 1) p
-    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p]
-    join pg_opclass o on o.oid = i.indclass[p] and o.oid < 16384 and o.opcdefault
+const PLAIN_COLUMNS = `case when i.indnatts = 1 then (select pg_catalog.quote_ident(a.attname) ${plainColumn('0')})
+    else (select case when pg_catalog.count(*) = i.indnatts
+        then pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by p) end
+      ${plainColumn('p', 'pg_catalog.generate_series(0, i.indnatts - 1) p,')}) end`;
+
+/** The column of the index i at a place, one by itself: by far the most indexes have no more. */
+function plainColumn(place: string, places = ''): string {
+  return `from ${places} pg_attribute a join pg_opclass o on o.oid < 16384 and o.opcdefault
       and (o.opcintype = a.atttypid or o.opcintype = 'text'::regtype and a.atttypid = 'varchar'::regtype)
-    where i.indcollation[p] in (0, a.attcollation) and i.indoption[p] = 0)`;
+    where a.attrelid = i.indrelid and a.attnum = i.indkey[${place}] and o.oid = i.indclass[${place}]
+      and i.indcollation[${place}] in (0, a.attcollation) and i.indoption[${place}] = 0`;
+}
 
 /** Indexes that belong to no key, without their names. A plain one is put together here, of the others the server is asked. */
 export function indexes(versionNumber: number): string {
@@ -60,12 +65,12 @@ const FOREIGN_KEYS = `select ${TABLE} as "table", ${TABLE} || ': ' || coalesce(
           and k.confdeltype = 'a' and not k.condeferrable and k.convalidated
         then 'FOREIGN KEY (' || (select pg_catalog.quote_ident(a.attname) from pg_attribute a
             where a.attrelid = k.conrelid and a.attnum = k.conkey[1])
-          || ') REFERENCES ' || (select pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname)
-              || '(' || pg_catalog.quote_ident(a.attname) || ')'
-            from pg_attribute a join pg_class t on t.oid = a.attrelid join pg_namespace tn on tn.oid = t.relnamespace
-            where a.attrelid = k.confrelid and a.attnum = k.confkey[1]) end,
+          || ') REFERENCES ' || pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname)
+          || '(' || (select pg_catalog.quote_ident(a.attname) from pg_attribute a
+            where a.attrelid = k.confrelid and a.attnum = k.confkey[1]) || ')' end,
       pg_catalog.pg_get_constraintdef(k.oid)) as name, '' as definition
-    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype = 'f' where ${OWN}`;
+    from ${RELATION} join pg_constraint k on k.conrelid = c.oid and k.contype = 'f'
+    join pg_class t on t.oid = k.confrelid join pg_namespace tn on tn.oid = t.relnamespace where ${OWN}`;
 
 /**
  * Checks and foreign keys. What a check says follows from its expression and the names of its columns: where many tables
@@ -76,17 +81,17 @@ export function constraints(versionNumber: number): string {
   return `with checks as materialized (
       select k.oid, k.conrelid, k.conbin::text as expression, k.convalidated as validated, k.connoinherit as own,
         ${enforced} as enforced,
-        array(select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey)
-          order by a.attnum) as columns
+        case when pg_catalog.cardinality(k.conkey) = 1
+          then array(select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1])
+          else array(select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey)
+            order by a.attnum) end as columns
       from pg_constraint k where k.contype = 'c' and k.conrelid <> 0),
     texts as materialized (
-      select expression, validated, own, enforced, columns,
-        pg_catalog.pg_get_constraintdef(pg_catalog.min(oid::int8)::oid) as text
-      from checks group by 1, 2, 3, 4, 5)
+      select pg_catalog.pg_get_constraintdef(pg_catalog.min(oid::int8)::oid) as text,
+        pg_catalog.array_agg(conrelid) as relations
+      from checks group by expression, validated, own, enforced, columns)
     select ${TABLE} as "table", ${TABLE} || ': ' || t.text as name, '' as definition
-    from ${RELATION} join checks k on k.conrelid = c.oid join texts t on t.expression = k.expression
-      and t.validated = k.validated and t.own = k.own and t.enforced = k.enforced
-      and t.columns = k.columns
-    where ${OWN}
+    from texts t cross join lateral pg_catalog.unnest(t.relations) r (oid) join pg_class c on c.oid = r.oid
+    join pg_namespace n on n.oid = c.relnamespace where ${OWN}
     union all ${FOREIGN_KEYS}`;
 }

@@ -13,23 +13,30 @@ import { USER_SCHEMA } from './readiness-storage.ts';
 import type { Session } from './session.ts';
 
 /**
- * What a site of a logical pair has that does not come with the rows, and how the rows come. Throws only when the site
- * is lost or the run aborted.
+ * What a site of a logical pair has that does not come with the rows, and how the rows come; what it `publishes` is looked
+ * at where somebody asks for it. Throws only when the site is lost or the run aborted.
  */
 export async function readLogicalFacts(
   share: SessionShare<Session>,
+  publishes: boolean,
   signal: AbortSignal,
 ): Promise<PostgresLogicalFacts> {
   const [flow, objects] = await ended([
-    share.run((session) => readFlow(session, signal)),
+    share.run((session) => readFlow(session, publishes, signal)),
     reading(signal, () => readObjects(share, signal)),
   ]);
   return { ...flow, objects };
 }
 
+const NOT_LOOKED_AT: Reading<never> = {
+  known: false,
+  reason: 'what a candidate publishes itself is not looked at',
+};
+
 /** All but the objects of the catalog. */
 async function readFlow(
   session: Session,
+  publishes: boolean,
   signal: AbortSignal,
 ): Promise<Omit<PostgresLogicalFacts, 'objects'>> {
   const get = <T>(query: (s: Session, a: AbortSignal) => Promise<T>): Promise<Reading<T>> =>
@@ -37,8 +44,8 @@ async function readFlow(
   return {
     subscriptions: await get(readSources),
     publications: await get(readPublications),
-    published: await get(readPublished),
-    withoutIdentity: await get(readWithoutIdentity),
+    published: publishes ? await get(readPublished) : NOT_LOOKED_AT,
+    withoutIdentity: publishes ? await get(readWithoutIdentity) : NOT_LOOKED_AT,
     roles: await get(readRoles),
     largeObjects: await get(readLargeObjects),
     overrides: await get(readOverrides),
@@ -46,14 +53,21 @@ async function readFlow(
   };
 }
 
-function readSources(session: Session, signal: AbortSignal): Promise<SubscriptionSource[]> {
-  return session.rows<{ name: string; publications: readonly string[]; slot: string | null }>(
-    `select s.subname as name, s.subpublications as publications, s.subslotname as slot
+async function readSources(session: Session, signal: AbortSignal): Promise<SubscriptionSource[]> {
+  const rows = await session.rows<Omit<SubscriptionSource, 'tables'> & { readonly tables: string | null }>(
+    `select s.subname as name, s.subpublications as publications, s.subslotname as slot,
+       (select pg_catalog.json_agg(n.nspname || '.' || c.relname) from pg_subscription_rel r
+         join pg_class c on c.oid = r.srrelid join pg_namespace n on n.oid = c.relnamespace
+         where r.srsubid = s.oid)::text as tables
      from pg_subscription s join pg_database d on d.oid = s.subdbid
      where d.datname = pg_catalog.current_database() order by 1`,
     [],
     signal,
   );
+  return rows.map(({ name, publications, slot, tables }) => {
+    const known: readonly string[] = JSON.parse(tables ?? '[]');
+    return { name, publications, slot, tables: known };
+  });
 }
 
 async function readPublications(session: Session, signal: AbortSignal): Promise<PublicationFact[]> {
@@ -83,7 +97,7 @@ function readPublished(session: Session, signal: AbortSignal): Promise<Published
          join pg_publication_namespace s on s.pnpubid = p.oid
          join pg_class c on c.relnamespace = s.pnnspid and c.relkind in ('r', 'p') and c.relpersistence = 'p'`
     : '';
-  return session.rows<{ publication: string; table: string; rowFilter: boolean; columnList: boolean }>(
+  return session.rows<PublishedTable & Record<string, unknown>>(
     `with recursive named (publication, oid, filtered, listed) as (
        select p.pubname, m.prrelid, ${flags} from pg_publication p join pg_publication_rel m on m.prpubid = p.oid
        ${schemas}
@@ -91,25 +105,32 @@ function readPublished(session: Session, signal: AbortSignal): Promise<Published
          join pg_class c on c.relkind in ('r', 'p') and c.relpersistence = 'p'
          join pg_namespace n on n.oid = c.relnamespace and ${USER_SCHEMA} where p.puballtables
      ), reached as (
-       select publication, oid, filtered, listed from named
-       union select r.publication, i.inhrelid, false, false from reached r join pg_inherits i on i.inhparent = r.oid
+       select publication, oid, null::oid as above, filtered, listed from named
+       union select r.publication, i.inhrelid, coalesce(r.above, r.oid), false, false
+         from reached r join pg_inherits i on i.inhparent = r.oid
          join pg_class c on c.oid = i.inhrelid and c.relispartition
      )
      select r.publication, n.nspname || '.' || c.relname as "table", pg_catalog.bool_or(r.filtered) as "rowFilter",
-       pg_catalog.bool_or(r.listed) as "columnList"
+       pg_catalog.bool_or(r.listed) as "columnList",
+       pg_catalog.array_agg(an.nspname || '.' || a.relname) filter (where a.oid is not null) as under
      from reached r join pg_class c on c.oid = r.oid join pg_namespace n on n.oid = c.relnamespace
+     left join pg_class a on a.oid = r.above left join pg_namespace an on an.oid = a.relnamespace
      group by 1, 2 order by 1, 2`,
     [],
     signal,
   );
 }
 
-/** Manual, "Logical Replication", "Publication": without an identity UPDATE and DELETE of a published table fail. */
+/**
+ * Manual, "Logical Replication", "Publication": without an identity UPDATE and DELETE of a published table fail. A primary key
+ * that may be deferred is none (ALTER TABLE, "REPLICA IDENTITY").
+ */
 async function readWithoutIdentity(session: Session, signal: AbortSignal): Promise<string[]> {
   const rows = await session.rows<{ name: string }>(
     `select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.relkind = 'r' and c.relpersistence = 'p' and ${USER_SCHEMA} and (c.relreplident = 'n'
-       or c.relreplident = 'd' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)
+       or c.relreplident = 'd' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary
+         and i.indimmediate and i.indisvalid)
        or c.relreplident = 'i' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident))
      order by 1`,
     [],

@@ -1,5 +1,6 @@
 import type { ObjectFamily, SchemaObject } from '../../src/connector/facts-postgres.ts';
 import type { SessionShare } from '../../src/connector/session-share.ts';
+import { readLists } from './lists.ts';
 import { constraints, indexes, keys } from './readiness-keys.ts';
 import { notOfExtension, OWN, RELATION, TABLE } from './readiness-relation.ts';
 import { USER_SCHEMA } from './readiness-storage.ts';
@@ -32,24 +33,42 @@ const FAMILIES: Readonly<Record<Exclude<ObjectFamily, 'column' | 'default' | Ver
     from ${RELATION} where c.relkind in ('r', 'p') and ${OWN}`,
   trigger: `select ${TABLE} as "table", ${TABLE} || '.' || g.tgname as name,
       g.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(g.oid) as definition
-    from ${RELATION} join pg_trigger g on g.tgrelid = c.oid and not g.tgisinternal where ${OWN}`,
+    from ${RELATION} join pg_trigger g on g.tgrelid = c.oid and not g.tgisinternal where ${OWN}
+    union all select ${TABLE}, 'rule ' || ${TABLE} || '.' || w.rulename,
+      'rule ' || w.ev_enabled::text || ' ' || pg_catalog.pg_get_ruledef(w.oid)
+    from ${RELATION} join pg_rewrite w on w.ev_class = c.oid and w.rulename <> '_RETURN' where ${OWN}
+    union all select null, 'event trigger ' || e.evtname, pg_catalog.concat_ws(' ', 'event', e.evtenabled::text,
+      e.evtevent, e.evttags::text, e.evtfoid::regproc::text)
+    from pg_event_trigger e where ${notOfExtension('pg_event_trigger', 'e.oid')}`,
   view: bodies('v'),
   matview: `select ${TABLE} as "table", ${TABLE} as name,
       case when c.relispopulated then 'populated' else 'not populated' end as definition
     from ${RELATION} where c.relkind = 'm' and ${OWN}`,
   foreign: `select null::text as "table", ${TABLE} as name, '' as definition from ${RELATION}
     where c.relkind = 'f' and ${OWN}`,
+  // What is printed of a body in standard SQL stands on a line of its own.
   routine: `select null::text as "table",
       n.nspname || '.' || p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' as name,
       pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.prosrc, p.probin, p.prosecdef, p.provolatile,
-        pg_catalog.pg_get_function_result(p.oid)), 0)::text as definition
-    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        p.proisstrict, p.proconfig::text, l.lanname, pg_catalog.pg_get_function_result(p.oid)), 0)::text
+        || coalesce(E'\\n' || pg_catalog.hashtextextended(pg_catalog.pg_get_function_sqlbody(p.oid), 0), '') as definition
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
     where ${USER_SCHEMA} and ${notOfExtension('pg_proc', 'p.oid')}`,
-  type: `select null::text as "table", n.nspname || '.' || t.typname as name,
-      coalesce((select pg_catalog.string_agg(e.enumlabel, ',' order by e.enumsortorder) from pg_enum e
-        where e.enumtypid = t.oid), pg_catalog.format_type(t.typbasetype, t.typtypmod)) as definition
+  type: `select null::text as "table", n.nspname || '.' || t.typname as name, case t.typtype
+      when 'e' then (select pg_catalog.string_agg(e.enumlabel, ',' order by e.enumsortorder) from pg_enum e
+        where e.enumtypid = t.oid)
+      when 'd' then pg_catalog.concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod),
+        case when t.typnotnull then 'not null' end, 'default ' || t.typdefault,
+        (select pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(k.oid), ' ' order by k.conname)
+          from pg_constraint k where k.contypid = t.oid and k.contype = 'c'))
+      when 'r' then (select pg_catalog.format_type(r.rngsubtype, null) from pg_range r where r.rngtypid = t.oid)
+      else (select pg_catalog.string_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod), ','
+        order by a.attnum) from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)
+      end as definition
     from pg_type t join pg_namespace n on n.oid = t.typnamespace
-    where t.typtype in ('e', 'd', 'r') and ${USER_SCHEMA} and ${notOfExtension('pg_type', 't.oid')}`,
+    where (t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and exists (select from pg_class c
+        where c.oid = t.typrelid and c.relkind = 'c'))
+      and ${USER_SCHEMA} and ${notOfExtension('pg_type', 't.oid')}`,
   policy: `select ${TABLE} as "table", ${TABLE} as name,
       case when c.relforcerowsecurity then 'forced' else 'enabled' end as definition
     from ${RELATION} where c.relrowsecurity and ${OWN}
@@ -80,28 +99,19 @@ export async function readObjects(
 
 type Texts = readonly (string | null)[];
 
-/**
- * All rows as one of lists: to take 80,000 rows apart takes longer than the server needs to find them, and to group them by
- * their tables it sorts them on disk (measured).
- */
-async function readLists(
+async function readTexts(
   session: Session,
   columns: readonly string[],
   statement: string,
   signal: AbortSignal,
 ): Promise<readonly Texts[]> {
-  const lists = columns.map((name) => `pg_catalog.json_agg(f."${name}")::text as "${name}"`);
-  const [row] = await session.rows<Readonly<Record<string, string | null>>>(
-    `select ${lists.join(', ')} from (${statement}) f`,
-    [],
-    signal,
-  );
-  return columns.map((name) => textsOf(row?.[name] ?? '[]'));
+  const lists = await readLists(session, columns, statement, signal);
+  return lists.map((list) => list.map((text) => (typeof text === 'string' ? text : null)));
 }
 
 async function readColumns(session: Session, signal: AbortSignal): Promise<SchemaObject[]> {
   const parts = ['table', 'name', 'definition', 'default'];
-  const [tables = [], names = [], types = [], defaults = []] = await readLists(
+  const [tables = [], names = [], types = [], defaults = []] = await readTexts(
     session,
     parts,
     COLUMNS,
@@ -125,7 +135,7 @@ async function readFamily(
 ): Promise<SchemaObject[]> {
   const statement = statementOf(family, session.versionNumber);
   const parts = ['table', 'name', 'definition'];
-  const [tables = [], names = [], texts = []] = await readLists(session, parts, statement, signal);
+  const [tables = [], names = [], texts = []] = await readTexts(session, parts, statement, signal);
   return names.map((name, index) => ({
     family,
     table: tables[index] ?? null,
@@ -141,11 +151,6 @@ function statementOf(family: (typeof FAMILY_NAMES)[number], versionNumber: numbe
   if (family === 'constraint') return constraints(versionNumber);
   if (family === 'key') return keys(versionNumber);
   return family === 'index' ? indexes(versionNumber) : FAMILIES[family];
-}
-
-function textsOf(json: string): Texts {
-  const texts: Texts = JSON.parse(json);
-  return texts;
 }
 
 /** Those that take longest first. */
@@ -168,7 +173,8 @@ const FAMILY_NAMES = [
 /** Versions print one view in several ways, so rules compare bodies only between servers of one version. */
 function bodies(kind: string): string {
   return `select null::text as "table", ${TABLE} as name,
-      pg_catalog.hashtextextended(pg_catalog.pg_get_viewdef(c.oid), 0)::text as definition
+      pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', pg_catalog.pg_get_viewdef(c.oid), c.reloptions::text), 0)::text
+        as definition
     from ${RELATION} where c.relkind = '${kind}' and ${OWN}`;
 }
 

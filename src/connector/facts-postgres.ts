@@ -158,6 +158,8 @@ export interface SubscriptionSource {
   readonly name: string;
   readonly publications: readonly string[];
   readonly slot: string | null;
+  /** `schema.table` of what it brings: of the publications' tables those that it has been told of. */
+  readonly tables: readonly string[];
 }
 
 export interface PublicationFact {
@@ -171,6 +173,8 @@ export interface PublishedTable {
   readonly table: string;
   readonly rowFilter: boolean;
   readonly columnList: boolean;
+  /** Of a partition the tables above it that the publication names: it may come as one of them. Absent or null: none. */
+  readonly under?: readonly string[] | null;
 }
 
 export interface RoleFact {

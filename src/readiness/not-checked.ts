@@ -70,7 +70,7 @@ const ENTRIES: readonly Entry[] = [
     subject: 'schema objects',
     message: {
       postgres:
-        'rewrite rules, event triggers, statistics objects, aggregates, operators, casts, text search and limits of sequences were not compared, nor, between versions, what views and triggers say',
+        'statistics objects, aggregates, operators, casts, text search and limits of sequences were not compared, nor, between versions, what views, triggers, rules and bodies in standard SQL say',
       mysql: 'what views, routines, triggers and events say, and defaults of columns, were not compared',
     },
   },

@@ -1,8 +1,11 @@
-import type { PublishedTable } from '../connector/facts-postgres.ts';
+import type { ReadinessFacts } from '../connector/facts.ts';
+import type { PublishedTable, SchemaObject, SubscriptionSource } from '../connector/facts-postgres.ts';
+import type { Reading } from '../connector/reading.ts';
 import {
   BOTH_SITES,
   fail,
   judged,
+  judgedBoth,
   LOGICAL,
   noneOf,
   pass,
@@ -31,6 +34,18 @@ export const POSTGRES_PUBLICATION_RULES: readonly Rule[] = [
     hint: 'ALTER PUBLICATION … ADD TABLE on the primary, then ALTER SUBSCRIPTION … REFRESH PUBLICATION; or leave the table out of the scope',
     docs: [`${MANUAL}/logical-replication-publication.html`],
     observe: observeUnpublished,
+  },
+  {
+    code: 'TP-R-PG-UNSUBSCRIBED',
+    title: 'every published table is in the subscription',
+    severity: 'block',
+    pairs: LOGICAL,
+    engines: POSTGRES,
+    reads: BOTH_SITES,
+    why: 'it was published after the subscription was made, and nothing of it reaches this site',
+    hint: 'ALTER SUBSCRIPTION … REFRESH PUBLICATION on the candidate, which copies its rows; then compare them',
+    docs: [`${MANUAL}/sql-altersubscription.html`],
+    observe: observeUnsubscribed,
   },
   {
     code: 'TP-R-PG-PUBLICATION-OPERATIONS',
@@ -127,8 +142,7 @@ function observeUnpublished(input: ReadinessInput): readonly Observation[] {
         );
         // A leaf that is published as its root is under the root's name there.
         const absent = tables.filter(
-          ({ name, definition }) =>
-            !reached.has(name) && !reached.has(definition.replace(/^partition of /, '')),
+          ({ name, definition }) => !reached.has(name) && !reached.has(rootOf(definition)),
         );
         return noneOf(
           absent.map(({ name }) => fail(name, 'it is in no publication that the candidate is subscribed to')),
@@ -138,6 +152,59 @@ function observeUnpublished(input: ReadinessInput): readonly Observation[] {
       },
     ),
   );
+}
+
+/** Of tables that the candidate has; a partition may come under its own name or one above it, into a table that has none. */
+function observeUnsubscribed(input: ReadinessInput): readonly Observation[] {
+  const own = ({ postgres }: ReadinessFacts): Reading<readonly SchemaObject[]> | undefined =>
+    postgres?.logical?.objects;
+  return judgedBoth(input, own, own, (theirs, ours) =>
+    judgedBoth(
+      input,
+      ({ postgres }) => postgres?.logical?.published,
+      ({ postgres }) => postgres?.logical?.subscriptions,
+      (published, subscriptions) => {
+        if (subscriptions.length === 0) return [unknown('candidate', 'there is no subscription to look at')];
+        const had = new Set(objectsOf(ours, 'table').map(({ name }) => name));
+        const wanted = objectsOf(theirs, 'table')
+          .filter(({ definition }) => definition !== 'partitioned')
+          .filter(({ name, definition }) => had.has(name) || had.has(rootOf(definition)))
+          .filter(({ name }) => inScope(input, name));
+        const offers = subscriptions.map((one) => offerOf(published, one));
+        const absent = wanted.flatMap(({ name }) => {
+          const offered = offers.filter(({ brings }) => brings.has(name));
+          if (offered.length === 0 || offered.some(({ brings }) => brings.get(name) === true)) return [];
+          return [fail(name, `${offered.map((one) => one.name).join(', ')} does not bring it`)];
+        });
+        return noneOf(absent, 'its subscriptions bring every table that is published to them');
+      },
+    ),
+  );
+}
+
+/** Of a partition the name of its root. */
+function rootOf(definition: string): string {
+  return definition.replace(/^partition of /, '');
+}
+
+interface Offer {
+  readonly name: string;
+  /** Of each table that is published to the subscription: whether it has it, under its name or one above it. */
+  readonly brings: ReadonlyMap<string, boolean>;
+}
+
+function offerOf(
+  published: readonly PublishedTable[],
+  { name, publications, tables }: SubscriptionSource,
+): Offer {
+  const brought = new Set(tables);
+  const brings = new Map<string, boolean>();
+  for (const { publication, table, under } of published) {
+    if (!publications.includes(publication)) continue;
+    const has = [table, ...(under ?? [])].some((known) => brought.has(known));
+    brings.set(table, has || brings.get(table) === true);
+  }
+  return { name: `subscription ${name}`, brings };
 }
 
 function inScope({ inScope: selects }: ReadinessInput, table: string): boolean {

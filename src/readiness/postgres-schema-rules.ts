@@ -90,7 +90,7 @@ const FAMILY_RULES: readonly FamilyRule[] = [
     code: 'TP-R-PG-TRIGGER',
     family: 'trigger',
     severity: 'block',
-    title: 'triggers exist on the candidate and are enabled as on the primary',
+    title: 'triggers, rules and event triggers exist on the candidate and are enabled as on the primary',
     why: 'what the trigger does for the application does not happen after the promotion, or happens when it should not',
     hint: 'create the trigger on the candidate, or ALTER TABLE … ENABLE TRIGGER …',
     versioned: true,
@@ -124,7 +124,7 @@ const FAMILY_RULES: readonly FamilyRule[] = [
     code: 'TP-R-PG-TYPE',
     family: 'type',
     severity: 'block',
-    title: 'enums, domains and ranges are the primary’s',
+    title: 'enums, domains, ranges and composite types are the primary’s',
     why: 'values that the primary accepts are refused here, by replication too',
     hint: 'repeat the primary’s CREATE TYPE or ALTER TYPE on the candidate',
   },
@@ -201,6 +201,7 @@ function compareFamily(rule: FamilyRule, input: ReadinessInput): readonly Observ
   const { family } = rule;
   const sameVersion = majorOf(input, 'primary') === majorOf(input, 'candidate');
   const compared = rule.existenceOnly !== true && (rule.versioned !== true || sameVersion);
+  const said = (definition: string): string => (sameVersion ? definition : withoutPrinted(definition));
   return bothObjects(input, (theirs, ours) => {
     const had = new Map(objectsOf(ours, family).map((one) => [one.name, one.definition]));
     const absent = family === 'table' ? new Set<string>() : tablesAbsent(theirs, ours);
@@ -209,10 +210,17 @@ function compareFamily(rule: FamilyRule, input: ReadinessInput): readonly Observ
       const own = had.get(one.name);
       if (own === undefined)
         return isLeafElsewhere(one, had) ? [] : [fail(one.name, 'the candidate does not have it')];
-      return compared && own !== one.definition ? [fail(one.name, otherwise(one.definition, own))] : [];
+      return compared && said(own) !== said(one.definition)
+        ? [fail(one.name, otherwise(one.definition, own))]
+        : [];
     });
     return failed.length > 0 ? failed : [pass('candidate', `all ${wanted.length} of the primary are there`)];
   });
+}
+
+/** Of a definition that has a line which every version prints anew, the first. */
+function withoutPrinted(definition: string): string {
+  return definition.replace(/^(-?\d+)\n-?\d+$/, '$1');
 }
 
 /** Tables that the candidate lacks: the finding of one rule, not of all the others too. */
@@ -237,7 +245,7 @@ function isLeafElsewhere({ family, definition }: SchemaObject, had: ReadonlyMap<
 
 function otherwise(theirs: string, ours: string): string {
   // A hash says nothing to a person.
-  if (/^-?\d{6,}$/.test(theirs)) return 'it is defined otherwise on the candidate';
+  if (/^-?\d{6,}(\n-?\d+)?$/.test(theirs)) return 'it is defined otherwise on the candidate';
   return `the primary has ${shown(theirs)}, the candidate ${shown(ours)}`;
 }
 

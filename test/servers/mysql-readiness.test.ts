@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
-import { parseUrl } from '../../src/config/url.ts';
+import type { MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { SITE_COMMANDS, type SiteCommand } from '../../src/connector/preflight.ts';
-import { judgeReadiness, type ReadinessResult } from '../../src/readiness/judge.ts';
 import { builtProgram } from './harness/cli-build.ts';
 import { AUDITOR, auditorSql, VERIFIER } from './harness/mysql-accounts.ts';
 import { runAsVerifier, sitesOf } from './harness/mysql-cli.ts';
@@ -14,7 +12,8 @@ import {
   SERVER_FAULTS,
 } from './harness/mysql-faults.ts';
 import { createMysqlPair, type MysqlPair } from './harness/mysql-pair.ts';
-import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
+import { connectAs, findingsOf, judgePair } from './harness/mysql-readiness.ts';
+import { createMysqlServer } from './harness/mysql-server.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
 
 const DATABASE = 'bank';
@@ -25,35 +24,6 @@ const POLL = { timeout: 20_000, interval: 50 };
 
 const signal = (): AbortSignal => AbortSignal.timeout(30_000);
 
-function connect(server: MysqlServer, { user, password }: typeof AUDITOR | typeof VERIFIER) {
-  const { address } = parseUrl(server.url(user, DATABASE, password), 'secret');
-  return connectMysql(address, { jobs: 1, statementTimeoutMs: 20_000 }, signal());
-}
-
-async function judge(
-  primary: MysqlConnector,
-  candidate: MysqlConnector,
-): Promise<readonly ReadinessResult[]> {
-  const site = async (connector: MysqlConnector, as: 'primary' | 'candidate') => ({
-    identity: await connector.identify(signal()),
-    facts: await connector.readiness(signal(), { pair: 'logical', as }),
-  });
-  return judgeReadiness({
-    pair: 'logical',
-    primary: await site(primary, 'primary'),
-    candidate: await site(candidate, 'candidate'),
-  });
-}
-
-/** Codes of what a person would be told to look at, in either mode. */
-function findings(results: readonly ReadinessResult[]): string[] {
-  const above = results.filter(
-    ({ state, severity }) =>
-      state !== 'pass' && !(severity.switchover === 'info' && severity.failover === 'info'),
-  );
-  return [...new Set(above.map(({ code, state }) => (state === 'fail' ? code : `${code} ${state}`)))];
-}
-
 await describeMysql('readiness of a %s pair', (flavor) => {
   let pair: MysqlPair;
   let sites: readonly [MysqlConnector, MysqlConnector];
@@ -63,7 +33,10 @@ await describeMysql('readiness of a %s pair', (flavor) => {
     const settings = flavor === 'mariadb' ? { ...DURABLE, gtid_strict_mode: 'ON' } : DURABLE;
     pair = await createMysqlPair({ flavor, database: DATABASE, settings, schema: FAULTS_SCHEMA });
     await pair.write(auditorSql(flavor, DATABASE));
-    sites = [await connect(pair.source, AUDITOR), await connect(pair.replica, AUDITOR)];
+    sites = [
+      await connectAs(pair.source, AUDITOR, DATABASE),
+      await connectAs(pair.replica, AUDITOR, DATABASE),
+    ];
   });
 
   afterAll(async () => {
@@ -73,7 +46,7 @@ await describeMysql('readiness of a %s pair', (flavor) => {
 
   /** After a restart the first answer may be that the connection was lost. */
   const found = async (): Promise<string[]> =>
-    judge(...sites).then(findings, (error: unknown) => [String(error)]);
+    judgePair(...sites).then(findingsOf, (error: unknown) => [String(error)]);
 
   test('that is healthy gives no finding above info', async () => {
     await pair.caughtUp();
@@ -81,8 +54,11 @@ await describeMysql('readiness of a %s pair', (flavor) => {
   });
 
   test('is judged by an account that may do little: only what warns stays unknown', async () => {
-    const lowly = [await connect(pair.source, VERIFIER), await connect(pair.replica, VERIFIER)] as const;
-    const unknown = (await judge(...lowly)).filter(({ state }) => state !== 'pass');
+    const lowly = [
+      await connectAs(pair.source, VERIFIER, DATABASE),
+      await connectAs(pair.replica, VERIFIER, DATABASE),
+    ] as const;
+    const unknown = (await judgePair(...lowly)).filter(({ state }) => state !== 'pass');
     for (const site of lowly) await site.close();
     expect(unknown.filter(({ severity }) => severity.switchover === 'block')).toEqual([]);
     const asked = unknown.filter(({ state }) => state === 'unknown').map(({ code, hint }) => [code, hint]);
@@ -98,8 +74,8 @@ await describeMysql('readiness of a %s pair', (flavor) => {
     const other = await createMysqlServer({ flavor, release, settings });
     try {
       await other.sql(`CREATE DATABASE ${DATABASE}; ${auditorSql(flavor, DATABASE)}`);
-      const primary = await connect(other, AUDITOR);
-      const codes = findings(await judge(primary, sites[1]));
+      const primary = await connectAs(other, AUDITOR, DATABASE);
+      const codes = findingsOf(await judgePair(primary, sites[1]));
       await primary.close();
       const version = flavor === 'mariadb' ? ['TP-R-MY-VERSION'] : [];
       expect(codes).toEqual(expect.arrayContaining(['TP-R-MY-LOG-FILTERS', 'TP-R-MY-ERRANT', ...version]));
@@ -110,7 +86,7 @@ await describeMysql('readiness of a %s pair', (flavor) => {
 
   test('is read by an account that preflight finds neither too weak nor too strong, for each command', async () => {
     const find = async (commands?: readonly SiteCommand[]): Promise<string[]> => {
-      const site = await connect(pair.source, VERIFIER);
+      const site = await connectAs(pair.source, VERIFIER, DATABASE);
       const told = await site.preflight(signal(), commands === undefined ? {} : { commands });
       await site.close();
       return told

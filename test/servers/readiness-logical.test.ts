@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
-import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
+import {
+  createLogicalPair,
+  type LogicalPair,
+  waitForApply,
+  waitForTables,
+} from '../../src/demo/cluster-logical.ts';
+import { connectionString } from '../../src/demo/cluster-settings.ts';
 import { judgeReadiness } from '../../src/readiness/judge.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { until } from './harness/cli.ts';
@@ -19,13 +25,18 @@ import { ServerSwitch } from './harness/server-switch.ts';
 
 const SCHEMA = `
   CREATE TYPE mood AS ENUM ('calm', 'wild');
+  CREATE DOMAIN price AS int CHECK (VALUE > 0); CREATE TYPE place AS (street text, town text);
   CREATE TABLE account (id bigserial PRIMARY KEY, owner text DEFAULT 'nobody', state mood);
   CREATE TABLE deal (id int PRIMARY KEY, account bigint REFERENCES account (id), amount int CHECK (amount > 0));
   CREATE INDEX deal_account ON deal (account);
   CREATE VIEW rich AS SELECT * FROM deal WHERE amount > 1000;
   CREATE MATERIALIZED VIEW total AS SELECT sum(amount) FROM deal;
   CREATE FUNCTION tax(int) RETURNS int LANGUAGE sql AS 'SELECT $1 / 10';
+  CREATE FUNCTION fee(int) RETURNS int RETURN $1 / 100;
+  CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+  CREATE EVENT TRIGGER tell ON ddl_command_end WHEN TAG IN ('CREATE AGGREGATE') EXECUTE FUNCTION told();
   CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+  CREATE RULE never AS ON DELETE TO account WHERE old.id < 0 DO INSTEAD NOTHING;
   CREATE TRIGGER stamped BEFORE INSERT ON deal FOR EACH ROW EXECUTE FUNCTION stamp();
   CREATE ROLE app LOGIN; GRANT SELECT, INSERT ON deal TO app;
   ALTER TABLE deal ENABLE ROW LEVEL SECURITY; CREATE POLICY small ON deal USING (amount < 5000);
@@ -133,6 +144,29 @@ describe('in the catalog of the candidate', () => {
     await expectSqlFault(code, atCandidate, make, mend);
   });
 
+  test('what has the name of the primary’s and is another', async () => {
+    const found = await expectFault(
+      pair,
+      ['TP-R-PG-TRIGGER', 'TP-R-PG-VIEW', 'TP-R-PG-ROUTINE', 'TP-R-PG-TYPE'],
+      () =>
+        subscriber.sql(`ALTER EVENT TRIGGER tell DISABLE; ALTER TABLE account DISABLE RULE never;
+          ALTER VIEW rich SET (security_barrier); ALTER DOMAIN price DROP CONSTRAINT price_check;
+          ALTER TYPE place DROP ATTRIBUTE town; CREATE OR REPLACE FUNCTION fee(int) RETURNS int RETURN $1 / 50`),
+      () =>
+        subscriber.sql(`ALTER EVENT TRIGGER tell ENABLE; ALTER TABLE account ENABLE RULE never;
+          ALTER VIEW rich RESET (security_barrier); ALTER DOMAIN price ADD CHECK (VALUE > 0);
+          ALTER TYPE place ADD ATTRIBUTE town text; CREATE OR REPLACE FUNCTION fee(int) RETURNS int RETURN $1 / 100`),
+    );
+    expect(found.map(({ subject }) => subject).sort()).toEqual([
+      'event trigger tell',
+      'public.fee(integer)',
+      'public.place',
+      'public.price',
+      'public.rich',
+      'rule public.account.never',
+    ]);
+  });
+
   test('a sequence behind the data and the primary', () =>
     expectFault(
       pair,
@@ -140,6 +174,18 @@ describe('in the catalog of the candidate', () => {
       () => subscriber.sql(`SELECT setval('account_id_seq', 9)`),
       () => subscriber.sql(`SELECT setval('account_id_seq', 10)`),
     ));
+
+  test('a sequence that is behind a column that it does not belong to, but feeds', async () => {
+    const [found] = await expectFault(
+      pair,
+      'TP-R-SEQUENCE-DATA',
+      () =>
+        subscriber.sql(`CREATE TABLE receipt (number numeric DEFAULT nextval('account_id_seq'));
+          INSERT INTO receipt VALUES (500.5), ('NaN'), (NULL)`),
+      () => subscriber.sql('DROP TABLE receipt'),
+    );
+    expect(found?.message).toContain('its next value is 11, and public.receipt.number holds 501 already');
+  });
 
   test('a key', () =>
     // The subscription looks rows up by it, so it comes back under the same name.
@@ -201,6 +247,14 @@ describe('on the primary, without the candidate', () => {
     await expectSqlFault(code, atPrimary, make, mend);
   });
 
+  test('a primary key that may be deferred, which identifies no row', () =>
+    expectFault(
+      pair,
+      ['TP-R-PG-REPLICA-IDENTITY', 'TP-R-PG-KEY'],
+      () => publisher.sql('ALTER TABLE deal DROP CONSTRAINT deal_pkey, ADD PRIMARY KEY (id) DEFERRABLE'),
+      () => publisher.sql('ALTER TABLE deal DROP CONSTRAINT deal_pkey, ADD PRIMARY KEY (id)'),
+    ));
+
   test('a table that is neither published nor there, unless it is out of scope', async () => {
     const judging = { inScope: (table: string): boolean => table !== 'public.news' };
     const found = await expectFault(
@@ -213,6 +267,23 @@ describe('on the primary, without the candidate', () => {
       () => publisher.sql('DROP TABLE news'),
     );
     expect(found.map(({ subject }) => subject)).toEqual(['public.news', 'public.news']);
+  });
+
+  test('a table that is published since, and not subscribed to', async () => {
+    const fresh = 'CREATE TABLE fresh (id int PRIMARY KEY)';
+    const [found] = await expectFault(
+      pair,
+      'TP-R-PG-UNSUBSCRIBED',
+      async () => {
+        await subscriber.sql(fresh);
+        await publisher.sql(`${fresh}; INSERT INTO fresh VALUES (1); ALTER PUBLICATION dr ADD TABLE fresh`);
+      },
+      () => subscriber.sql(REFRESH),
+    );
+    expect(found?.subject).toBe('public.fresh');
+    await publisher.sql('DROP TABLE fresh');
+    await subscriber.sql(REFRESH);
+    await subscriber.sql('DROP TABLE fresh');
   });
 
   test('partitions need not be the same as long as the root is', async () => {
@@ -397,5 +468,17 @@ describe('in the subscription', () => {
     await subscriber.sql('ALTER SUBSCRIPTION dr SET (slot_name = NONE)');
     await subscriber.sql('DROP SUBSCRIPTION dr');
     await expectFinding(pair, 'TP-R-SUBSCRIPTION-NONE');
+    await subscriber.sql(
+      `CREATE SUBSCRIPTION dr CONNECTION '${upstreamOf(publisher)}' PUBLICATION dr WITH (copy_data = false)`,
+    );
+    await waitForTables(logical);
+    await expectGone(pair, 'TP-R-SUBSCRIPTION-NONE');
+    await expectGone(pair, 'TP-R-PG-SUBSCRIPTION-SLOT');
+    await expectQuiet(pair);
   });
 });
+
+function upstreamOf({ port }: Cluster): string {
+  const upstream = { host: '127.0.0.1', port: String(port), user: 'postgres', dbname: 'postgres' };
+  return connectionString(upstream).replaceAll("'", "''");
+}

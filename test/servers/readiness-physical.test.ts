@@ -301,8 +301,15 @@ describe('how the candidate is configured', () => {
   });
 });
 
-test('a candidate that was promoted', async () => {
+test('a candidate that was promoted, until it is made anew', async () => {
   await standby.promote();
   for (const code of ['TP-R-RECOVERY', 'TP-R-SECOND-WRITER', 'TP-R-TIMELINE'])
     await expectFinding(pair, code);
+  await standby.destroy();
+  const anew = servers.add(await createStandby(primary, { settings: SETTINGS, slot: 'dr' }));
+  const mended = new ReadinessPair(primary, anew, 'physical');
+  await expectGone(mended, 'TP-R-RECOVERY');
+  await expectGone(mended, 'TP-R-SECOND-WRITER');
+  await expectGone(mended, 'TP-R-TIMELINE');
+  await mended.close();
 });

@@ -111,7 +111,7 @@ export const POSTGRES_SUBSCRIBER: PostgresFacts = {
   senders: known([]),
   logical: {
     ...LOGICAL,
-    subscriptions: known([{ name: 'dr', publications: ['dr'], slot: 'dr' }]),
+    subscriptions: known([{ name: 'dr', publications: ['dr'], slot: 'dr', tables: ['public.orders'] }]),
     publications: known([]),
     published: known([]),
   },

@@ -355,6 +355,16 @@ export const OBJECT_FAULTS: readonly MysqlFault[] = [
     mend: (pair) => pair.write('ALTER TABLE few MODIFY id INT AUTO_INCREMENT'),
   },
   {
+    name: 'a sequence is behind a column that it feeds',
+    codes: ['TP-R-SEQUENCE-DATA'],
+    flavor: 'mariadb',
+    make: (pair) =>
+      pair.write(`CREATE SEQUENCE receipt_number;
+        CREATE TABLE receipt (id BIGINT DEFAULT (NEXT VALUE FOR receipt_number) PRIMARY KEY, v INT);
+        INSERT INTO receipt VALUES (5000, 1)`),
+    mend: (pair) => pair.write('SELECT SETVAL(receipt_number, 5000)'),
+  },
+  {
     name: 'a prepared transaction waits',
     codes: ['TP-R-MY-XA'],
     make: (pair) => pair.write("XA START 'x'; INSERT INTO t VALUES (500, 1); XA END 'x'; XA PREPARE 'x'"),
