@@ -69,14 +69,14 @@ function decisionItem(
       <span class="sub">${timeAt(at, now)}</span>
     </p>
     <p>
-      ${words.proposedBy} ${proposedBy}.
+      ${words.proposedBy} ${proposedBy} ·
       ${
         approvedBy === null || approvedAt === null
           ? words.awaiting
           : html`${words.approvedBy} ${approvedBy} (${timeAt(approvedAt, now)})`
       }
     </p>
-    <p>${words.lossAccepted}: ${lossAccepted === '' ? '–' : lossAccepted}. ${words.reason}: ${reason}</p>
+    <p>${words.lossAccepted}: ${lossAccepted === '' ? '–' : lossAccepted}. ${words.why}: ${reason}</p>
     ${fencedAt === null ? null : html`<p>${words.fencedAt} ${fencedAt}, ${words.fencedBy} ${fencedBy}</p>`}
     ${shownLines(decision, now, words)} ${approvedBy === null ? changedSince(decision, system, words) : null}
     ${

@@ -161,9 +161,9 @@ export function systemRow(system: FleetSystem, now: Date, words: Words): Html {
   </li>`;
 }
 
-function whyLine({ doubt, best }: FleetSystem['standing'], words: Words): Html | null {
+function whyLine({ doubt, best, verdict }: FleetSystem['standing'], words: Words): Html | null {
   const why = doubt === null ? (best === null ? null : firstReason(best, words)) : words.doubt[doubt];
-  return why === null ? null : html`<span class="why">${why}</span>`;
+  return why === null ? null : html`<span class="why ${tone(verdict)}">${why}</span>`;
 }
 
 function outlookLine({ doubt, best }: FleetSystem['standing'], words: Words): Html | null {

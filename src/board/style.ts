@@ -198,6 +198,7 @@ figcaption > :not(:nth-child(2)) { white-space: nowrap; }
   .step .verdict, .step .what { grid-column: 2 / -1; }
   .step .cell:nth-child(even) { grid-column: 2; }
   .step .cell:nth-child(odd) { grid-column: 3; }
+  .step .cell:last-child { grid-column: 2 / -1; }
 }
 @media (max-width: 640px) {
   main { padding: 12px 12px 48px; }
