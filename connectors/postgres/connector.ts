@@ -83,8 +83,6 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   readonly #stream: StreamSettings;
   readonly #sourceTables = new Map<PairKind, SourceTableMemory>();
   readonly #history: LogHistory;
-  /** The timeline on which this server was as the primary; null: it was not asked. */
-  #followedOn: string | null = null;
 
   constructor(target: ConnectTarget, options: PostgresOptions) {
     super(target, options);
@@ -111,7 +109,7 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
       spoolBytesMax: SPOOL_BYTES_MAX,
       now: Date.now,
       paceMs: PACE_MS,
-      timeline: this.#followedOn,
+      history: this.#history.seen,
     };
     return openChangeStream(this.#target, options, request, signal);
   }
@@ -120,7 +118,7 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
     const source = await this.control.use(signal, (session) =>
       readFollowedSource(session, this.#stream.slot, this.#history, signal),
     );
-    this.#followedOn = source.timeline;
+    this.#history.saw(source);
     return source;
   }
 
@@ -194,7 +192,9 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   async follow(source: FollowedSource, signal: AbortSignal): Promise<void> {
-    this.lineage = await this.control.use(signal, (session) => readFollowed(session, source, signal));
+    this.lineage = await this.control.use(signal, (session) =>
+      readFollowed(session, source, this.#history, signal),
+    );
     this.recall(source);
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readIdentity } from './identity.ts';
 import type { Lineage } from './positions.ts';
 import { LINE, membership, unlisted } from './publication-sql.ts';
+import { FIRST_TIMELINE } from './replication-lineage.ts';
 import type { Session } from './session.ts';
 import { learnTimeline } from './standby-timeline.ts';
 
@@ -56,7 +57,7 @@ select extract(epoch from pg_catalog.pg_postmaster_start_time())::text as starte
  * with a physical slot called `twinproof_mark…`: then a clean restart keeps proofs (version 15 and later), and a base
  * backup, a snapshot of the running server and a crash still void them; a copy of the folder of a stopped server does not.
  * A subscriber's places are told in the log of the server that it is fed from, by a number alone: where that server was
- * replaced by one on another timeline, it may have applied what the new one never had. So that is another incarnation.
+ * replaced by one of another history, it may have applied what the new one never had. So that is another incarnation.
  * `publication`: that by which a subscriber's own log is followed.
  */
 export async function readIncarnation(
@@ -78,8 +79,13 @@ export async function readIncarnation(
   const kind = lineage === null ? (identity.inRecovery ? 'standby' : 'alone') : 'subscriber';
   const own = createHash('sha256')
     .update(row?.definitions ?? '')
-    .update(lineage === null ? '' : `/${lineage.primary.timeline}`)
+    .update(lineage === null ? '' : `/${lineage.primary.timeline}${pastOf(lineage)}`)
     .digest('hex')
     .slice(0, 16);
   return [kind, identity.systemId, identity.timeline, identity.database, start, own].join('/');
+}
+
+/** Nothing for the first timeline of a log. */
+function pastOf({ history = '', primary }: Lineage): string {
+  return primary.timeline === FIRST_TIMELINE ? '' : history;
 }

@@ -5,9 +5,11 @@ import { TwinproofError } from '../../src/errors.ts';
 import { readIdentity } from './identity.ts';
 import { parseLsn } from './lsn.ts';
 import { type Lineage, place, readLag } from './positions.ts';
-import type { Lineage as LogLineage } from './replication-lineage.ts';
+import type { LogHistory } from './log-history.ts';
+import { type Lineage as LogLineage, namesake } from './replication-lineage.ts';
 import type { Session } from './session.ts';
 import { readShutDown } from './shutdown-record.ts';
+import { learnTimeline } from './standby-timeline.ts';
 
 interface SubscriptionRow {
   readonly oid: number;
@@ -17,19 +19,26 @@ interface SubscriptionRow {
 
 /**
  * Whose log the candidate applies, by what is remembered of the primary: null for a standby, whose log is the primary's.
- * Throws TP-UNRELATED for a stranger, TP-ROLES for a standby that was promoted.
+ * Throws TP-UNRELATED for a stranger, and for a standby on a timeline that only has its number in common with one of the
+ * primary’s; TP-ROLES for a standby that was promoted; what `history` throws.
  */
 export async function readFollowed(
   session: Session,
   source: FollowedSource,
+  history: Pick<LogHistory, 'ancestorsOf'>,
   signal: AbortSignal,
 ): Promise<Lineage | null> {
   if (source.engine !== 'postgres' || source.timeline === null) {
     throw unrelated(`the ledger is of ${source.engine}, which ${session.target.label} cannot follow`);
   }
+  await learnTimeline(session, signal);
   const identity = await readIdentity(session, signal);
   if (identity.inRecovery) {
-    if (identity.systemId === source.systemId) return null;
+    if (identity.systemId === source.systemId) {
+      const why = namesake(source, identity.timeline, await history.ancestorsOf(identity, signal));
+      if (why !== null) throw unrelated(`${session.target.label} is a standby of another history: ${why}`);
+      return null;
+    }
     throw unrelated(
       `${session.target.label} is a standby of another server (system ${identity.systemId}, the primary is ${source.systemId})`,
     );
@@ -43,7 +52,7 @@ export async function readFollowed(
     segmentBytes: BigInt(details['segmentBytes'] ?? 0),
     pageBytes: BigInt(details['pageBytes'] ?? 0),
   };
-  return { primary: { systemId, timeline, wal }, subscriptions };
+  return { primary: { systemId, timeline, wal }, history: details['ancestors'] ?? '', subscriptions };
 }
 
 /** As relateSites finds them while the primary is there: by slot and publications. */

@@ -127,7 +127,7 @@ export async function readFollowedSource(
       slots: JSON.stringify(row?.slots ?? []),
       publications: JSON.stringify(row?.publications ?? []),
       heldBackBy: row?.heldBackBy ?? '',
-      ancestors: ancestorsText(await history.ancestorsOf(timeline, signal)),
+      ancestors: ancestorsText(await history.ancestorsOf(identity, signal)),
     },
   };
 }

@@ -1,23 +1,29 @@
 import type { FollowedSource } from '../../src/connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import { historyName } from '../../src/connector/source-history.ts';
 import type { ConnectTarget } from './address.ts';
+import type { PostgresIdentity } from './identity.ts';
 import {
   type Branches,
   compareAlong,
+  FIRST_TIMELINE,
   type Lineage,
+  readAncestors,
   readLineage,
   rememberedBranches,
 } from './replication-lineage.ts';
-import { openSession } from './session.ts';
+import { openSession, type Session } from './session.ts';
 
-/** Its log was never left for another: it has no history file. */
-const FIRST_TIMELINE = '1';
+/** A running server, and a timeline of its log. */
+type OnTimeline = Pick<PostgresIdentity, 'instance' | 'timeline'>;
 
 /** What a connector knows of logs that went over from timeline to timeline: the primary's, and its own server's. */
 export class LogHistory {
   readonly #target: ConnectTarget;
   #branches: Branches = [];
-  #own: Lineage | null = null;
+  #seen: string | null = null;
+  /** What was asked last. */
+  #known: (OnTimeline & Pick<Lineage, 'ancestors'>) | null = null;
 
   constructor(target: ConnectTarget) {
     this.#target = target;
@@ -28,24 +34,39 @@ export class LogHistory {
     this.#branches = rememberedBranches(source);
   }
 
+  /** The server was looked at as the primary. */
+  saw(source: FollowedSource): void {
+    this.#seen = historyName(source);
+  }
+
+  /** On which history it was then (historyName); null: nobody looked. */
+  get seen(): string | null {
+    return this.#seen;
+  }
+
   /** By the primary's log. Pure but for what was recalled. */
   compare(a: Position, b: Position): PositionOrder {
     return compareAlong(this.#branches, a, b);
   }
 
-  /** The timelines that this server's own log came over, up to one; none where it is on another meanwhile. */
-  async ancestorsOf(timeline: string, signal: AbortSignal): Promise<Lineage['ancestors']> {
+  /** The timelines that one of its server's descends from. Asked of a walsender: throws as openSession does. */
+  async ancestorsOf({ instance, timeline }: OnTimeline, signal: AbortSignal): Promise<Lineage['ancestors']> {
     if (timeline === FIRST_TIMELINE) return [];
-    const known = this.#own?.timeline === timeline ? this.#own : await this.own(signal);
-    return known.timeline === timeline ? known.ancestors : [];
+    if (this.#known?.instance === instance && this.#known.timeline === timeline) return this.#known.ancestors;
+    const ancestors = await this.#asked(signal, (sender) => readAncestors(sender, timeline, signal));
+    this.#known = { instance, timeline, ancestors };
+    return ancestors;
   }
 
-  /** Asked of a walsender, for nobody else tells. Throws as openSession does. */
-  async own(signal: AbortSignal): Promise<Lineage> {
+  /** That of the server's own log. Likewise. */
+  own(signal: AbortSignal): Promise<Lineage> {
+    return this.#asked(signal, (sender) => readLineage(sender, signal));
+  }
+
+  async #asked<T>(signal: AbortSignal, ask: (sender: Session) => Promise<T>): Promise<T> {
     const sender = await openSession(this.#target, signal, { purpose: 'watch', replication: true });
     try {
-      this.#own = await readLineage(sender, signal);
-      return this.#own;
+      return await ask(sender);
     } finally {
       await sender.close();
     }

@@ -9,6 +9,8 @@ import { greatest, readShown } from './subscriptions.ts';
 /** Whose log a logical candidate's positions are in: it does not know that by itself. */
 export interface Lineage {
   readonly primary: Pick<PostgresIdentity, 'systemId' | 'timeline' | 'wal'>;
+  /** What its timeline descends from, where a ledger remembers that. Opaque. */
+  readonly history?: string;
   /** Oids, on the candidate, of every subscription to this primary. */
   readonly subscriptions: readonly number[];
 }

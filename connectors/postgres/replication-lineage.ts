@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FollowedSource } from '../../src/connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import { historyName } from '../../src/connector/source-history.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import {
   compareLsns,
@@ -21,6 +22,9 @@ export interface Lineage {
   readonly ancestors: readonly { readonly timeline: string; readonly end: Lsn }[];
 }
 
+/** Its log was never left for another: it has no history file. */
+export const FIRST_TIMELINE = '1';
+
 interface SystemRow {
   readonly systemid: string;
   /** int4 up to version 15, then int8, which comes as a string. */
@@ -30,10 +34,27 @@ interface SystemRow {
 /** Asks a walsender. Its replication commands take no parameters (manual, "Streaming Replication Protocol"). */
 export async function readLineage(session: Session, signal: AbortSignal): Promise<Lineage> {
   const { systemId, timeline } = await readTimeline(session, signal);
-  // The first timeline of a server has no history file.
-  if (timeline === '1') return { systemId, timeline, ancestors: [] };
-  const [history] = await session.rows<{ content: unknown }>(`TIMELINE_HISTORY ${timeline}`, [], signal);
-  return { systemId, timeline, ancestors: parseHistory(String(history?.content)) };
+  return { systemId, timeline, ancestors: await readAncestors(session, timeline, signal) };
+}
+
+/** What a timeline that the server knows descends from. Asks a walsender. Throws TP-CORRUPT where the history file is gone. */
+export async function readAncestors(
+  session: Session,
+  timeline: string,
+  signal: AbortSignal,
+): Promise<Lineage['ancestors']> {
+  if (timeline === FIRST_TIMELINE) return [];
+  try {
+    const [history] = await session.rows<{ content: unknown }>(`TIMELINE_HISTORY ${timeline}`, [], signal);
+    return parseHistory(String(history?.content));
+  } catch (error) {
+    if (!(error instanceof TwinproofError) || error.code !== 'TP-CORRUPT') throw error;
+    throw new TwinproofError('TP-CORRUPT', {
+      message: `${session.target.label} has lost the history file of its timeline ${timeline}: where that began cannot be told`,
+      hint: 'put it into pg_wal again, from the archive or from another server of that timeline',
+      cause: error,
+    });
+  }
 }
 
 /** The server, and the timeline that it writes or replays now. Asks a walsender. */
@@ -131,11 +152,46 @@ export function ancestorsText(ancestors: Lineage['ancestors']): string {
   return JSON.stringify(ancestors.map(({ timeline, end }) => [timeline, formatLsn(end)]));
 }
 
+/** As historyName of what would be remembered of it. */
+export function historyNamed({ timeline, ancestors }: Pick<Lineage, 'timeline' | 'ancestors'>): string {
+  return historyName({ timeline, details: { ancestors: ancestorsText(ancestors) } });
+}
+
 /** What was remembered so. A ledger of an earlier version has none: positions of one timeline are all that is compared. */
-export function rememberedBranches({ systemId, timeline, details }: FollowedSource): Branches {
-  if (timeline === null) return [];
-  const ancestors = ancestorsSchema
-    .parse(JSON.parse(details['ancestors'] ?? '[]'))
-    .map(([name, end]) => ({ timeline: name, end: parseLsn(end) }));
-  return branchesOf({ systemId, timeline, ancestors });
+export function rememberedBranches(source: FollowedSource): Branches {
+  const { systemId, timeline } = source;
+  return timeline === null
+    ? []
+    : branchesOf({ systemId, timeline, ancestors: rememberedAncestors(source) ?? [] });
+}
+
+/** Null: an earlier version remembered none. */
+function rememberedAncestors({ details }: FollowedSource): Lineage['ancestors'] | null {
+  const text = details['ancestors'];
+  if (text === undefined) return null;
+  return ancestorsSchema.parse(JSON.parse(text)).map(([timeline, end]) => ({ timeline, end: parseLsn(end) }));
+}
+
+/**
+ * Why a timeline of a server is not the one that goes by its number in the primary’s log; null: it is, or the primary’s log
+ * has none of that number. Two standbys of one primary that are promoted without knowing of one another begin timelines of
+ * the same number. `ancestors`: what the server’s own descends from. Pure.
+ */
+export function namesake(
+  source: FollowedSource,
+  timeline: string,
+  ancestors: Lineage['ancestors'],
+): string | null {
+  const remembered = rememberedAncestors(source);
+  if (remembered === null) return null;
+  const at = remembered.findIndex((one) => one.timeline === timeline);
+  if (at < 0 && timeline !== source.timeline) return null;
+  const [ours, theirs] = [ancestors, at < 0 ? remembered : remembered.slice(0, at)].map(historyText);
+  if (ours === theirs) return null;
+  return `its timeline ${timeline} (${ours}) is not that of the primary (${theirs})`;
+}
+
+function historyText(ancestors: Lineage['ancestors']): string {
+  const left = ancestors.map(({ timeline, end }) => `left ${timeline} at ${formatLsn(end)}`);
+  return left.length === 0 ? 'the first one' : left.join(', ');
 }

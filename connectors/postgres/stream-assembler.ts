@@ -131,7 +131,7 @@ export class TransactionAssembler {
     this.#open = null;
     const { id, committedAtUs } = open;
     if (open.isRetold) {
-      if (open.changed) this.#parts.history?.told(id, endLsn);
+      if (open.changed) this.#parts.history?.told(open, endLsn);
       return;
     }
     const position = this.#parts.positionOf(endLsn);

@@ -1,22 +1,22 @@
 import type { ChangeRequest, HeldTransaction } from '../../src/connector/changes.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { formatLsn, type Lsn, parsePosition, positionOf } from './lsn.ts';
-import { leftBefore, type Lineage, placeIn } from './replication-lineage.ts';
+import { historyNamed, leftBefore, type Lineage, placeIn } from './replication-lineage.ts';
 import type { StreamFacts } from './replication-slot.ts';
 
 /**
  * What was looked at as the primary is what is streamed from: behind an address that leads to another server meanwhile,
- * or when a standby was promoted, the primary is to be looked at anew first. `seen`: the timeline on which it was; null:
- * nobody looked. Throws TP-CONNECTION-LOST.
+ * or when a standby was promoted, the primary is to be looked at anew first. `seen`: the history on which it was
+ * (historyName); null: nobody looked. Throws TP-CONNECTION-LOST.
  */
 export function demandSameHistory(
   { inRecovery }: Pick<StreamFacts, 'inRecovery'>,
-  { timeline }: Lineage,
+  lineage: Lineage,
   seen: string | null,
 ): void {
-  if (seen === null || inRecovery || seen === timeline) return;
+  if (seen === null || inRecovery || seen === historyNamed(lineage)) return;
   throw new TwinproofError('TP-CONNECTION-LOST', {
-    message: `the server is on timeline ${timeline}, and was on ${seen} a moment ago: it is looked at anew`,
+    message: `the server is on timeline ${lineage.timeline}, and was on another history a moment ago: it is looked at anew`,
     retryable: true,
   });
 }
@@ -45,9 +45,27 @@ export function placeOf(lineage: Lineage, { after, held }: ChangeRequest): Lsn |
   });
 }
 
-/** What the store has behind a place of the log that lies before its end. */
-export function heldBehind({ after, held }: ChangeRequest, confirmed: Lsn): Iterable<HeldTransaction> | null {
-  if (after === null || held === undefined) return null;
+/** A part of the log that the server is to tell once more, and what the store has of it. */
+export interface Retold {
+  readonly from: Lsn;
+  readonly held: Iterable<HeldTransaction>;
+}
+
+/**
+ * What is told once more before `place`, where our store ends, from where the server believes us to be (`confirmed`). Null:
+ * that is no earlier, or nothing is held of it. Throws TP-GAP where the store does not reach back to there: a server that
+ * was set back so far may have anything in its log.
+ */
+export function retoldBefore(
+  place: Lsn,
+  { after, held: heldBehind }: Pick<ChangeRequest, 'after' | 'held'>,
+  confirmed: Lsn | null,
+): Retold | null {
+  if (after === null || heldBehind === undefined || confirmed === null || confirmed >= place) return null;
   const { systemId, timeline } = parsePosition(after);
-  return held(positionOf(systemId, timeline, confirmed));
+  const held = heldBehind(positionOf(systemId, timeline, confirmed));
+  if (held !== null) return { from: confirmed, held };
+  throw new TwinproofError('TP-GAP', {
+    message: `the slot stands at ${formatLsn(confirmed)}, further back than our store reaches, which ends at ${formatLsn(place)}: the server may have been set back`,
+  });
 }

@@ -13,7 +13,7 @@ import { type Replay, TransactionAssembler } from './stream-assembler.ts';
 import { StreamCatalog } from './stream-catalog.ts';
 import { RetoldHistory } from './stream-history.ts';
 import { Spool } from './stream-spool.ts';
-import { demandSameHistory, heldBehind, placeOf } from './stream-start.ts';
+import { demandSameHistory, placeOf, retoldBefore } from './stream-start.ts';
 
 /** How changes of a PostgreSQL server are streamed. */
 export interface StreamOptions extends StreamNames {
@@ -31,8 +31,8 @@ export interface StreamOptions extends StreamNames {
   readonly now: () => number;
   /** ReplicationTiming.paceMs. */
   readonly paceMs: number;
-  /** The timeline on which the server was when it was looked at as the primary; null or absent: it was not. */
-  readonly timeline?: string | null;
+  /** The history on which the server was when it was looked at as the primary (historyName); null or absent: it was not. */
+  readonly history?: string | null;
 }
 
 /** Waiting longer for a definition that someone has locked would hold up the stream. */
@@ -68,17 +68,14 @@ export async function openChangeStream(
     // A standby goes over to another timeline, or is promoted, under a stream that goes on.
     if (facts.inRecovery) guide = await openSession(target, signal, { purpose: 'watch', replication: true });
     const lineage = await readLineage(sender, signal);
-    demandSameHistory(facts, lineage, options.timeline ?? null);
+    demandSameHistory(facts, lineage, options.history ?? null);
     const after = placeOf(lineage, request);
     const start = startPoint(facts, options, after, options.allowUnboundedWal);
     const tables = new StreamCatalog(catalog, options.publication, request.pair, signal);
     await tables.load();
-    const confirmed = facts.slot?.confirmed ?? null;
-    // From where the server believes us to be, if that is before the end of our store: it tells once more what we have.
-    const held =
-      confirmed === null || after === null || confirmed >= after ? null : heldBehind(request, confirmed);
-    const history = held === null || after === null ? null : new RetoldHistory(held, after);
-    const from = history === null || confirmed === null ? start : confirmed;
+    const retold = after === null ? null : retoldBefore(after, request, facts.slot?.confirmed ?? null);
+    const history = after === null || retold === null ? null : new RetoldHistory(retold.held, after);
+    const from = retold?.from ?? start;
     const command = startCommand(options, from, catalog.versionNumber);
     const timing = { now: options.now, paceMs: options.paceMs };
     const connection = await ReplicationConnection.start(sender, command, from, timing, signal);

@@ -41,6 +41,8 @@ export interface CandidatePlace {
   readonly pending: PendingLog;
   /** It has something that the ledger has not; null: it has not. */
   readonly ahead: Ahead | null;
+  /** What it has received and will apply when it is promoted is of another history than the ledger's. */
+  readonly strays: boolean;
 }
 
 /** What a candidate told, and what its rows showed. What could not be had is null. */
@@ -260,6 +262,16 @@ function bracketOf({ applied, scattered }: PendingLog): Bracket | null {
   return { atLeast: applied, atMost: scattered.atMost, contains: scattered.contains };
 }
 
+/** Whether it stands in the ledger's history, and has received what does not. A standby applies all that it has. */
+function straysFrom(
+  end: Position,
+  { received, applied }: PendingLog,
+  compare: (a: Position, b: Position) => PositionOrder,
+): boolean {
+  if (received === null || applied === null || compare(applied, end) === 'incomparable') return false;
+  return compare(received, end) === 'incomparable';
+}
+
 /** Where it stands, and where that is in the journal. */
 export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo): Promise<CandidatePlace> {
   const pending = await site.pendingLog(io.signal);
@@ -277,6 +289,7 @@ export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo)
     view: typeof view === 'string' ? null : view,
     unplaced: typeof view === 'string' ? view : null,
     pending,
+    strays: site.capabilities.totalOrder && end !== null && straysFrom(end, pending, compare),
     ahead:
       isAhead && end !== null && position !== null
         ? { bytes: site.bytesBetween(end, position), unordered: order === 'incomparable' }

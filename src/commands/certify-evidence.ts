@@ -162,6 +162,7 @@ function ledgerEvidence(
       incarnation: findings.incarnation,
       wentBack: findings.wentBack,
       unguarded: findings.incarnation === 'same' && isWritable(known) && !isGuarded(findings),
+      strays: place?.strays ?? false,
       unplaced: place?.unplaced ?? null,
       feed,
       definitionsKnownUntil: dateOf(known.definitions()?.knownUntilUs ?? null),

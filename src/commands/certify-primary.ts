@@ -3,6 +3,7 @@ import type { Connector } from '../connector/contract.ts';
 import type { Identity } from '../connector/identity.ts';
 import { type LedgerSite, ledgerSite } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
+import { historyChange } from '../connector/source-history.ts';
 import { TwinproofError } from '../errors.ts';
 import { Known } from '../ledger/known.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -103,6 +104,17 @@ function sourceOf({ systemId, database }: Identity): string {
   return `${systemId}/${database}`;
 }
 
+/**
+ * Whether the server in the primary's place is of the history that the ledger has of it: places in the log of another one,
+ * promoted in its place, may have the same names. Throws what asking throws.
+ */
+async function isOfHistory(primary: LedgerConnector, ledger: Ledger, signal: AbortSignal): Promise<boolean> {
+  const followed = new Known(ledger.core.store).primary()?.followed;
+  if (followed === undefined) return false;
+  if (followed.timeline === null) return true;
+  return historyChange(followed, await primary.followedSource(signal)) === 'none';
+}
+
 /** Without a primary nothing is known of its head. */
 export const NO_HEAD: HeadEvidence = { quiesced: false, moved: null, quiet: null, applied: null };
 
@@ -131,6 +143,8 @@ export async function headAfter(
   const ledgerReached = reached(ledger.position) === true;
   try {
     const { head, quiet } = await primary.head(signal);
+    if (!(await isOfHistory(primary, ledger, signal)))
+      return { evidence: { ...NO_HEAD, quiesced }, ledgerReached: false };
     const order = primary.comparePositions(before.head, head);
     const moved = order === 'incomparable' ? null : order !== 'equal';
     const wasQuiet = before.quiet === true ? quiet : before.quiet;

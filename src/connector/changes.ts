@@ -145,7 +145,8 @@ export interface ChangeRequest {
   readonly after: Position | null;
   /**
    * What is durable here behind an earlier position, up to `after`: a source that can tell that part of its log once more
-   * holds it against this, and a difference is a gap. Null: it is not to be had. Absent: it is taken for the same.
+   * holds it against this, and a difference is a gap. Null: it is not to be had, which is one too. Absent: it is taken for
+   * the same.
    */
   readonly held?: ((behind: Position) => Iterable<HeldTransaction> | null) | undefined;
   /** ChangeStream.mark of a stream before, at or before `after`; null or absent: there is none. */

@@ -79,6 +79,7 @@ export interface LedgerPrimary extends ChangeSource {
    * Ends when every transaction whose commit the log held at the call is visible. To be waited for between the
    * beginning of a relation and the first read of its baseline: a transaction that the stream brought before the
    * relation began, and that the first read does not see, may move a row from a part still unread into one already read.
+   * Likewise of a candidate, before rows that its own log told of are read.
    */
   commitsVisible(signal: AbortSignal): Promise<void>;
   /**
@@ -237,6 +238,7 @@ export interface FollowedSource {
   /**
    * Whatever else the connector needs, as it gave it while the primary was there. `heldBackBy`, where it is not empty,
    * names those without whose word the primary hands nothing on to the stream: such a stream never has what they lack.
+   * `ancestors`, where timelines are known by numbers, tells those apart that have the same one (source-history.ts).
    */
   readonly details: Readonly<Record<string, string>>;
   /** Null or absent: the engine does not tell. */

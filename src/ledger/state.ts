@@ -52,7 +52,13 @@ export function boundaryOf(core: Core, position: Position, compare: Compare): Bo
   return boundaryBehind(core, segments[low]?.header.base ?? 0, position, compare);
 }
 
-function boundaryBehind(core: Core, from: number, position: Position, compare: Compare): BoundaryAnswer {
+/** As boundaryOf, looking from a record on. */
+export function boundaryBehind(
+  core: Core,
+  from: number,
+  position: Position,
+  compare: Compare,
+): BoundaryAnswer {
   let boundary: number | null = null;
   let isLeft = false;
   for (const record of core.journal.scan(from, core.committed.mark.at)) {
@@ -85,6 +91,13 @@ function behindBeginnings(core: Core, place: number): number {
     behind = record.end;
   }
   return behind;
+}
+
+/** Where the next commit or idle place from a record on ends; Infinity: there is none. */
+export function nextPosition(core: Core, from: number): number {
+  for (const record of core.journal.scan(from, core.committed.mark.at))
+    if (positionOf(record) !== null) return record.end;
+  return Infinity;
 }
 
 function firstPosition(core: Core, from: number): Position | null {

@@ -1,5 +1,7 @@
 import type { Timing } from '../compare/timing.ts';
 import type { ScrubConfig } from '../config/scrub.ts';
+import type { FollowedSource } from '../connector/ledger-sites.ts';
+import { historyName } from '../connector/source-history.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { havingAll } from '../ledger/candidate-check-places.ts';
@@ -97,16 +99,15 @@ export class CandidateWatch {
     const site = await connect(signal);
     try {
       const { followed } = await this.#primary(signal);
-      const history = followed.timeline;
       await this.#demandKind(site, signal);
-      await site.follow(followed, signal);
-      log.state({ level: 'info', site: name, event: 'connection', message: 'connected' });
       let voided = false;
       for (;;) {
+        await site.follow(followed, signal);
+        log.state({ level: 'info', site: name, event: 'connection', message: 'connected' });
         const bound = await this.#bind(site, voided, signal);
         voided = true;
         try {
-          await this.#session(site, bound, history, signal);
+          await this.#session(site, bound, followed, signal);
           return;
         } catch (error) {
           if (!(error instanceof AnotherIncarnation)) throw error;
@@ -171,11 +172,11 @@ export class CandidateWatch {
     return answer?.kind === 'found' ? answer.boundary : null;
   }
 
-  /** Ends when the primary is on another history than `history`: where the candidate stands is told in the primary's. */
+  /** Ends when the primary is on another history than it was: where the candidate stands is told in the primary's. */
   async #session(
     site: WatchSite,
     bound: Candidate,
-    history: string | null,
+    followed: FollowedSource,
     signal: AbortSignal,
   ): Promise<void> {
     const { watched, name, selection, pair, timing, log, maxProofAgeMs } = this.#parts;
@@ -185,9 +186,11 @@ export class CandidateWatch {
     const scrubber = new Scrubber(session, maxProofAgeMs);
     const times = { recheck: -Infinity, lag: -Infinity };
     const ownLog = new OwnLog(session, name, log);
+    const isSame = (): boolean =>
+      watched.source === null || historyName(watched.source) === historyName(followed);
     const rounds = async (own: AbortSignal): Promise<void> => {
       await Promise.race([ownLog.started, timing.sleep(OWN_LOG_START_MS, own).catch(() => undefined)]);
-      while (!own.aborted && watched.history === history) {
+      while (!own.aborted && isSame()) {
         const busy = await this.#round({ session, keys, scrubber, ownLog }, times, own);
         if (!busy) await timing.sleep(IDLE_MS, own).catch(() => undefined);
       }

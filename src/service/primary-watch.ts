@@ -1,6 +1,8 @@
 import type { Timing } from '../compare/timing.ts';
 import { publicIdentity } from '../connector/identity.ts';
 import { throwIfInterrupted } from '../connector/interruption.ts';
+import type { FollowedSource } from '../connector/ledger-sites.ts';
+import { historyChange } from '../connector/source-history.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
 import { BaselineReader } from './baseline-reader.ts';
@@ -88,7 +90,10 @@ export class PrimaryWatch {
           this.#every(BASELINE_EVERY_MS, 'baseline', own, async () => void (await baseline.round(own))),
         (own) => this.#every(BASELINE_EVERY_MS, 'baseline', own, () => baseline.advance()),
         (own) => this.#every(UNREAD_EVERY_MS, 'unread rows', own, async () => void (await unread.round(own))),
-        (own) => this.#every(FACTS_EVERY_MS, 'facts', own, () => this.#remember(primary, own, true)),
+        (own) =>
+          this.#every(FACTS_EVERY_MS, 'facts', own, async () =>
+            (await this.#remember(primary, own, true)) ? 'end' : FACTS_EVERY_MS,
+          ),
       ]);
     } finally {
       await within(primary.close());
@@ -104,20 +109,22 @@ export class PrimaryWatch {
   }
 
   /**
-   * Does something again and again until aborted; it may say itself when it wants to be done again. A failure is told and tried again later: as long as the stream is
-   * alive nothing else ends it.
+   * Does something again and again until aborted; it may say itself when it wants to be done again, or that the connection
+   * is to end. A failure is told and tried again later: as long as the stream is alive nothing else ends it.
    */
   async #every(
     ms: number,
     what: string,
     signal: AbortSignal,
-    action: () => Promise<number | void>,
+    action: () => Promise<number | 'end' | void>,
   ): Promise<void> {
     const { timing, random, log } = this.#parts;
     for (let failures = 0; !signal.aborted;) {
       let pause = ms;
       try {
-        pause = (await action()) ?? ms;
+        const outcome = await action();
+        if (outcome === 'end') return;
+        pause = outcome ?? ms;
         log.over({ level: 'info', site: 'primary', event: what, message: `${what}: well again` });
         failures = 0;
       } catch (error) {
@@ -141,8 +148,11 @@ export class PrimaryWatch {
     }
   }
 
-  /** Writes down who the primary is. Throws TP-LEDGER-SYSTEM for another one than the ledger's. */
-  async #remember(primary: WatchSite, signal: AbortSignal, facts = false): Promise<void> {
+  /**
+   * Writes down who the primary is. True: its log is another than it was, so what is read from an older connection is not of
+   * it. Throws TP-LEDGER-SYSTEM for another one than the ledger's.
+   */
+  async #remember(primary: WatchSite, signal: AbortSignal, facts = false): Promise<boolean> {
     const { watched, timing } = this.#parts;
     const identifiedAt = timing.now();
     const identity = publicIdentity(await primary.identify(signal));
@@ -163,19 +173,25 @@ export class PrimaryWatch {
       ? await primary.readiness(signal, { as: 'primary' })
       : (watched.known.primary()?.readiness ?? null);
     throwIfInterrupted(signal);
-    await this.#succeed(followed.timeline);
+    const isAnother = await this.#succeed(followed);
     const atUs = this.#nowUs();
     const readinessAtUs = facts ? atUs : (watched.known.primary()?.readinessAtUs ?? null);
     watched.remember({ identity, followed, readiness, readinessAtUs, skewMs, atUs });
+    return isAnother;
   }
 
-  /** Another server took the primary's place, or a standby that was followed goes another way. */
-  async #succeed(history: string | null): Promise<void> {
+  /** True: another server took the primary's place, or a standby that was followed goes another way. */
+  async #succeed(now: FollowedSource): Promise<boolean> {
     const { watched, log } = this.#parts;
-    const before = watched.history;
-    if (before === null || history === before) return;
-    const reason = `the primary is on timeline ${history}, and was on ${before}: another server took its place`;
-    await watched.succeed(reason);
+    const before = watched.source;
+    const change = before === null ? 'none' : historyChange(before, now);
+    if (change === 'none') return false;
+    const where =
+      change === 'namesake'
+        ? `on a timeline ${now.timeline} that began elsewhere than the one of that number on which it was`
+        : `on timeline ${now.timeline}, and was on ${before?.timeline}`;
+    const reason = `the primary is ${where}: another server took its place`;
+    await watched.succeed(reason, change === 'namesake');
     log.tell({
       level: 'warn',
       site: 'primary',
@@ -183,6 +199,7 @@ export class PrimaryWatch {
       message: reason,
       hint: 'the log is followed from there on where it goes on whole; what it lacks is told as a gap',
     });
+    return true;
   }
 
   #nowUs(): bigint {

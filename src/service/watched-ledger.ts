@@ -1,5 +1,5 @@
 import type { ChangeEvent } from '../connector/changes.ts';
-import type { LedgerSite, SourceTable } from '../connector/ledger-sites.ts';
+import type { FollowedSource, LedgerSite, SourceTable } from '../connector/ledger-sites.ts';
 import type { Connector } from '../connector/contract.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import type { PairKind } from '../connector/table.ts';
@@ -45,7 +45,7 @@ export class WatchedLedger {
   readonly #engine: EngineKnowledge;
   readonly #waiting: Waiting[] = [];
   #inTransaction = false;
-  #history: string | null = null;
+  #followed: FollowedSource | null = null;
 
   private constructor(ledger: Ledger, engine: EngineKnowledge) {
     this.#engine = engine;
@@ -66,9 +66,9 @@ export class WatchedLedger {
 
   readonly compare = (a: Position, b: Position): PositionOrder => this.#engine.comparePositions(a, b);
 
-  /** On which history the primary was when it last answered, where its engine has such: another after each failover. */
-  get history(): string | null {
-    return this.#history;
+  /** The primary as it last answered; null: it never did. */
+  get source(): FollowedSource | null {
+    return this.#followed;
   }
 
   /** Writes down who the primary is. */
@@ -78,15 +78,16 @@ export class WatchedLedger {
   }
 
   #recall({ followed }: KnownPrimary): void {
-    this.#history = followed.timeline;
+    this.#followed = followed;
     this.#engine.recall?.(followed);
   }
 
   /**
    * To be called before the log of another server is followed in the primary's place. What was read of the old one may hold
    * commits that the new one never had: tables that are being read begin anew. What was known of time was its clock's.
+   * `isNamesake`: places of the old log and of the new one cannot be told apart, so that nothing of the old one counts.
    */
-  async succeed(reason: string): Promise<void> {
+  async succeed(reason: string, isNamesake: boolean): Promise<void> {
     const { catalog } = this.ledger.core;
     await this.between(() => {
       const begun = catalog
@@ -94,7 +95,8 @@ export class WatchedLedger {
         .filter(
           ({ completeFrom, number }) => completeFrom === null && this.baseline.progress(number) !== null,
         );
-      if (begun.length > 0)
+      if (isNamesake) this.ledger.recordGap(reason, null);
+      else if (begun.length > 0)
         this.ledger.recordGap(
           reason,
           begun.map(({ leaf }) => leaf),

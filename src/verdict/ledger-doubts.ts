@@ -19,6 +19,8 @@ export interface LedgerStanding {
   readonly unguarded: boolean;
   /** Something was proven of it as of a later commit than it has. */
   readonly wentBack: boolean;
+  /** It stands in the ledger's history, and what it has received and not applied yet does not. */
+  readonly strays: boolean;
   /** Why its position cannot be placed in the ledger; null: it can. */
   readonly unplaced: UnknownWhy | null;
   /** What the ledger's stream came from; null: not known. */
@@ -56,6 +58,7 @@ function candidateDoubts({
   incarnation,
   wentBack,
   unguarded,
+  strays,
   unplaced,
 }: LedgerStanding): readonly Doubt[] {
   const subject = 'candidate';
@@ -100,6 +103,15 @@ function candidateDoubts({
       subject,
       message: 'it stands before what was proven of it: it was replaced by an older copy of itself',
       hint: 'find out which server this is; let `twinproof watch` compare it anew',
+    });
+  }
+  if (strays) {
+    doubts.push({
+      code: 'TP-V-LINEAGE',
+      subject,
+      message:
+        'it has received log of another history, which it would apply when it is promoted: of that of a primary that was replaced',
+      hint: 'let it follow the new primary, or rebuild it: what the ledger holds says nothing of it as it would be then',
     });
   }
   if (unplaced !== null) doubts.push({ ...UNPLACED[unplaced], subject });

@@ -3,6 +3,7 @@ import { parseLsn, positionOf } from '../../connectors/postgres/lsn.ts';
 import { compareAlong, rememberedBranches } from '../../connectors/postgres/replication-lineage.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import { heldBehind } from '../../src/ledger/held.ts';
 import { boundaryOf, StateAt } from '../../src/ledger/state.ts';
 import { WatchedLedger } from '../../src/service/watched-ledger.ts';
 import {
@@ -108,7 +109,7 @@ describe('a ledger whose primary was replaced', () => {
     watched.baseline.advance(compare);
     await watched.take(commit(at(1, '200'), insert(ACCOUNTS, 2, 'two')));
     const before = watched.ledger.core.catalog.ofTable('accounts');
-    await watched.succeed('another server');
+    await watched.succeed('another server', false);
     await watched.take(commit(at(2, '480'), insert(ACCOUNTS, 3, 'three')));
     const relation = watched.ledger.core.catalog.ofTable('accounts');
     expect(relation?.number).toBe(before?.number);
@@ -121,11 +122,32 @@ describe('a ledger whose primary was replaced', () => {
     await watched.take([define(ACCOUNTS), define(TAGS), ...commit(at(1, '100'))]);
     await read('tags', at(1, '480'), 'one', 'two');
     const before = watched.ledger.core.catalog.ofTable('tags')?.number ?? 0;
-    await watched.succeed('another server');
+    await watched.succeed('another server', false);
     const now = watched.ledger.core.catalog.ofTable('tags');
     expect(now).toMatchObject({ cause: 'gap', completeFrom: null });
     expect(now?.number).toBeGreaterThan(before);
     expect(watched.ledger.core.catalog.ofTable('accounts')?.cause).toBe('new');
+  });
+
+  it('keeps nothing where places of both logs cannot be told apart', async () => {
+    await watched.take([define(ACCOUNTS), ...commit(at(1, '100'))]);
+    await watched.succeed('another server', true);
+    expect(watched.ledger.core.catalog.ofTable('accounts')?.cause).toBe('gap');
+  });
+
+  it('holds against a server that was set back what it has told since, and nothing of before', async () => {
+    const take = async (...lsns: readonly string[]): Promise<void> => {
+      for (const lsn of lsns)
+        await watched.take([define(ACCOUNTS), ...commit(at(1, lsn), update(ACCOUNTS, 1, lsn))]);
+    };
+    const held = (lsn: string): string[] =>
+      [...(heldBehind(watched.ledger.core, at(1, lsn), compare) ?? [])].map(({ id }) => id);
+    await take('100', '200', '500');
+    expect(held('150')).toEqual([at(1, '200'), at(1, '500')]);
+    expect(heldBehind(watched.ledger.core, at(1, '50'), compare)).toBeNull();
+    await watched.between(() => watched.ledger.recordGap('it was set back', null));
+    await take('150', '180', '300');
+    expect([held('150'), held('250')]).toEqual([[at(1, '180'), at(1, '300')], [at(1, '300')]]);
   });
 
   it('forgets what the clock of the old one said, for good', async () => {
@@ -136,7 +158,7 @@ describe('a ledger whose primary was replaced', () => {
       5_000_000n,
       1_000_000n,
     ]);
-    await watched.succeed('another server');
+    await watched.succeed('another server', false);
     await watched.close();
     watched = await open(32 * 1024 * 1024);
     expect([watched.witness.read(), watched.ledger.core.committed.newestUs]).toEqual([null, null]);

@@ -4,13 +4,16 @@ import {
   ancestorsText,
   compareAlong,
   leftBefore,
+  namesake,
   parseHistory,
   placeIn,
   rememberedBranches,
 } from '../../connectors/postgres/replication-lineage.ts';
-import { placeOf } from '../../connectors/postgres/stream-start.ts';
+import { RetoldHistory } from '../../connectors/postgres/stream-history.ts';
+import { placeOf, retoldBefore } from '../../connectors/postgres/stream-start.ts';
 import type { HeldTransaction } from '../../src/connector/changes.ts';
-import type { PositionOrder } from '../../src/connector/position.ts';
+import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import { historyChange } from '../../src/connector/source-history.ts';
 
 const HISTORY = `1\t0/3000000\tno recovery target specified
 
@@ -46,12 +49,13 @@ test('a position of another server is no place at all', () => {
 });
 
 /** The history of the third timeline, remembered and found again. */
-const BRANCHES = rememberedBranches({
+const SOURCE = {
   engine: 'postgres',
   systemId: '77',
   timeline: '3',
   details: { ancestors: ancestorsText(LINEAGE.ancestors) },
-});
+};
+const BRANCHES = rememberedBranches(SOURCE);
 
 test.each<[a: [string, string], b: [string, string], expected: PositionOrder]>([
   [['1', '0/2000000'], ['3', '2/0'], 'before'],
@@ -94,4 +98,55 @@ test('a store that has nothing behind the fork goes on there, and one that has i
     '2 transactions behind that which our store has are lost there, the last one 748 at 0/3000100',
   );
   expect(() => lost(null)).toThrow('left it at 0/3000000');
+});
+
+test('timelines of one number that began elsewhere are told apart, up to the place where they were left', () => {
+  const [first, second] = LINEAGE.ancestors;
+  if (first === undefined || second === undefined) throw new Error('the history has two');
+  const moved = { ...second, end: second.end + 8n };
+  expect(namesake(SOURCE, '3', [first, second])).toBeNull();
+  expect(namesake(SOURCE, '2', [first])).toBeNull();
+  expect(namesake(SOURCE, '1', [])).toBeNull();
+  expect(namesake(SOURCE, '3', [first, moved])).toBe(
+    'its timeline 3 (left 1 at 0/3000000, left 2 at 1/A0000008) is not that of the primary (left 1 at 0/3000000, left 2 at 1/A0000000)',
+  );
+  expect(namesake(SOURCE, '3', [first])).not.toBeNull();
+  expect(namesake(SOURCE, '2', [{ ...first, end: first.end - 8n }])).not.toBeNull();
+  // Places of these compare with none of the primary's anyway.
+  expect(namesake(SOURCE, '4', [moved])).toBeNull();
+  // An earlier version remembered nothing to tell them by.
+  expect(namesake({ ...SOURCE, details: {} }, '3', [moved])).toBeNull();
+});
+
+test('a primary is another one when its timeline has another number, or began elsewhere', () => {
+  const moved = { ...SOURCE, details: { ancestors: '[["1","0/3000000"],["2","1/A0000008"]]' } };
+  expect(historyChange(SOURCE, { ...SOURCE })).toBe('none');
+  expect(historyChange(SOURCE, { ...SOURCE, timeline: '4' })).toBe('another');
+  expect(historyChange(SOURCE, moved)).toBe('namesake');
+  expect(historyChange({ ...SOURCE, details: {} }, moved)).toBe('none');
+});
+
+test('what a server tells once more is held against the store by id, place and time', () => {
+  const at = (lsn: string): Position => positionOf('77', '3', parseLsn(lsn));
+  const held = [{ id: '748', position: at('2/100'), committedAtUs: 5n }];
+  const told = (id: string, committedAtUs: bigint, end: string): void =>
+    new RetoldHistory(held, parseLsn('2/200')).told({ id, committedAtUs }, parseLsn(end));
+  expect(() => told('748', 5n, '2/100')).not.toThrow();
+  for (const [id, us, end] of [
+    ['749', 5n, '2/100'],
+    ['748', 6n, '2/100'],
+    ['748', 5n, '2/108'],
+  ] as const)
+    expect(() => told(id, us, end)).toThrow('another log than it had');
+});
+
+test('a server that stands before ours tells once more what we have; further back than that is a gap', () => {
+  const at = (lsn: string): Position => positionOf('77', '3', parseLsn(lsn));
+  const held = (behind: Position): readonly HeldTransaction[] | null => (behind >= at('2/300') ? [] : null);
+  const from = (confirmed: string, request = { after: at('2/500'), held }): bigint | undefined =>
+    retoldBefore(parseLsn('2/500'), request, parseLsn(confirmed))?.from;
+  expect(from('2/400')).toBe(parseLsn('2/400'));
+  expect(from('2/500')).toBeUndefined();
+  expect(() => from('2/200')).toThrow('further back than our store reaches');
+  expect(retoldBefore(parseLsn('2/500'), { after: at('2/500') }, parseLsn('2/200'))).toBeNull();
 });
