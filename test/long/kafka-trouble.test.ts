@@ -1,5 +1,7 @@
 import type { Message } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Brokers } from '../../connectors/kafka/brokers.ts';
+import type { EndsUpTo } from '../../connectors/kafka/cluster.ts';
 import { comparePositions, positionText } from '../../connectors/kafka/position.ts';
 import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
@@ -78,6 +80,13 @@ describe.skipIf(missing !== null)(`topics in trouble${missing === null ? '' : ` 
     return events;
   }
 
+  async function highOf(topic: string, upTo: EndsUpTo): Promise<bigint | undefined> {
+    const brokers = await Brokers.connect(kafka.client(), upTo);
+    const ends = await brokers.endsOf([topic]);
+    await brokers.close();
+    return ends.get(`${topic}:0`)?.high;
+  }
+
   async function endOf(topic: string): Promise<Position> {
     const admin = await kafka.admin();
     const { clusterId } = await admin.describeCluster();
@@ -121,6 +130,43 @@ describe.skipIf(missing !== null)(`topics in trouble${missing === null ? '' : ` 
     expect(told(events)).toEqual(['definition', 'insert', 'insert']);
     const sizes = events.flatMap((event) => (event.type === 'insert' ? [event.after?.length ?? 0] : []));
     expect(sizes[0]).toBeGreaterThan(HUGE);
+  }, 120_000);
+
+  test('what stands in a transaction that is open is not waited for, and counts where others may have read it', async () => {
+    await create('open');
+    await send('open', changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
+    const producer = kafka
+      .client()
+      .producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: 'open' });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({
+      topic: 'open',
+      messages: changes({ op: 'c', id: 2, text: 'b', tx: 2, lsn: 200 }),
+    });
+    expect(told(await all(['open']))).toEqual(['definition', 'insert']);
+    expect([await highOf('open', 'stable'), await highOf('open', 'written')]).toEqual([1n, 2n]);
+    await transaction.commit();
+    await producer.disconnect();
+    expect(told(await all(['open']))).toEqual(['definition', 'insert', 'insert']);
+  }, 120_000);
+
+  test('a topic that was read and is there no more voids its table, and positions go on in order', async () => {
+    const [kept, gone] = ['g.public.letters', 'g.public.other'] as const;
+    for (const topic of [kept, gone]) await create(topic);
+    await send(kept, changes({ op: 'c', id: 1, text: 'a', tx: 1, lsn: 100 }));
+    await send(gone, changes({ op: 'c', id: 1, text: 'a', tx: 2, lsn: 200, table: 'other' }));
+    const feed = { prefix: 'g', beside: { transactions: null, schemas: null } };
+    const before = positionOf(await all([kept, gone], null, feed));
+    const admin = await kafka.admin();
+    await admin.deleteTopics({ topics: [gone] });
+    const events = await all([kept], before, feed);
+    expect(events.flatMap((event) => (event.type === 'gap' ? [event.tables] : []))).toEqual([
+      ['public.other'],
+    ]);
+    expect(comparePositions(before, positionOf(events))).toBe('equal');
+    await create(gone);
+    await expect(all([kept, gone], positionOf(events), feed)).rejects.toMatchObject({ code: 'TP-GAP' });
   }, 120_000);
 
   test('a truncation in one of several partitions voids the table: which rows came behind it is not told', async () => {
