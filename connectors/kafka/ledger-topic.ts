@@ -1,8 +1,9 @@
-import type { Admin, Kafka, Producer } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
 import type { KafkaAddress } from '../../src/config/kafka.ts';
 import type { MirrorExtent, MirrorLog, MirrorMessage, StoredRecord } from '../../src/connector/mirror-log.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { AdminShare } from './admin-share.ts';
+import type { Brokers } from './brokers.ts';
 import { kafkaClient } from './client.ts';
 import { kafkaFailure } from './failure.ts';
 import { RecordCursor } from './record-batch.ts';
@@ -47,7 +48,7 @@ class LedgerTopic implements MirrorLog {
   }
 
   extent(signal: AbortSignal): Promise<MirrorExtent> {
-    return this.#admin.ask(signal, (admin) => this.#extent(admin));
+    return this.#admin.ask(signal, (_, brokers) => this.#extent(brokers));
   }
 
   async read(
@@ -80,8 +81,8 @@ class LedgerTopic implements MirrorLog {
     await this.#dropProducer();
   }
 
-  async #extent(admin: Admin): Promise<MirrorExtent> {
-    const partitions = await admin.fetchTopicOffsets(this.#topic);
+  async #extent(brokers: Brokers): Promise<MirrorExtent> {
+    const partitions = [...(await brokers.endsOf([this.#topic])).values()];
     const [only] = partitions;
     if (only === undefined || partitions.length > 1) {
       throw new TwinproofError('TP-STREAM-SETUP', {
@@ -89,7 +90,7 @@ class LedgerTopic implements MirrorLog {
         hint: 'a ledger needs one order: make the topic with one partition',
       });
     }
-    return { first: BigInt(only.low), end: BigInt(only.high) };
+    return { first: only.low, end: only.high };
   }
 
   async #connect(): Promise<Producer> {

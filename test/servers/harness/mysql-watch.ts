@@ -35,7 +35,7 @@ function watched(server: MysqlServer): WatchedSite {
 
 export function mysqlWatchFolder(
   { source, replica, database }: MysqlPair,
-  options: Pick<WatchedSites, 'policy' | 'scrub' | 'retention' | 'facts' | 'more'> = {},
+  options: Pick<WatchedSites, 'policy' | 'scrub' | 'retention' | 'mirror' | 'facts' | 'more'> = {},
 ): WatchFolder {
   return new WatchFolder({
     primary: watched(source),
