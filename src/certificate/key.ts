@@ -77,7 +77,12 @@ async function readKeyFile(path: string, kind: 'private' | 'public'): Promise<st
     }
   } catch (error) {
     if (error instanceof TwinproofError) throw error;
-    throw unusable(path, `cannot be read: ${messageOf(error)}`, error);
+    const why = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
+    throw new TwinproofError('TP-KEY', {
+      message: `the ${kind} key ${path} cannot be read (${why})`,
+      ...(kind === 'public' ? { hint: 'give the .pub file that `twinproof keygen` wrote' } : {}),
+      cause: error,
+    });
   }
 }
 

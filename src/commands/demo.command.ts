@@ -31,7 +31,7 @@ interface DemoParsed {
 export function addDemoCommand(program: Command, io: SiteIo): void {
   program
     .command('demo')
-    .description('show it all on real servers, started for this and removed at the end (about half a minute)')
+    .description('show it all on real servers, started for this and removed at the end (about a minute)')
     .addOption(
       new Option('--engine <name>', 'whose servers are shown')
         .choices(['postgres', 'mariadb'])

@@ -59,6 +59,8 @@ export function buildProgram(io: SiteIo, beforeReading: () => Promise<void>): Co
   addCertificateCommand(program, io);
   addDemoCommand(program, io);
   program.helpCommand(true);
+  // Where others have it; the help need not say so.
+  program.command('version', { hidden: true }).action(() => io.stdout(`${toolVersion()}\n`));
   for (const command of allCommands(program)) command.exitOverride();
   return program.addHelpText('after', notes(HELP));
 }

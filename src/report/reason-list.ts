@@ -11,6 +11,8 @@ const SUBJECTS_SHOWN_MAX = 8;
 interface ReasonGroup {
   readonly reason: Reason;
   readonly subjects: readonly string[];
+  /** The reason's hint; empty where the next group has the same one, which then stands behind the last of them. */
+  readonly advice: string;
 }
 
 /** Reasons that say the same of several subjects are one; the weightiest first. */
@@ -22,20 +24,25 @@ export function groupReasons(reasons: readonly Reason[]): readonly ReasonGroup[]
     if (reason.subject !== '') group.subjects.add(reason.subject);
     groups.set(id, group);
   }
-  return [...groups.values()]
-    .map(({ reason, subjects }) => ({ reason, subjects: [...subjects] }))
-    .sort((a, b) => SEVERITY_ORDER.indexOf(a.reason.severity) - SEVERITY_ORDER.indexOf(b.reason.severity));
+  const ordered = [...groups.values()].sort(
+    (a, b) => SEVERITY_ORDER.indexOf(a.reason.severity) - SEVERITY_ORDER.indexOf(b.reason.severity),
+  );
+  return ordered.map(({ reason, subjects }, index) => ({
+    reason,
+    subjects: [...subjects],
+    advice: ordered[index + 1]?.reason.hint === reason.hint ? '' : reason.hint,
+  }));
 }
 
 export function writeReasons(page: Page, reasons: readonly Reason[], all: boolean): void {
   const groups = groupReasons(reasons);
   if (groups.length === 0) return;
   page.heading('Reasons');
-  for (const { reason, subjects } of groups) {
+  for (const { reason, subjects, advice } of groups) {
     const icon = page.paint(SEVERITY_STYLE[reason.severity], page.icons[reason.severity]);
     page.paragraph(`${reason.message} (${reason.code})`, { first: `  ${icon} ` });
     if (subjects.length > 0) page.paragraph(subjectsText(subjects, all), { first: '    ', style: 'dim' });
-    if (reason.hint !== '') page.paragraph(reason.hint, { first: `    ${page.icons.next} ` });
+    if (advice !== '') page.paragraph(advice, { first: `    ${page.icons.next} ` });
   }
 }
 

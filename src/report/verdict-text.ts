@@ -157,11 +157,11 @@ function writeGroup(page: Page, group: Group, reasons: readonly Reason[], all: b
   const held = reasons.filter((reason) => group.holds(reason));
   if (held.length === 0) return;
   page.heading(`${group.title} (${held.length})`);
-  for (const { reason, subjects } of groupReasons(held)) {
+  for (const { reason, subjects, advice } of groupReasons(held)) {
     const icon = page.paint(group.style, page.icons[group.icon]);
     page.paragraph(`${reason.message} (${reason.code})`, { first: `  ${icon} ` });
     if (subjects.length > 0) page.paragraph(subjectsText(subjects, all), { first: '    ', style: 'dim' });
-    if (reason.hint !== '') page.paragraph(reason.hint, { first: `    ${page.icons.next} ` });
+    if (advice !== '') page.paragraph(advice, { first: `    ${page.icons.next} ` });
   }
 }
 

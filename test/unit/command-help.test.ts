@@ -27,7 +27,12 @@ const program = buildProgram(
 const commands = withThoseBelow(program);
 
 function withThoseBelow(command: Command): Command[] {
-  return [command, ...command.commands.flatMap((child) => withThoseBelow(child))];
+  return [command, ...shownBelow(command).flatMap((child) => withThoseBelow(child))];
+}
+
+/** `version` is for those who try it. */
+function shownBelow({ commands: all }: Command): readonly Command[] {
+  return all.filter((command) => command.name() !== 'version');
 }
 
 function pathOf(command: Command): string {
@@ -58,7 +63,7 @@ describe('the help of', () => {
 
   it('the program names every command once, under a heading', () => {
     const help = helpOf(program, 120);
-    for (const command of program.commands) {
+    for (const command of shownBelow(program)) {
       expect(help.split('\n').filter((line) => line.startsWith(`  ${command.name()} `))).toHaveLength(1);
     }
     expect(help).not.toContain('Commands:');

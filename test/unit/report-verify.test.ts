@@ -206,12 +206,12 @@ describe('a verification as text', () => {
   });
 });
 
-const reason = (subject: string, severity: 'block' | 'info') => ({
+const reason = (subject: string, severity: 'block' | 'info', message = 'a query failed', hint = '') => ({
   code: 'TP-QUERY',
   severity,
   subject,
-  message: 'a query failed',
-  hint: '',
+  message,
+  hint,
 });
 describe('reasons', () => {
   it('that say the same of several subjects are one, the weightiest first', () => {
@@ -225,5 +225,14 @@ describe('reasons', () => {
       ['block', ['b', 'c']],
       ['info', ['a']],
     ]);
+  });
+
+  it('that have the same hint give it once, behind the last of them', () => {
+    const groups = groupReasons([
+      reason('a', 'block', '1 row', 'mend it'),
+      reason('b', 'block', '2 rows', 'mend it'),
+      reason('c', 'block', '3 rows', 'wait'),
+    ]);
+    expect(groups.map(({ advice }) => advice)).toEqual(['', 'mend it', 'wait']);
   });
 });
