@@ -1,7 +1,7 @@
 import type { FleetSystem } from '../state/fleet-view.ts';
 import type { CandidateStanding } from '../state/standing.ts';
 import { Html, html } from '../report/html.ts';
-import { CHOICES, type Decision, type Shown, shownOf } from './decision-record.ts';
+import { CHOICES, type Decision, type Shown, verdictOn } from './decision-record.ts';
 import type { DecisionFile } from './decisions.ts';
 import type { PageContext } from './layout.ts';
 import { lossOf, systemLink, timeAt } from './parts.ts';
@@ -48,11 +48,13 @@ export function decisionForm(system: FleetSystem, isRecorded: boolean, context: 
   </section>`;
 }
 
-/** The newest decision on one line. */
-export function decisionLine({ decision, proposedBy, approvedBy, system }: Decision, words: Words): Html {
+/** The newest decision on one line; that it was to promote what must not be promoted now stands below it. */
+export function decisionLine(newest: Decision, system: FleetSystem, words: Words): Html {
+  const { decision, proposedBy, approvedBy } = newest;
   const people = approvedBy === null ? `${proposedBy} · ${words.awaiting}` : `${proposedBy} + ${approvedBy}`;
-  return html`<a href="${systemLink(system)}#decide"><strong>${words.decision[decision]}</strong></a>
-    <span class="sub">${people}</span>`;
+  return html`<a href="${systemLink(newest.system)}#decide"><strong>${words.decision[decision]}</strong></a>
+    <span class="sub">${people}</span>
+    ${decision === 'promote' ? changedSince(newest, system, words) : null}`;
 }
 
 function decisionItem(
@@ -104,11 +106,12 @@ function shownLines({ shown, shownToApprover }: Decision, now: Date, words: Word
   ${shownToApprover === null ? null : line(words.approvedOn, shownToApprover)}`;
 }
 
-/** Whoever is to approve it sees first that it is no longer what the first person decided on. */
+/** That it is no longer what the first person decided on. Null: it is. */
 function changedSince({ shown, candidate }: Decision, system: FleetSystem, words: Words): Html | null {
-  const now = shownOf(system, candidate);
-  if (now.verdict === shown.verdict) return null;
-  return html`<p class="bad">${words.changedSince(shown.verdict, now.verdict)}</p>`;
+  const now = verdictOn(system, candidate);
+  return now === shown.verdict
+    ? null
+    : html`<span class="why not">${words.changedSince(shown.verdict, now)}</span>`;
 }
 
 function form(system: FleetSystem, words: Words): Html {

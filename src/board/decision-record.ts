@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { sha256 } from '../certificate/statement.ts';
 import type { FleetSystem } from '../state/fleet-view.ts';
+import type { CandidateStanding, SystemStanding } from '../state/standing.ts';
 
 export const DECISION_TYPE = 'application/vnd.twinproof.decision+json';
 export const DECISION_SCHEMA = 'twinproof.decision/v1';
@@ -80,10 +81,20 @@ export interface Decision extends Proposal {
   readonly shownToApprover: Shown | null;
 }
 
+/** The candidate that is named; where that is none of the system's, the best. Null: there is none. Pure. */
+function chosenOf({ candidates, best }: SystemStanding, candidate: string): CandidateStanding | null {
+  return candidates.find(({ name }) => name === candidate) ?? best;
+}
+
+/** The verdict of that candidate as it holds now. Pure. */
+export function verdictOn({ standing }: FleetSystem, candidate: string): string {
+  return chosenOf(standing, candidate)?.verdict ?? standing.verdict;
+}
+
 /** What the board shows of a system now to whoever decides about this candidate. Pure. */
 export function shownOf({ standing, group, blockers }: FleetSystem, candidate: string): Shown {
-  const { state, candidates, best } = standing;
-  const chosen = candidates.find(({ name }) => name === candidate) ?? best;
+  const { state } = standing;
+  const chosen = chosenOf(standing, candidate);
   const held = chosen === null || chosen.doubt !== null ? null : chosen.candidate.verdict;
   const [newest] = state?.certificates ?? [];
   return {

@@ -47,8 +47,10 @@ export function addPages(server: FastifyInstance, parts: BoardParts): void {
     const words = WORDS[context.language];
     const decided = new Map<string, Html>();
     await parts.decisions?.refresh();
+    const systems = new Map(live.view.systems.map((system) => [system.config.name, system]));
     for (const one of (parts.decisions?.list() ?? []).toReversed()) {
-      decided.set(one.system, decisionLine(one, words));
+      const system = systems.get(one.system);
+      if (system !== undefined) decided.set(one.system, decisionLine(one, system, words));
     }
     const problem = recordProblem(parts.decisions, words);
     const changing = cutoverMain(live.view, decided, problem, words);

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { approveDecision, proposalFrom } from '../../src/board/deciding.ts';
-import { type Proposal, shownOf } from '../../src/board/decision-record.ts';
-import { decisionList } from '../../src/board/decision-parts.ts';
+import { decisionLine, decisionList } from '../../src/board/decision-parts.ts';
+import { type Decision, type Proposal, shownOf } from '../../src/board/decision-record.ts';
 import { DecisionFile } from '../../src/board/decisions.ts';
 import type { PageContext } from '../../src/board/layout.ts';
+import { EN } from '../../src/board/words-en.ts';
 import { fleetPlan, fleetView, type FleetSystem } from '../../src/state/fleet-view.ts';
 import type { VerdictWord } from '../../src/verdict/verdict.ts';
 import { candidateOf, fleetConfig, NOW, read, stateOf } from './board-fixture.ts';
@@ -133,7 +134,16 @@ describe('the record of decisions', () => {
     const told = (word: VerdictWord): string =>
       decisionList(decisions, systemOf({ gasan: word }), CONTEXT).text;
     expect(told('SAFE')).not.toContain('Now it is');
-    expect(told('NOT_SAFE')).toContain('The verdict was SAFE when this was proposed. Now it is NOT_SAFE.');
+    const changed = 'The verdict was SAFE when this was proposed. Now it is NOT_SAFE.';
+    expect(told('NOT_SAFE')).toContain(changed);
+    // So is whoever goes by the order of promotion, also when it was approved.
+    const [proposed] = decisions.list();
+    if (proposed === undefined) throw new Error('it was not recorded');
+    const line = (one: Decision, word: VerdictWord): string =>
+      decisionLine(one, systemOf({ gasan: word }), EN).text;
+    expect(line(proposed, 'SAFE')).not.toContain('Now it is');
+    expect(line({ ...proposed, approvedBy: 'Park' }, 'NOT_SAFE')).toContain(changed);
+    expect(line({ ...proposed, decision: 'wait' }, 'NOT_SAFE')).not.toContain(changed);
   });
 });
 
