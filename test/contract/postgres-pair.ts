@@ -27,7 +27,7 @@ const SETTINGS = { autovacuum: 'off' };
 export async function makePostgresPair(kind: 'physical' | 'logical'): Promise<ContractPair> {
   const clusters: Cluster[] = [];
   const end = async (): Promise<void> => {
-    for (const cluster of clusters.toReversed()) await cluster.destroy();
+    await Promise.all(clusters.map((cluster) => cluster.destroy()));
   };
   try {
     return await build(kind, clusters, end);
@@ -52,12 +52,12 @@ async function build(
     await createWatcher(cluster);
     return cluster;
   };
-  const primary = await server('primary');
-  const stranger = await server('stranger');
-  const candidate =
-    kind === 'physical'
-      ? await own(createStandby(primary, { settings: SETTINGS }))
-      : await server('subscriber');
+  const [primary, stranger, subscriber] = await Promise.all([
+    server('primary'),
+    server('stranger'),
+    kind === 'physical' ? null : server('subscriber'),
+  ]);
+  const candidate = subscriber ?? (await own(createStandby(primary, { settings: SETTINGS })));
   const caughtUp = kind === 'physical' ? () => waitForReplay(candidate) : await subscribe(primary, candidate);
   const connect = (cluster: Cluster): Promise<PostgresConnector> =>
     connectPostgres(parseUrl(cluster.url('postgres', WATCHER), 'argument').address, OPTIONS, signalFor());

@@ -31,8 +31,7 @@ let watch: RunningWatch;
 
 beforeAll(async () => {
   builtProgram();
-  primary = await servers.cluster();
-  subscriber = await servers.cluster();
+  [primary, subscriber] = await Promise.all([servers.cluster(), servers.cluster()]);
   await primary.sql(`${SCHEMA};
     INSERT INTO account SELECT i, 'owner ' || i FROM generate_series(1, 2000) i;
     INSERT INTO part SELECT i, CASE i % 2 WHEN 0 THEN 'east' ELSE 'west' END, i FROM generate_series(1, 500) i`);

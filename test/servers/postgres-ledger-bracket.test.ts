@@ -60,8 +60,7 @@ describe.each([14, 18] as const)('PostgreSQL %i: a read of a candidate', (versio
   const transactions: StreamedTransaction[] = [];
 
   beforeAll(async () => {
-    primary = await servers.cluster(version);
-    subscriber = await servers.cluster(version);
+    [primary, subscriber] = await Promise.all([servers.cluster(version), servers.cluster(version)]);
     for (const cluster of [primary, subscriber]) await cluster.sql(`${SCHEMA}; ${ROLE}`);
     await prepareStream(primary, 'TABLE t');
     standby = servers.add(

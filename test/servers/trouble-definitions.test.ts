@@ -95,7 +95,7 @@ test('a table whose definition never stands still is unproven', async () => {
 });
 
 test('a type that changes on the primary first is unproven, not a difference in every row', async () => {
-  const pair = [await createCluster({ version: 17 }), await createCluster({ version: 17 })] as const;
+  const pair = await Promise.all([createCluster({ version: 17 }), createCluster({ version: 17 })]);
   for (const cluster of pair) {
     servers.add(cluster);
     await cluster.sql(`${verifierOf(17)} CREATE TABLE deal (id int PRIMARY KEY, amount int)`);

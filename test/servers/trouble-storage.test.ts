@@ -58,7 +58,7 @@ test('a row whose commit waits for a synchronous standby is no difference, and t
 });
 
 test('rows that an index of the candidate hides are a corrupt index, not missing rows', async () => {
-  const pair = [await createCluster({ version: 17 }), await createCluster({ version: 17 })] as const;
+  const pair = await Promise.all([createCluster({ version: 17 }), createCluster({ version: 17 })]);
   const [publisher, subscriber] = pair;
   for (const cluster of pair) {
     servers.add(cluster);

@@ -43,7 +43,7 @@ export class ServerSet {
 
   async end(): Promise<void> {
     await Promise.all(this.sessions.map((session) => session.close()));
-    for (const cluster of this.clusters.toReversed()) await cluster.destroy();
+    await Promise.all(this.clusters.map((cluster) => cluster.destroy()));
   }
 }
 
