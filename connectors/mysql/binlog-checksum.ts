@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { viewOf } from './binlog-view.ts';
 
 /** Of more bytes the library's takes less time; of fewer the call into it and the view that it needs take more. */
 const OWN_BYTES_MAX = 1024;
@@ -7,21 +8,10 @@ const POLYNOMIAL = 0xed_b8_83_20;
 /** What a byte does to the checksum when none to seven more follow it: eight tables, one behind the other. */
 const TABLES = makeTables();
 
-let viewed: Uint8Array = new Uint8Array(0);
-/** Of `viewed`, the bytes that were asked about last: it reads four of them at once. */
-let view = new DataView(viewed.buffer);
-
 /** The checksum (binlog_checksum = CRC32) of the bytes from `from` up to `to`. */
 export function checksumOf(bytes: Uint8Array, from: number, to: number): number {
   if (to - from > OWN_BYTES_MAX) return crc32(bytes.subarray(from, to));
-  if (bytes !== viewed) {
-    viewed = bytes;
-    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-  return ~continued(view, from, to) >>> 0;
-}
-
-function continued(source: DataView, from: number, to: number): number {
+  const source = viewOf(bytes);
   let sum = -1;
   let at = from;
   for (; at + 8 <= to; at += 8) {
@@ -38,7 +28,7 @@ function continued(source: DataView, from: number, to: number): number {
       (TABLES[second >>> 24] ?? 0);
   }
   for (; at < to; at += 1) sum = (sum >>> 8) ^ (TABLES[(sum ^ source.getUint8(at)) & 0xff] ?? 0);
-  return sum;
+  return ~sum >>> 0;
 }
 
 function makeTables(): Int32Array {

@@ -219,3 +219,9 @@ export function uint64At(bytes: Uint8Array, at: number): bigint {
   const high = uint32At(bytes, at + 4);
   return high < 0x20_00_00 ? BigInt(high * 0x1_0000_0000 + low) : (BigInt(high) << 32n) | BigInt(low);
 }
+
+/** The digits of the same number. */
+export function digitsAt(bytes: Uint8Array, at: number): string {
+  const high = uint32At(bytes, at + 4);
+  return String(high < 0x20_00_00 ? high * 0x1_0000_0000 + uint32At(bytes, at) : uint64At(bytes, at));
+}

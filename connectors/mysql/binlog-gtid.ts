@@ -1,4 +1,5 @@
 import {
+  digitsAt,
   EVENT,
   HEADER_BYTES,
   logError,
@@ -163,7 +164,7 @@ export class GtidReader {
     }
     const { domain, server, origin } = this.#mariadb;
     const sequence = uint64At(sent, from + SEQUENCE_AT);
-    const digits = decimal(sequence);
+    const digits = digitsAt(sent, from + SEQUENCE_AT);
     const flags = sent[from + FLAGS_AT] ?? 0;
     const more = FLAGS_AT + 1 + ((flags & FLAG.groupCommit) === 0 ? 0 : 8);
     if (to - from < more) throw logError('a GTID that is cut off');

@@ -2,6 +2,7 @@ import { UNCHANGED_LENGTH, UNREAD_LENGTH } from '../../src/connector/changes.ts'
 import type { RowArena } from '../../src/row/row-arena.ts';
 import { NULL_LENGTH } from '../../src/row/stream.ts';
 import { addressText, writeUuid } from './binlog-address.ts';
+import { areSet, countSet, isSet } from './binlog-bits.ts';
 import { convert } from './binlog-convert.ts';
 import { logError } from './binlog-event.ts';
 import { jsonText } from './binlog-json.ts';
@@ -60,9 +61,9 @@ export class RowImage {
       this.#starts = new Int32Array(length);
       this.#ends = new Int32Array(length);
     }
-    let there = 0;
-    for (let index = 0; index < length; index += 1) if (isSet(source, present, index)) there += 1;
-    this.#complete = there === length;
+    const complete = areSet(source, present, length);
+    this.#complete = complete;
+    const there = complete ? length : countSet(source, present, length);
     this.#bytes[0] = length >> 8;
     this.#bytes[1] = length;
     this.#at = COUNT_BYTES;
@@ -71,7 +72,7 @@ export class RowImage {
     for (let index = 0; index < length; index += 1) {
       this.#starts[index] = this.#at;
       const step = steps[index];
-      if (step === undefined || !isSet(source, present, index)) {
+      if (step === undefined || !(complete || isSet(source, present, index))) {
         this.#mark(MISSING_LENGTH);
       } else {
         if (isSet(source, start, place)) this.#mark(NULL_LENGTH);
@@ -279,11 +280,6 @@ export class RowImage {
     this.#bytes.set(part, this.#at);
     this.#at += part.length;
   }
-}
-
-/** Bits of columns: the first is the lowest of the first byte. */
-function isSet(bytes: Uint8Array, at: number, index: number): boolean {
-  return ((bytes[at + (index >> 3)] ?? 0) & (1 << (index & 7))) !== 0;
 }
 
 function putLength(target: Uint8Array, at: number, length: number): number {

@@ -1,6 +1,7 @@
 import { FIELD_TYPE } from './field-type.ts';
 import { HEADER_BYTES, logError, type LogEvent } from './binlog-event.ts';
 import { LogCursor } from './binlog-cursor.ts';
+import { viewOf } from './binlog-view.ts';
 
 /** How many bytes of metadata a column has, by type. A type that is not here is not known. */
 const METADATA_BYTES: ReadonlyMap<number, 0 | 1 | 2> = new Map([
@@ -36,11 +37,14 @@ export interface TableMap {
 export const DESCRIPTION_AT = HEADER_BYTES + 8;
 
 /** Whether a TABLE_MAP_EVENT has this description: an event mostly describes its table as the one before did. */
-export function isDescribedBy({ sent, from, to }: LogEvent, description: Uint8Array): boolean {
-  const { length } = description;
+export function isDescribedBy({ sent, from, to }: LogEvent, description: DataView): boolean {
+  const { byteLength: length } = description;
   const start = from + DESCRIPTION_AT;
   if (to - start !== length) return false;
-  for (let at = 0; at < length; at += 1) if (sent[start + at] !== description[at]) return false;
+  const view = viewOf(sent);
+  let at = 0;
+  for (; at + 4 <= length; at += 4) if (view.getInt32(start + at) !== description.getInt32(at)) return false;
+  for (; at < length; at += 1) if (view.getUint8(start + at) !== description.getUint8(at)) return false;
   return true;
 }
 

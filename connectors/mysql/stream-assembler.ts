@@ -42,7 +42,7 @@ export interface AssemblerParts extends GroupParts {
 
 /** A table as the last TABLE_MAP_EVENT of its number described it. */
 interface Mapped {
-  readonly description: Uint8Array;
+  readonly description: DataView;
   /** Null: it is none of ours. */
   readonly entry: TableEntry | null;
   readonly cascades: Cascades;
@@ -247,10 +247,12 @@ export class LogAssembler {
     const known = this.#maps.get(number);
     if (known !== undefined && isDescribedBy(event, known.description)) return null;
     const { bytes } = event;
-    return this.#describe(number, bytes.slice(DESCRIPTION_AT), readTableMap(bytes));
+    // Copied: the event's memory is not kept.
+    const description = new Uint8Array(bytes.subarray(DESCRIPTION_AT));
+    return this.#describe(number, new DataView(description.buffer), readTableMap(bytes));
   }
 
-  async #describe(number: number, description: Uint8Array, map: TableMap): Promise<void> {
+  async #describe(number: number, description: DataView, map: TableMap): Promise<void> {
     const resolved = await this.#parts.catalog.resolve(map);
     const cascades = await this.#parts.catalog.cascadesOf(map.schema, map.table);
     this.#maps.set(number, { description, entry: resolved, cascades });

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressText } from '../../connectors/mysql/binlog-address.ts';
+import { areSet, countSet, isSet } from '../../connectors/mysql/binlog-bits.ts';
 import { checksumOf } from '../../connectors/mysql/binlog-checksum.ts';
 import { decimalBytes, writeDecimal } from '../../connectors/mysql/binlog-decimal.ts';
 import { encodeSet } from '../../connectors/mysql/binlog-dump.ts';
@@ -91,6 +92,19 @@ describe('events', () => {
       RUNS,
     );
   });
+});
+
+test('bits of columns are all set where each one is', () => {
+  const bytes = fc.array(fc.constantFrom(0xff, 0xff, 0x7f, 0xfe, 0x3f), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(bytes, fc.nat(24), (given, count) => {
+      const bits = Uint8Array.from([0, ...given, 0, 0, 0]);
+      const set = Array.from({ length: count }, (_, index) => isSet(bits, 1, index));
+      expect(areSet(bits, 1, count)).toBe(set.every(Boolean));
+      expect(countSet(bits, 1, count)).toBe(set.filter(Boolean).length);
+    }),
+    RUNS,
+  );
 });
 
 describe('packed decimals', () => {

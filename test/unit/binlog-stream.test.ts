@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { EVENT } from '../../connectors/mysql/binlog-event.ts';
 import { positionOfSet } from '../../connectors/mysql/gtid.ts';
 import { parseGtidSet, unite } from '../../connectors/mysql/gtid-set.ts';
 import { type AssemblerParts, LogAssembler } from '../../connectors/mysql/stream-assembler.ts';
@@ -247,6 +248,9 @@ describe('the events of a log', () => {
         const events = [...begin, ...whole.slice(0, index), cut];
         const alone = await outcomeOf(new Log().take(...events));
         codes.add(typeof alone === 'string' ? alone : 'none');
+        // Ten bytes, then five for each row.
+        const isWhole = event[4] !== EVENT.writeRowsV1 || (length >= 10 && length % 5 === 0);
+        expect(isWhole || typeof alone === 'string').toBe(true);
         // What follows in memory, be it the very bytes that are missing, is not the event's.
         expect(await outcomeOf(new Log().takeAmong(event.subarray(19 + length), ...events))).toEqual(alone);
       }
