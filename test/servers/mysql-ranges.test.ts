@@ -6,6 +6,7 @@ import type { Range, RowShape } from '../../src/connector/contract.ts';
 import { fieldsOf, frameFields } from '../../src/row/stream.ts';
 import { CollectingSink } from '../contract/collecting-sink.ts';
 import { describeTable } from '../contract/pair.ts';
+import { accountsSql } from './harness/mysql-accounts.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
 import { connectTo } from './harness/verify-mysql.ts';
@@ -79,7 +80,8 @@ await describeMysql('ranges of a table on %s', (flavor) => {
         INSERT INTO ${table} SELECT ${values} FROM numbers WHERE n <= ${ROWS}; ANALYZE TABLE ${table};`;
     });
     await server.sql(statements.join('\n'), [], 'public');
-    connector = await connectTo(server, { user: 'root', password: '' });
+    await server.sql(`${accountsSql(flavor, 'public')} GRANT REPLICATION SLAVE ON *.* TO verifier@'%'`);
+    connector = await connectTo(server);
   });
   afterAll(async () => {
     await connector?.close();

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MysqlConnector } from '../../connectors/mysql/connector.ts';
 import type { TableDescription } from '../../src/connector/table.ts';
 import { TwinproofError } from '../../src/errors.ts';
+import { accountsSql } from './harness/mysql-accounts.ts';
 import type { MysqlFlavor } from './harness/mysql-installation.ts';
 import { createMysqlServer, type MysqlServer } from './harness/mysql-server.ts';
 import { describeMysql } from './harness/mysql-suite.ts';
 import { connectTo } from './harness/verify-mysql.ts';
 
-const ROOT = { user: 'root', password: '' };
 const TOKEN = { user: 'clerk', password: 'clerk' };
 
 const SCHEMA = `CREATE DATABASE public; CREATE DATABASE \`PUBLIC\`; CREATE TABLE \`PUBLIC\`.other (id int PRIMARY KEY);
@@ -53,7 +53,8 @@ await describeMysql('the tables of a database on %s', (flavor) => {
     server = await createMysqlServer({ flavor });
     await server.sql(SCHEMA);
     await server.sql(OWN[flavor]);
-    connector = await connectTo(server, ROOT);
+    await server.sql(accountsSql(flavor, 'public'));
+    connector = await connectTo(server);
     tables = await describeAll();
   });
   afterAll(async () => {

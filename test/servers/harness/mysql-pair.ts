@@ -9,8 +9,6 @@ export interface MysqlPairOptions {
   readonly flavor: MysqlFlavor;
   /** Default `lts`: MySQL 9.7, MariaDB 10.11; `next`: MariaDB 11.8. */
   readonly release?: MysqlRelease;
-  /** Of the replica; default the source's. */
-  readonly replicaRelease?: MysqlRelease;
   /** Made on the source; default `bank`. */
   readonly database?: string;
   /** Statements run on the source in that database; the replica has them when the pair is returned. */
@@ -85,7 +83,7 @@ export class MysqlPair<Server extends MysqlEndpoint = MysqlServer> {
 
 /** Two servers of our own, replicating; about two seconds. @throws Error. Nothing is left behind. */
 export async function createMysqlPair(options: MysqlPairOptions): Promise<MysqlPair> {
-  const { flavor, release = 'lts', replicaRelease = release, database = 'bank', workers = 4 } = options;
+  const { flavor, release = 'lts', database = 'bank', workers = 4 } = options;
   const parallel: MysqlSettings =
     flavor === 'mysql'
       ? { replica_parallel_workers: String(workers), replica_preserve_commit_order: 'ON' }
@@ -99,7 +97,7 @@ export async function createMysqlPair(options: MysqlPairOptions): Promise<MysqlP
     }),
     createMysqlServer({
       flavor,
-      release: replicaRelease,
+      release,
       name: 'replica',
       settings: { ...parallel, ...options.settings, ...options.replicaSettings },
     }),
