@@ -52,12 +52,13 @@ describe.each(MYSQL_FLAVORS)('a %s source and its replica', (flavor) => {
     const root = { user: 'root', password: '' };
     const before = await readIdentity(await tests.open(alone, root), signal());
     // Start times are told in whole seconds.
-    const restarted = async (): Promise<MysqlIdentity> => {
+    let after: MysqlIdentity = before;
+    await until(false, async () => {
       await alone.restart();
-      return readIdentity(await tests.open(alone, root), signal());
-    };
-    await until(false, async () => (await restarted()).instance === before.instance);
-    expect((await restarted()).systemId).toBe(before.systemId);
+      after = await readIdentity(await tests.open(alone, root), signal());
+      return after.instance === before.instance;
+    });
+    expect(after.systemId).toBe(before.systemId);
   });
 
   it('are related, also while replication is stopped', async () => {
