@@ -76,7 +76,7 @@ export async function expectWhole(
 ): Promise<void> {
   // On a slow machine one run is not enough, or is ended by force: each goes on where the last one stood.
   let last = await runCli(watch(folder, '--once', '--timeout', '30s'));
-  for (let more = 0; more < 8 && (last.code === EXIT.unknown || last.code === null); more++)
+  for (let more = 0; more < 30 && (last.code === EXIT.unknown || last.code === null); more++)
     last = await runCli(watch(folder, '--once', '--timeout', '30s'));
   if (last.code !== 0) throw new Error(`it ended with ${last.code}: ${last.stderr}`);
   expect(last.stdout).toBe('');
