@@ -1,12 +1,14 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/cluster-files.ts';
 import { CANARY, type CliResult, expectRefusal, runCli, startCli } from './harness/cli.ts';
-import { programWithout } from './harness/cli-build.ts';
+import { builtProgram, programWithout } from './harness/cli-build.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'twinproof-usage-'));
+// Where the sources changed it is built first, which is no part of a test's time.
+beforeAll(() => void builtProgram(), 300_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function file(name: string, content: string, mode = 0o600): string {
