@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
-import { waitUntil } from '../../src/demo/cluster-wait.ts';
-import { showLedger } from '../../src/ledger/show.ts';
 import {
   becomesProven,
   certify,
@@ -16,12 +14,12 @@ import { builtProgram } from '../servers/harness/cli-build.ts';
 import { KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
 import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
 import { createTopic } from '../servers/harness/kafka-topics.ts';
+import { mirrored } from '../servers/harness/ledger-mirror.ts';
 import { ServerSet } from '../servers/harness/server-set.ts';
 import { provenOf, RunningWatch, WatchFolder } from '../servers/harness/watch.ts';
 
 const missing = await missingPackage(KAFKA);
 const SCHEMA = 'CREATE TABLE account (id int PRIMARY KEY, owner text)';
-const LIMIT_MS = 120_000;
 const servers = new ServerSet();
 let kafka: KafkaServer;
 let primary: Cluster;
@@ -73,12 +71,7 @@ describe.skipIf(missing !== null)(
       await waitForApply(pair);
       await ledgerCaughtUp(here, primary);
       await primary.kill();
-      const mirrored = (): Promise<boolean> =>
-        here.reading((ledger) => {
-          const progress = showLedger(ledger).mirror?.progress ?? null;
-          return progress?.whole === true && progress.bytesBehind === 0 && progress.tablesMissing === 0;
-        });
-      await waitUntil(mirrored, LIMIT_MS, () => 'it is not mirrored');
+      await mirrored(here);
       await watch?.stop();
       // Nobody's log tells of it: the slot by which the subscriber's own log was followed is gone, too.
       await subscriber.sql(`SELECT pg_drop_replication_slot('twinproof')`);
