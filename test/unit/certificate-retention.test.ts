@@ -1,15 +1,16 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DecisionFile, shownOf } from '../../src/board/decisions.ts';
+import { shownOf } from '../../src/board/decision-record.ts';
+import { DecisionFile } from '../../src/board/decisions.ts';
 import { decisionText } from '../../src/board/decision-text.ts';
 import { issueCertificate } from '../../src/certificate/issue.ts';
 import { superfluous } from '../../src/certificate/retention.ts';
 import { buildStatement } from '../../src/certificate/statement.ts';
 import { CertificateFolder } from '../../src/commands/state-certificates.ts';
-import { standingOf } from '../../src/state/standing.ts';
+import { fleetPlan, fleetView } from '../../src/state/fleet-view.ts';
 import type { VerdictWord } from '../../src/verdict/verdict.ts';
-import { candidateOf, NOW, read, stateOf } from './board-fixture.ts';
+import { candidateOf, fleetConfig, NOW, read, stateOf } from './board-fixture.ts';
 import { ALICE, directory, INPUT } from './certificate-fixture.ts';
 
 /** One certificate a minute, the first the oldest. */
@@ -90,15 +91,14 @@ describe('certificates that are kept', () => {
       'UNKNOWN',
     );
     const [, , , second, first] = await certificates.newest();
-    const shown = standingOf(
-      'bank',
-      read(
-        stateOf('bank', [candidateOf('gasan', 'UNKNOWN')], {
-          certificates: first === undefined ? [] : [first],
-        }),
-      ),
-      NOW,
+    const published = read(
+      stateOf('bank', [candidateOf('gasan', 'UNKNOWN')], {
+        certificates: first === undefined ? [] : [first],
+      }),
     );
+    const plan = fleetPlan(fleetConfig({ bank: '' }));
+    const [shown] = fleetView(plan, new Map([['bank', published]]), NOW).systems;
+    if (shown === undefined) throw new Error('no bank');
     const file = join(state, '..', '..', 'decisions.jsonl');
     const decisions = await DecisionFile.open(file, ALICE, () => NOW);
     const proposal = {
@@ -110,7 +110,7 @@ describe('certificates that are kept', () => {
       fencedAt: null,
       fencedBy: null,
     };
-    await decisions.propose(proposal, 'Kim', shownOf(shown));
+    await decisions.propose(proposal, 'Kim', shownOf(shown, 'gasan'));
     const text = await decisionText(file);
     await certificates.prune(1, (one) => text?.includes(one) ?? true);
     expect(await names()).toEqual([nameOf(0), nameOf(1), nameOf(4), 'latest.json'].sort());
