@@ -51,9 +51,9 @@ describe('two standbys that are promoted without knowing of one another', () => 
     };
     await waitUntil(copied, 120_000, () => 'the other has no copy of the slot');
     await Promise.all([waitForReplay(other), waitForReplay(beside)]);
-    // The heir alone gets the end of the log, which changes no row.
-    await setReceiving(other, null);
+    // The heir alone gets the end of the log, which changes no row; what follows the other may not be ahead of it.
     await setReceiving(beside, null);
+    await setReceiving(other, null);
     await primary.sql(MESSAGE);
     await sites.failOver();
     await other.promote();
