@@ -242,8 +242,8 @@ export class SinkSite implements Connector, LedgerSite {
   }
 
   /** Of the database. */
-  commitsVisible(signal: AbortSignal): Promise<void> {
-    return this.#database.commitsVisible(signal);
+  commitsVisible(signal: AbortSignal, only?: ReadonlySet<string>): Promise<void> {
+    return this.#database.commitsVisible(signal, only);
   }
 
   planLeaf(): Promise<readonly Range[]> {

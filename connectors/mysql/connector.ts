@@ -121,8 +121,8 @@ export class MysqlConnector extends BaseConnector implements LedgerSite {
     return this.control.use(signal, (session) => readWitness(session, signal));
   }
 
-  commitsVisible(signal: AbortSignal): Promise<void> {
-    return this.control.use(signal, (session) => waitForCommits(session, signal));
+  commitsVisible(signal: AbortSignal, only?: ReadonlySet<string>): Promise<void> {
+    return this.control.use(signal, (session) => waitForCommits(session, signal, only));
   }
 
   planLeaf(

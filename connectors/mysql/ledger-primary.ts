@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlanOptions, Range, RowShape } from '../../src/connector/contract.ts';
 import { throwIfInterrupted } from '../../src/connector/interruption.ts';
 import type { FollowedSource, SourceTable, WitnessReading } from '../../src/connector/ledger-sites.ts';
@@ -8,10 +9,13 @@ import { formatGtidSet, isSubset, parseGtidSet, unite } from './gtid-set.ts';
 import { readIdentity } from './identity.ts';
 import { planRanges } from './plan.ts';
 import { readExecuted, readList, readLogEnd } from './positions.ts';
-import { readLogPlace } from './positions-log.ts';
+import { readLogPlace, usesGtids } from './positions-log.ts';
 import type { ProbeSessions } from './probe.ts';
 import type { Session } from './session.ts';
 import { readSynchrony } from './synchrony.ts';
+
+/** Between two looks whether commits have become visible. */
+const POLL_MS = 20;
 
 /**
  * The clock before the head: what had returned to its client by then is in the log before the head is asked for. What is
@@ -58,9 +62,25 @@ export async function readVisibleNow(session: Session, signal: AbortSignal): Pro
 /**
  * Ends when every transaction whose commit the log held at the call is visible: a commit may wait for a semi-synchronous
  * replica for long. Throws TP-PERMISSION where that cannot be seen.
+ *
+ * `only`, on MySQL with GTIDs: until these are visible. A replica's worker owns its GTID from the beginning of the
+ * transaction, not from its commit, and may wait for a lock meanwhile: those are not waited for.
  */
-export async function waitForCommits(session: Session, signal: AbortSignal): Promise<void> {
-  await untilNone(() => readCommitsPending(session, signal), signal);
+export async function waitForCommits(
+  session: Session,
+  signal: AbortSignal,
+  only: ReadonlySet<string> | null = null,
+): Promise<void> {
+  if (only === null || session.flavor === 'mariadb' || !(await usesGtids(session, signal)))
+    return untilNone(() => readCommitsPending(session, signal), signal);
+  let left = [...only].map((transaction) => parseGtidSet(transaction));
+  for (;;) {
+    const executed = await readExecuted(session, signal);
+    left = left.filter((transaction) => !isSubset(transaction, executed));
+    if (left.length === 0) return;
+    await sleep(POLL_MS);
+    throwIfInterrupted(signal);
+  }
 }
 
 async function untilNone(ask: () => Promise<Pending>, signal: AbortSignal): Promise<void> {

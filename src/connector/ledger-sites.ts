@@ -79,9 +79,10 @@ export interface LedgerPrimary extends ChangeSource {
    * Ends when every transaction whose commit the log held at the call is visible. To be waited for between the
    * beginning of a relation and the first read of its baseline: a transaction that the stream brought before the
    * relation began, and that the first read does not see, may move a row from a part still unread into one already read.
-   * Likewise of a candidate, before rows that its own log told of are read.
+   * Likewise of a candidate, before rows that its own log told of are read. `only` (BeginEvent.id): nothing but these has
+   * to be waited for, since what else is under way there may be so for long.
    */
-  commitsVisible(signal: AbortSignal): Promise<void>;
+  commitsVisible(signal: AbortSignal, only?: ReadonlySet<string>): Promise<void>;
   /**
    * Ranges that together hold every row of one leaf at any time; `shape.table` is its root. Throws TP-DEFINITION-CHANGED
    * when the description no longer has that leaf.

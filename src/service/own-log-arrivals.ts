@@ -3,6 +3,8 @@ import type { Position } from '../connector/position.ts';
 
 /** A key that was changed on the candidate. `since`: what the journal changed from there on is looked at anyway. */
 export interface Touched {
+  /** BeginEvent.id. */
+  readonly transaction: string;
   readonly table: StreamedTable;
   readonly identity: Uint8Array;
   readonly since: number;
@@ -12,7 +14,7 @@ export interface Touched {
 export interface Arrived {
   readonly touched: Touched[];
   /** Tables that lost all their rows, by root. */
-  readonly emptied: string[];
+  readonly emptied: { readonly transaction: string; readonly root: string }[];
   /** All up to here is in it, or came before. */
   position: Position | null;
   /** ChangeStream.mark of there or of a little before. */
@@ -48,13 +50,18 @@ export class Arrivals {
   }
 
   /**
-   * Lets what has come be taken, once readers see it. `visible`: waits for that. `isStrange`: whether somebody else than
-   * replication wrote it, so that nobody reads the key but for this. Throws what `visible` throws.
+   * Lets what has come be taken, once readers see it. `visible`: waits for that, of these transactions. `isStrange`:
+   * whether somebody else than replication wrote it, so that nobody reads the key but for this. Throws what `visible`
+   * throws.
    */
-  async show(visible: () => Promise<void>, isStrange: (touched: Touched) => boolean): Promise<void> {
+  async show(
+    visible: (transactions: ReadonlySet<string>) => Promise<void>,
+    isStrange: (touched: Touched) => boolean,
+  ): Promise<void> {
     const { touched, emptied, position, mark } = this.#coming;
     this.#coming = nothing();
-    if (emptied.length > 0 || touched.some((one) => isStrange(one))) await visible();
+    const strange = [...emptied, ...touched.filter((one) => isStrange(one))];
+    if (strange.length > 0) await visible(new Set(strange.map(({ transaction }) => transaction)));
     const shown = this.#visible;
     for (const one of touched) shown.touched.push(one);
     shown.emptied.push(...emptied);

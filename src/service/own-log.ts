@@ -98,8 +98,8 @@ export class OwnLog {
       return;
     }
     const { touched, position } = arrived;
-    const emptied = arrived.emptied.find((root) => roots.has(root));
-    if (emptied !== undefined) this.#void(`${emptied} was emptied on it`, position);
+    const emptied = arrived.emptied.find(({ root }) => roots.has(root));
+    if (emptied !== undefined) this.#void(`${emptied.root} was emptied on it`, position);
     if (this.#isFirst) {
       this.#isFirst = false;
       // Nobody looked at its log until now: what was proven before may have been written over since.
@@ -204,14 +204,16 @@ export class OwnLog {
   async #read(stream: ChangeStream, signal: AbortSignal): Promise<void> {
     let since = NOWHERE;
     let isLocal = true;
+    let id = '';
     signal.addEventListener('abort', () => void stream.close(), { once: true });
     for await (const events of stream.batches) {
       for (const event of events) {
         if (event.type === 'gap') this.#isLost = true;
         if (event.type === 'begin') {
+          id = event.id;
           isLocal = this.#session.site.originPosition(event.origin) === null;
           since = await this.#startOf(event, signal);
-        } else this.#take(event, since, isLocal);
+        } else this.#take(event, { transaction: id, since, isLocal });
       }
       this.#arrivals.mark(stream.mark?.() ?? null);
       await this.#room(signal);
@@ -225,7 +227,7 @@ export class OwnLog {
       one.since === NOWHERE || this.#session.roots.size === 0 || this.#suspect(one) !== null;
     while (!signal.aborted) {
       const hasCome = this.#arrivals.coming.position !== null;
-      await this.#arrivals.show(() => site.commitsVisible(signal), isStrange);
+      await this.#arrivals.show((only) => site.commitsVisible(signal, only), isStrange);
       if (hasCome) this.#started();
       await timing.sleep(SHOW_EVERY_MS, signal).catch(() => undefined);
     }
@@ -243,16 +245,19 @@ export class OwnLog {
     }
   }
 
-  #take(event: ChangeEvent, since: number, isLocal: boolean): void {
+  #take(
+    event: ChangeEvent,
+    { transaction, since, isLocal }: { transaction: string; since: number; isLocal: boolean },
+  ): void {
     const { coming } = this.#arrivals;
     if (event.type === 'commit' || event.type === 'idle') coming.position = event.position;
     // One that the primary emptied begins anew in the ledger too.
     if (event.type === 'truncate' && isLocal)
-      coming.emptied.push(...event.tables.map(({ root, leaf }) => root ?? leaf));
+      coming.emptied.push(...event.tables.map(({ root, leaf }) => ({ transaction, root: root ?? leaf })));
     if (event.type !== 'insert' && event.type !== 'update' && event.type !== 'delete') return;
     const { table, key, oldKey } = event;
     for (const identity of [key, oldKey])
-      if (identity !== null) coming.touched.push({ table, identity, since });
+      if (identity !== null) coming.touched.push({ transaction, table, identity, since });
   }
 
   /**

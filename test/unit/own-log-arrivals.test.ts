@@ -6,7 +6,7 @@ import { identity, table } from './ledger-fixture.ts';
 const ACCOUNTS = table('accounts');
 
 function touched(id: number): Touched {
-  return { table: ACCOUNTS, identity: identity(id), since: 0 };
+  return { transaction: `tx ${id}`, table: ACCOUNTS, identity: identity(id), since: 0 };
 }
 
 const at = (lsn: string): ReturnType<typeof positionOf> => positionOf('77', '1', parseLsn(lsn));
@@ -48,16 +48,17 @@ test('what others wrote is handed on once readers see it, with the place that it
 test('what replication brought is handed on at once, and an emptied table never is', async () => {
   const arrivals = new Arrivals();
   const asked: string[] = [];
-  const visible = (): Promise<void> => {
-    asked.push('asked');
+  const visible = (transactions: ReadonlySet<string>): Promise<void> => {
+    asked.push(...transactions);
     return Promise.resolve();
   };
   arrivals.coming.touched.push(touched(1));
   arrivals.coming.position = at('0/100');
   await arrivals.show(visible, () => false);
   expect([arrivals.take()?.touched.length, asked.length]).toEqual([1, 0]);
-  arrivals.coming.emptied.push('accounts');
+  arrivals.coming.emptied.push({ transaction: 'tx 2', root: 'accounts' });
+  arrivals.coming.touched.push(touched(3));
   arrivals.coming.position = at('0/200');
   await arrivals.show(visible, () => false);
-  expect([arrivals.take()?.emptied, asked.length]).toEqual([['accounts'], 1]);
+  expect([arrivals.take()?.emptied.map(({ root }) => root), asked]).toEqual([['accounts'], ['tx 2']]);
 });
