@@ -13,6 +13,7 @@ import type {
 } from '../../src/connector/contract.ts';
 import type { Identity } from '../../src/connector/identity.ts';
 import type {
+  ArchivedLog,
   Bracket,
   FollowedSource,
   LedgerSetup,
@@ -49,7 +50,7 @@ import { learnTimeline } from './standby-timeline.ts';
 import { readFingerprints, readSourceTables, type SourceTableMemory } from './source-tables.ts';
 import { keyRange, signedKey } from './store-order.ts';
 import { openChangeStream } from './stream.ts';
-import { withArchive } from './wal-archive.ts';
+import { readArchive } from './wal-archive.ts';
 
 export interface PostgresOptions extends ReadOptions {
   /** Absent: the usual names, and nothing that could fill the server's disk. */
@@ -232,13 +233,14 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
   }
 
   pendingLog(signal: AbortSignal): Promise<PendingLog> {
-    const { archive } = this.#stream;
-    return this.control.use(signal, async (session) => {
-      const pending = await readPendingLog(session, this.lineage, signal);
-      // What a subscriber lacks no archive of its publisher's can give it.
-      if (archive === undefined || this.lineage !== null) return pending;
-      return withArchive(pending, archive, await readIdentity(session, signal), signal);
-    });
+    return this.control.use(signal, (session) => readPendingLog(session, this.lineage, signal));
+  }
+
+  async archivedLog(folder: string, received: Position, signal: AbortSignal): Promise<ArchivedLog | null> {
+    // What a subscriber lacks no archive of its publisher's can give it.
+    if (this.lineage !== null) return null;
+    const { wal } = await this.control.use(signal, (session) => readIdentity(session, signal));
+    return readArchive(folder, received, wal, signal);
   }
 
   bytesBetween(a: Position, b: Position): bigint | null {

@@ -13,6 +13,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { LedgerTable } from '../verdict/ledger-integrity.ts';
 import type { Ahead } from '../verdict/ledger-loss.ts';
 import type { ExcludedTable } from '../verdict/evidence.ts';
+import { type Archive, readArchive } from './certify-archive.ts';
 import type { LedgerConnector } from './certify-primary.ts';
 import { readRows } from './certify-rows.ts';
 import type { SiteIo } from './io.ts';
@@ -59,6 +60,8 @@ export interface CandidateFindings {
   /** When its own log was last followed for writes of others, on the watcher's clock; null: it was not. */
   readonly guardedUntil: Date | null;
   readonly place: CandidatePlace | null;
+  /** Of the primary's log, behind what the candidate has received. */
+  readonly archive: Archive | null;
   readonly tables: readonly LedgerTable[];
   readonly excluded: readonly ExcludedTable[];
   readonly shapes: ReadonlyMap<string, RowShape>;
@@ -116,6 +119,7 @@ function empty(name: string, startedAt: Date): CandidateFindings {
     wentBack: false,
     guardedUntil: null,
     place: null,
+    archive: null,
     tables: [],
     excluded: [],
     shapes: new Map(),
@@ -157,7 +161,15 @@ const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-
 
 type Seen = Pick<
   CandidateFindings,
-  'incarnation' | 'wentBack' | 'guardedUntil' | 'place' | 'tables' | 'excluded' | 'shapes' | 'rowsRead'
+  | 'incarnation'
+  | 'wentBack'
+  | 'guardedUntil'
+  | 'place'
+  | 'archive'
+  | 'tables'
+  | 'excluded'
+  | 'shapes'
+  | 'rowsRead'
 >;
 
 /** Proofs first, then the position, then the rows: so all that is held against the candidate is older than what it shows. */
@@ -173,9 +185,11 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
   const view = told.view === null ? null : atLeast(told.view, floor);
   const place = { ...told, view };
   const guardedUntil = pair === 'physical' ? null : await guarded(question, before, io);
+  const archive = await readArchive(candidate, site, told.pending.received, io);
   const nothing = {
     wentBack: false,
     guardedUntil,
+    archive,
     tables: [],
     excluded: [],
     shapes: new Map(),
@@ -204,6 +218,7 @@ async function look(question: CandidateQuestion, site: LedgerConnector, io: Site
       proofs !== null && wentBack(ledger.core, proofs, certainView(ledger, site, pair, place) ?? view),
     guardedUntil,
     place,
+    archive,
     tables: answer.tables,
     excluded: answer.excluded,
     shapes: answer.shapes,

@@ -6,8 +6,10 @@ import type { ArchivedLoss } from '../verdict/evidence.ts';
 import type { CandidateFindings } from './certify-candidate.ts';
 
 /** What an archive has behind that, and how many of the lost transactions could be had with it. */
-export function archivedLoss(ledger: Ledger, { site, place }: CandidateFindings): ArchivedLoss | null {
-  const archive = place?.pending.archive ?? null;
+export function archivedLoss(
+  ledger: Ledger,
+  { site, place, archive }: CandidateFindings,
+): ArchivedLoss | null {
   if (archive === null) return null;
   const { folder, bytes, problem, until } = archive;
   return {

@@ -141,13 +141,10 @@ export interface PendingLog {
   readonly scattered?: Scattered | null;
   /** What was applied last is the record of the primary's shutdown; null or absent: it is not, or that does not show. */
   readonly shutDown?: ShutDown | null;
-  /** Null or absent: no archive of the primary's log is known. */
-  readonly archive?: ArchivedLog | null;
 }
 
 /** What of the primary's log lies in an archive, behind all that the candidate has received. */
 export interface ArchivedLog {
-  readonly folder: string;
   /** Up to here without a hole; null: it could not be read, see `problem`. */
   readonly until: Position | null;
   readonly bytes: bigint | null;
@@ -199,6 +196,11 @@ export interface LedgerCandidate {
    */
   writtenWhen(writer: string, transactions: string): 'before' | 'since' | null;
   pendingLog(signal: AbortSignal): Promise<PendingLog>;
+  /**
+   * What a folder, to which the primary's log is archived, has behind `received`. Null: it is of no use to this candidate.
+   * May take as long as the folder hangs. Absent: its engine archives nothing.
+   */
+  archivedLog?(folder: string, received: Position, signal: AbortSignal): Promise<ArchivedLog | null>;
   /** What brings it the primary's changes, asked for by itself. Null or unknown where it may not be seen. */
   feed(signal: AbortSignal): Promise<FeedFacts>;
   /** Bytes of log from `a` to `b`, never negative; null: they cannot be compared. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { positionOf } from '../../connectors/postgres/lsn.ts';
-import { archivedUntil, type ArchiveFrom, withArchive } from '../../connectors/postgres/wal-archive.ts';
+import { archivedUntil, type ArchiveFrom, readArchive } from '../../connectors/postgres/wal-archive.ts';
 
 const MIB = 1n << 20n;
 const SEGMENT = 16n * MIB;
@@ -57,9 +57,8 @@ describe('what an archive has for a standby', () => {
 });
 
 describe('an archive on disk', () => {
-  const identity = { systemId: '7310', timeline: '26', wal: { segmentBytes: MIB, pageBytes: 8192n } };
+  const wal = { segmentBytes: MIB, pageBytes: 8192n };
   const received = positionOf('7310', '26', 0x1_0000_2fffn);
-  const pending = { received, applied: received, bytes: 0n, appliedCommitUs: null };
 
   it('may have its files in folders by the log they are of', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'twinproof-archive-'));
@@ -68,10 +67,9 @@ describe('an archive on disk', () => {
     writeFileSync(path.join(inner, '0000001A0000000100000000.lz4'), 'x');
     writeFileSync(path.join(inner, '0000001A0000000100000001'), new Uint8Array(Number(MIB)));
     writeFileSync(path.join(folder, '0000001A0000000100000003'), 'x');
-    const { archive } = await withArchive(pending, folder, identity, AbortSignal.timeout(10_000));
+    const archive = await readArchive(folder, received, wal, AbortSignal.timeout(10_000));
     rmSync(folder, { recursive: true });
     expect(archive).toEqual({
-      folder,
       until: positionOf('7310', '26', 0x1_0020_0000n),
       bytes: 0x20_0000n - 0x2fffn,
       problem: null,
@@ -79,7 +77,14 @@ describe('an archive on disk', () => {
   });
 
   it('is not known where it cannot be read', async () => {
-    const { archive } = await withArchive(pending, '/nowhere/archive', identity, AbortSignal.timeout(10_000));
-    expect(archive).toEqual({ folder: '/nowhere/archive', until: null, bytes: null, problem: 'ENOENT' });
+    const archive = await readArchive('/nowhere/archive', received, wal, AbortSignal.timeout(10_000));
+    expect(archive).toEqual({ until: null, bytes: null, problem: 'ENOENT' });
+  });
+
+  it('is given up at once by who cannot wait for it', async () => {
+    const stop = new AbortController();
+    const listed = readArchive(tmpdir(), received, wal, stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(listed).rejects.toThrow('enough');
   });
 });
