@@ -3,10 +3,8 @@ import type { ColumnDescription, TableDescription } from '../../src/connector/ta
 import { TwinproofError } from '../../src/errors.ts';
 import {
   readColumns,
-  readCorrelations,
   readIndexes,
   readRelations,
-  readSizes,
   readTypes,
   type ColumnRow,
   type IndexRow,
@@ -19,9 +17,8 @@ import { nameOf, obstacleOf } from './obstacles.ts';
 import { portableFormsOf } from './portable.ts';
 import type { Session } from './session.ts';
 import type { PostgresColumn, PostgresLeaf, PostgresTable } from './table.ts';
+import { correlationsOf, isSmall, type Size, sizesOf } from './table-sizes.ts';
 
-/** Below this a table is read quickly in any order; 10,000 blocks are 80 MB. */
-const SMALL_TABLE_BLOCKS = 10_000;
 /** Above this a range by key touches blocks about in order. */
 const CLUSTERED_CORRELATION = 0.9;
 /** Rows of a block when nothing is known: about what the planner assumes for rows of 80 bytes. */
@@ -47,11 +44,6 @@ interface Site {
   readonly utf8: boolean;
 }
 
-interface Size {
-  readonly blocks: number;
-  readonly toastBytes: number;
-}
-
 /**
  * All tables that `selects` takes: tables, materialized views, foreign tables, and partitioned tables at their
  * topmost root. Old-style inheritance children are tables of their own. Sorted by name.
@@ -66,7 +58,8 @@ export async function describeTables(
   const families = familiesOf(relations).filter(({ root }) => selects(root.schema, root.name));
   families.sort((a, b) => compareText(nameOf(a.root), nameOf(b.root)));
   const roots = families.map(({ root }) => root.oid);
-  const sizes = await sizesOf(session, families, site.blockSize, signal);
+  const pieces = families.flatMap((family) => family.pieces);
+  const sizes = await sizesOf(session, pieces, site.blockSize, signal);
   const columns = groupBy(await readColumns(session, roots, signal), (row) => row.relation);
   const types: TypeRows = new Map((await readTypes(session, roots, signal)).map((row) => [row.oid, row]));
   const indexes = groupBy(await readIndexes(session, roots, signal), (row) => row.relation);
@@ -121,53 +114,6 @@ function familiesOf(relations: readonly RelationRow[]): Family[] {
     families.push({ root, members: found, pieces: found.filter(({ kind }) => kind !== 'p') });
   }
   return families;
-}
-
-/**
- * Sizes from disk. Where someone holds an exclusive lock, or a file cannot be looked at, the catalog's own, older
- * numbers do: sizes only plan the work.
- */
-async function sizesOf(
-  session: Session,
-  families: readonly Family[],
-  blockSize: number,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, Size>> {
-  const pieces = families.flatMap((family) => family.pieces);
-  const oids = pieces.map(({ oid }) => oid);
-  const sizes = new Map<number, Size>(
-    pieces.map(({ oid, pages }) => [oid, { blocks: pages, toastBytes: 0 }]),
-  );
-  try {
-    for (const { oid, main, toast } of await readSizes(session, oids, signal)) {
-      sizes.set(oid, { blocks: Math.ceil((main ?? 0) / blockSize), toastBytes: toast ?? 0 });
-    }
-  } catch (error) {
-    if (!(error instanceof TwinproofError) || error.code !== 'TP-QUERY') throw error;
-  }
-  return sizes;
-}
-
-/** Of the first key column, in every piece that is not small. */
-async function correlationsOf(
-  session: Session,
-  families: readonly Family[],
-  keys: ReadonlyMap<number, Key | null>,
-  sizes: ReadonlyMap<number, Size>,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, number>> {
-  const wanted = families.flatMap(({ root, pieces }) => {
-    const column = keys.get(root.oid)?.columns[0]?.name;
-    if (column === undefined) return [];
-    return pieces.filter(({ oid }) => !isSmall(sizes.get(oid))).map(({ oid }) => ({ oid, column }));
-  });
-  if (wanted.length === 0) return new Map();
-  const rows = await readCorrelations(session, wanted, signal);
-  return new Map(rows.map(({ oid, correlation }) => [oid, Math.abs(correlation ?? 0)]));
-}
-
-function isSmall(size: Size | undefined): boolean {
-  return (size?.blocks ?? 0) < SMALL_TABLE_BLOCKS;
 }
 
 interface FamilyFacts {

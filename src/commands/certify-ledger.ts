@@ -9,7 +9,8 @@ import { Store } from '../ledger/store.ts';
 import type { Fence, HeadEvidence, VerdictMode } from '../verdict/evidence.ts';
 import { rankCandidates } from '../verdict/ranking.ts';
 import { judge } from '../verdict/verdict.ts';
-import { askCandidate, type CandidateFindings, openCandidate, placeOf } from './certify-candidate.ts';
+import { placeOf } from './candidate-place.ts';
+import { askCandidate, type CandidateFindings, openCandidate } from './certify-candidate.ts';
 import { evidenceOf, type SystemFacts } from './certify-evidence.ts';
 import {
   askPrimary,
