@@ -187,9 +187,11 @@ export class PrimaryWatch {
     const change = before === null ? 'none' : historyChange(before, now);
     if (change === 'none') return false;
     const where =
-      change === 'namesake'
-        ? `on a timeline ${now.timeline} that began elsewhere than the one of that number on which it was`
-        : `on timeline ${now.timeline}, and was on ${before?.timeline}`;
+      change === 'another'
+        ? `on timeline ${now.timeline}, and was on ${before?.timeline}`
+        : before?.timeline === now.timeline
+          ? `on a timeline ${now.timeline} that began elsewhere than the one of that number on which it was`
+          : `on timeline ${now.timeline}, and was on ${before?.timeline}, and not all of one number are the same`;
     const reason = `the primary is ${where}: another server took its place`;
     await watched.succeed(reason, change === 'namesake');
     log.tell({

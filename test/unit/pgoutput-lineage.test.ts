@@ -126,6 +126,22 @@ test('a primary is another one when its timeline has another number, or began el
   expect(historyChange({ ...SOURCE, details: {} }, moved)).toBe('none');
 });
 
+test('a primary whose log came over another timeline of a number that was followed is told as a namesake', () => {
+  const onTimeline = (timeline: string, ...ancestors: [string, string][]): typeof SOURCE => ({
+    ...SOURCE,
+    timeline,
+    details: { ancestors: JSON.stringify(ancestors) },
+  });
+  const second = onTimeline('2', ['1', '0/3000000']);
+  const heir = onTimeline('3', ['1', '0/3000000'], ['2', '0/9000000']);
+  expect(historyChange(second, heir)).toBe('another');
+  // Promoted from a standby of the other one that went its own way from timeline 1.
+  const stranger = onTimeline('3', ['1', '0/3000060'], ['2', '0/9000000']);
+  expect(historyChange(second, stranger)).toBe('namesake');
+  expect(historyChange(heir, onTimeline('2', ['1', '0/3000060']))).toBe('namesake');
+  expect(historyChange(onTimeline('1'), stranger)).toBe('another');
+});
+
 test('what a server tells once more is held against the store by id, place and time', () => {
   const at = (lsn: string): Position => positionOf('77', '3', parseLsn(lsn));
   const held = [{ id: '748', position: at('2/100'), committedAtUs: 5n }];
