@@ -7,9 +7,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import type { DifferenceDocument } from '../../src/report/verify-json.ts';
-import { type CliResult, documentOf, expectFailure, expectRefusal, runCli } from './harness/cli.ts';
-import { verifierOf } from './harness/readiness.ts';
-import { ServerSet } from './harness/server-set.ts';
+import { type CliResult, documentOf, expectFailure, expectRefusal, runCli } from '../servers/harness/cli.ts';
+import { verifierOf } from '../servers/harness/readiness.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
 
 /** Of 30,000 rows: changed where id % 4 = 0, missing where id % 24 = 1, and 1,250 more than the primary has. */
 const CHANGED = 7_500;

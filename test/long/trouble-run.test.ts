@@ -14,9 +14,9 @@ import {
   reasonCodes,
   startCli,
   until,
-} from './harness/cli.ts';
-import { verifierOf } from './harness/readiness.ts';
-import { ServerSet } from './harness/server-set.ts';
+} from '../servers/harness/cli.ts';
+import { verifierOf } from '../servers/harness/readiness.ts';
+import { ServerSet } from '../servers/harness/server-set.ts';
 
 const ROWS = 200_000;
 const servers = new ServerSet();
@@ -98,7 +98,8 @@ describe('a run that is ended early prints what it has and gives 3', () => {
   });
 
   test('by --timeout', async () => {
-    const result = await endOf(slowRun(standby, ['--timeout', '1500ms']));
+    // Enough to reach both sites on a slow machine, and not to read everything.
+    const result = await endOf(slowRun(standby, ['--timeout', '6s']));
     expect(result.code).toBe(3);
     expect(documentOf(result).outcome).toBe('unproven');
     expect(reasonCodes(documentOf(result))).toContain('TP-TIMEOUT');
