@@ -5,7 +5,7 @@ import type { FollowedSource, SourceTable, WitnessReading } from '../../src/conn
 import { TwinproofError } from '../../src/errors.ts';
 import { type Pending, pendingUpTo, readCommitsPending, readOwned } from './commits.ts';
 import { parseGtids } from './gtid-list.ts';
-import { formatGtidSet, isSubset, parseGtidSet, unite } from './gtid-set.ts';
+import { formatGtidSet, isSubset, parseGtidSet, subtract, unite } from './gtid-set.ts';
 import { readIdentity } from './identity.ts';
 import { planRanges } from './plan.ts';
 import { readExecuted, readList, readLogEnd } from './positions.ts';
@@ -73,11 +73,10 @@ export async function waitForCommits(
 ): Promise<void> {
   if (only === null || session.flavor === 'mariadb' || !(await usesGtids(session, signal)))
     return untilNone(() => readCommitsPending(session, signal), signal);
-  let left = [...only].map((transaction) => parseGtidSet(transaction));
+  let left = parseGtidSet([...only].join(','));
   for (;;) {
-    const executed = await readExecuted(session, signal);
-    left = left.filter((transaction) => !isSubset(transaction, executed));
-    if (left.length === 0) return;
+    left = subtract(left, await readExecuted(session, signal));
+    if (left.size === 0) return;
     await sleep(POLL_MS);
     throwIfInterrupted(signal);
   }

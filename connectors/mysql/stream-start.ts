@@ -5,6 +5,7 @@ import { readOwned } from './commits.ts';
 import { parsePosition } from './gtid.ts';
 import { formatGtidList, isInState, parseGtids } from './gtid-list.ts';
 import { formatGtidSet, type GtidSet, parseGtidSet, subtract, unite } from './gtid-set.ts';
+import { waitForCommits } from './ledger-primary.ts';
 import { readExecuted, readList } from './positions.ts';
 import { streamFindings } from './preflight-log.ts';
 import type { Session } from './session.ts';
@@ -18,17 +19,21 @@ export interface StreamStart {
 
 /**
  * Finds out whether the log behind a position is still whole, and of the history that it was taken from; the beginning
- * of a first stream is the end of the log. Throws TP-STREAM-SETUP, TP-GAP.
+ * of a first stream is the end of the log. `own`: readers see all that lies before a first stream. Throws TP-STREAM-SETUP,
+ * TP-GAP, and TP-PERMISSION where what is visible cannot be seen.
  */
 export async function readStart(
   session: Session,
   after: Position | null,
+  own: boolean,
   signal: AbortSignal,
 ): Promise<StreamStart> {
   await demandSettings(session, signal);
-  return session.flavor === 'mysql'
-    ? startInSet(session, after, signal)
-    : startInList(session, after, signal);
+  if (session.flavor === 'mysql') return startInSet(session, after, signal);
+  const start = await startInList(session, after, signal);
+  // gtid_binlog_pos has a commit before readers do, for long where it waits for a semi-synchronous replica.
+  if (own && after === null) await waitForCommits(session, signal);
+  return start;
 }
 
 async function demandSettings(session: Session, signal: AbortSignal): Promise<void> {

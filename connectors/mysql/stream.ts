@@ -43,7 +43,7 @@ export async function openChangeStream(
   const catalog = await openSession(target, signal, session);
   let sender: Session | null = null;
   try {
-    const start = await readStart(catalog, request.after, signal);
+    const start = await readStart(catalog, request.after, options.own, signal);
     const memory = options.memory(start.serverName);
     const dump = { serverId: options.serverId(), heartbeatMs: options.heartbeatMs };
     if (request.after !== null) {

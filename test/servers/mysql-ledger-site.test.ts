@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { parsePosition } from '../../connectors/mysql/gtid.ts';
 import { parseUrl } from '../../src/config/url.ts';
+import type { ChangeStream } from '../../src/connector/changes.ts';
 import type { FollowedSource } from '../../src/connector/ledger-sites.ts';
 import type { RowShape } from '../../src/connector/contract.ts';
 import type { Position } from '../../src/connector/position.ts';
@@ -197,6 +199,48 @@ await describeMysql('a %s site under a ledger', (flavor) => {
     ]);
   });
 
+  it('begins its own log where readers see all that lies before it, or tells what they do not see yet', async () => {
+    const name = flavor === 'mysql' ? 'rpl_semi_sync_source' : 'rpl_semi_sync_master';
+    const { replica } = pair;
+    await pair.setReadOnly(false);
+    if (flavor === 'mysql')
+      await replica.sql(`SET SESSION sql_log_bin = 0; INSTALL PLUGIN ${name} SONAME 'semisync_source.so'`);
+    await replica.sql(
+      `SET GLOBAL ${name}_timeout = 600000; SET GLOBAL ${name}_wait_point = AFTER_SYNC; SET GLOBAL ${name}_enabled = ON`,
+    );
+    const logEnd = async (): Promise<string> => (await candidate.witness(signal)).position;
+    const owned = async (): Promise<unknown> =>
+      flavor === 'mysql'
+        ? (await replica.sql('SELECT @@global.gtid_owned AS owned'))[0]?.['owned']
+        : await logEnd();
+    const isSeen = async (): Promise<boolean> =>
+      (await replica.sql('SELECT 1 FROM account WHERE id = 999', [], pair.database)).length === 1;
+    const before = await owned();
+    const waits = replica.sql(`INSERT INTO account VALUES (999, 'local')`, [], pair.database);
+    await until(async () => (await owned()) !== before, 'the local commit is in the log', 30_000);
+    const opening = candidate.ownChanges({ after: null, pair: 'logical' }, signal);
+    const wasSeen = opening.then(isSeen);
+    // One that begins too early does so at once.
+    const early = await (flavor === 'mysql' ? wasSeen : Promise.race([wasSeen, sleep(1000, null)]));
+    await replica.sql(`SET GLOBAL ${name}_enabled = OFF`);
+    await waits;
+    const stream = await opening;
+    try {
+      expect(early).toBe(flavor === 'mysql' ? false : null);
+      const seen = await wasSeen;
+      const told = seen ? [] : await insertsOf(stream);
+      expect({ seen, told }).toEqual(
+        {
+          mysql: { seen: false, told: ['bank.account'] },
+          mariadb: { seen: true, told: [] },
+        }[flavor],
+      );
+    } finally {
+      await stream.close();
+      await pair.setReadOnly(true);
+    }
+  });
+
   it('is another incarnation after a restart, and refuses to follow when its replication was reset', async () => {
     const before = await candidate.incarnation(signal);
     expect(await candidate.incarnation(signal)).toBe(before);
@@ -214,6 +258,18 @@ await describeMysql('a %s site under a ledger', (flavor) => {
     }
   });
 });
+
+/** The tables of the rows that the first transaction of a stream inserts. */
+async function insertsOf(stream: ChangeStream): Promise<readonly string[]> {
+  const tables: string[] = [];
+  for await (const events of stream.batches) {
+    for (const event of events) {
+      if (event.type === 'insert') tables.push(event.table.leaf);
+      if (event.type === 'commit') return tables;
+    }
+  }
+  return tables;
+}
 
 /** Of the one source or domain that a test pair has: how many transactions. */
 function numberOf(position: Position): bigint {
