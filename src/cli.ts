@@ -20,6 +20,8 @@ import { wrap } from './report/text-width.ts';
 const WIDTH_WITHOUT_TERMINAL = 100;
 /** Columns below which there is no room for a sentence beside its label. */
 const WRAPPED_FROM = 60;
+/** Connections that are being closed get three seconds each. */
+const LINGER_MS = 10_000;
 /** Why a run ends when `| head` has what it wants. */
 const NOT_READ = new TwinproofError('TP-INTERRUPTED', { message: 'nobody reads the output any more' });
 
@@ -110,3 +112,5 @@ function stackOf(error: unknown): string {
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// All is told: a connection behind a cut link, or one that somebody forgot, must not keep the process alive.
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -13,6 +13,7 @@ import type { FeedFacts, ReadinessFacts, ReadinessOptions } from '../../src/conn
 import type { Finding, Identity, LagFacts, Relation } from '../../src/connector/identity.ts';
 import type { AppliedReading, HeadReading, Position, PositionOrder } from '../../src/connector/position.ts';
 import type { PreflightOptions } from '../../src/connector/preflight.ts';
+import { sessionBeside } from '../../src/connector/session-beside.ts';
 import type { TableDescription, TableSelection } from '../../src/connector/table.ts';
 import { selecting } from '../../src/config/selection.ts';
 import { TwinproofError } from '../../src/errors.ts';
@@ -240,18 +241,13 @@ export class BaseConnector implements Connector {
   }
 
   /** One connection more, for a while; null where the server has none to give, or another server answers. */
-  async #openBeside(session: Session, signal: AbortSignal): Promise<Session | null> {
-    try {
-      const statementTimeoutMs = this.#statementTimeoutMs;
-      const beside = await openSession(this.#target, signal, { purpose: 'catalog', statementTimeoutMs });
-      const [ours, theirs] = await Promise.all([readIdentity(session, signal), readIdentity(beside, signal)]);
-      if (ours.instance === theirs.instance) return beside;
-      await beside.close();
-      return null;
-    } catch (error) {
-      if (signal.aborted || !(error instanceof TwinproofError)) throw error;
-      return null;
-    }
+  #openBeside(session: Session, signal: AbortSignal): Promise<Session | null> {
+    const statementTimeoutMs = this.#statementTimeoutMs;
+    const parts = {
+      open: () => openSession(this.#target, signal, { purpose: 'catalog', statementTimeoutMs }),
+      instanceOf: async (one: Session) => (await readIdentity(one, signal)).instance,
+    };
+    return sessionBeside(session, parts, signal);
   }
 
   async close(): Promise<void> {
