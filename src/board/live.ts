@@ -114,9 +114,13 @@ export class Live {
     if (change.systems.length > 0) this.#tell(change);
   }
 
-  /** What a page has to be told first that was made at `since`, milliseconds: what has changed between then and now. */
+  /**
+   * What a page has to be told first that was made at `since`, milliseconds: what has changed between then and now. One
+   * that was made later than now, for the clock was set back, is told of everything.
+   */
   news(since: number, language: Language | null): LiveEvent {
-    const systems = this.view.systems.filter(({ config }) => (this.#shownAt.get(config.name) ?? 0) >= since);
+    const from = since > this.#parts.now().getTime() ? 0 : since;
+    const systems = this.view.systems.filter(({ config }) => (this.#shownAt.get(config.name) ?? 0) >= from);
     return this.#event({ systems, counted: true }, language);
   }
 

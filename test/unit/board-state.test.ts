@@ -334,8 +334,21 @@ describe('open pages', () => {
     states.set('mail', read(stateOf('mail', [candidateOf('gasan', 'SAFE')])));
     await live.look();
     expect(dataOf(live.news(later(3).getTime(), 'en')).names).toEqual(['mail']);
+    now = later(7);
     expect(live.news(later(6).getTime(), 'en').name).toBe('beat');
     expect(live.news(Number.NaN, null).name).toBe('beat');
+  });
+
+  it('are told of everything when the clock was set back since they were made', async () => {
+    let now = later(100);
+    const states = new Map([['bank', read(stateOf('bank', [candidateOf('gasan', 'SAFE')]))]]);
+    const live = liveOf(states, () => now);
+    await live.look();
+    const page = now.getTime();
+    now = NOW;
+    states.set('bank', read(stateOf('bank', [candidateOf('gasan', 'NOT_SAFE')])));
+    await live.look();
+    expect(dataOf(live.news(page, 'en')).names).toContain('bank');
   });
 
   it('are told what has changed, and of nothing when nothing has', async () => {
