@@ -2,6 +2,7 @@ import type { Admin, Kafka } from 'kafkajs';
 import metadataProtocol from 'kafkajs/src/protocol/requests/metadata/index.js';
 import { TwinproofError } from '../../src/errors.ts';
 import { adminOn, type AskedCluster, clusterOf, type EndsUpTo } from './cluster.ts';
+import { topicIds } from './metadata.ts';
 
 const METADATA = 3;
 /** Of the metadata request (Kafka protocol guide, "Metadata API"): those that tell the cluster's id and that kafkajs can read. */
@@ -17,11 +18,23 @@ export interface ClusterFacts {
   readonly topics: ReadonlyMap<string, number>;
 }
 
-/** `topic:partition` → offset of the oldest record that is kept, and behind the newest. */
-export type Ends = ReadonlyMap<
-  string,
-  { readonly topic: string; readonly partition: number; readonly low: bigint; readonly high: bigint }
->;
+/** Of a partition. */
+export interface End {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the oldest record that is kept. */
+  readonly low: bigint;
+  /** Behind the newest. */
+  readonly high: bigint;
+  /** Which topic that is (metadata.ts); null: the brokers do not say. */
+  readonly topicId: string | null;
+}
+
+/** By `topic:partition`. */
+export type Ends = ReadonlyMap<string, End>;
+
+/** How often topics may be made anew while they are asked for. */
+const LOOKS = 3;
 
 /**
  * Brokers to be asked. kafkajs makes a TypeError of the answer about all topics as soon as one partition of any topic in
@@ -30,6 +43,8 @@ export type Ends = ReadonlyMap<
 export class Brokers {
   readonly admin: Admin;
   readonly #cluster: AskedCluster;
+  /** As they were told last. */
+  #ids: ReadonlyMap<string, string> = new Map();
 
   private constructor(client: Kafka, upTo: EndsUpTo) {
     this.#cluster = clusterOf(client, upTo);
@@ -80,28 +95,35 @@ export class Brokers {
     await this.#cluster.addMultipleTargetTopics(topics);
   }
 
-  /** Of every partition of the topics. Throws errors of kafkajs, and TP-CONNECTION-LOST where one is missing. */
+  /**
+   * Of every partition of the topics; the ids were the same before and after the ends were asked for. Throws errors of
+   * kafkajs, and TP-CONNECTION-LOST where one is missing.
+   */
   async endsOf(topics: readonly string[]): Promise<Ends> {
     const cluster = this.#cluster;
     await this.know(topics);
-    await cluster.refreshMetadataIfNecessary();
-    const wanted = topics.map((topic) => {
-      const partitions = cluster.findTopicPartitionMetadata(topic);
-      if (partitions.length === 0) throw untold(`where ${topic} ends`);
-      return { topic, partitions: partitions.map(({ partitionId }) => ({ partition: partitionId })) };
-    });
-    const highs = await this.#offsets(wanted, false);
-    const lows = await this.#offsets(wanted, true);
-    const ends = new Map<string, { topic: string; partition: number; low: bigint; high: bigint }>();
-    for (const { topic, partitions } of wanted) {
-      for (const { partition } of partitions) {
-        const name = `${topic}:${partition}`;
-        const [low, high] = [lows.get(name), highs.get(name)];
-        if (low === undefined || high === undefined) throw untold(`where ${name} ends`);
-        ends.set(name, { topic, partition, low, high });
+    if (topics.some((topic) => !this.#ids.has(topic))) await this.#askIds(topics);
+    for (let look = 0; look < LOOKS; look += 1) {
+      const before = this.#ids;
+      await cluster.refreshMetadataIfNecessary();
+      const wanted = topics.map((topic) => {
+        const partitions = cluster.findTopicPartitionMetadata(topic);
+        if (partitions.length === 0) throw untold(`where ${topic} ends`);
+        return { topic, partitions: partitions.map(({ partitionId }) => ({ partition: partitionId })) };
+      });
+      const highs = await this.#offsets(wanted, false);
+      const lows = await this.#offsets(wanted, true);
+      await this.#askIds(topics);
+      if (topics.every((topic) => before.get(topic) === this.#ids.get(topic))) {
+        return endsFrom(wanted, { lows, highs, ids: this.#ids });
       }
+      await cluster.refreshMetadata();
     }
-    return ends;
+    throw untold(`which topics ${topics.join(', ')} are: they are made anew again and again`);
+  }
+
+  async #askIds(topics: readonly string[]): Promise<void> {
+    this.#ids = await topicIds(await this.#cluster.brokerPool.findConnectedBroker(), topics);
   }
 
   async #offsets(
@@ -115,6 +137,30 @@ export class Brokers {
       ),
     );
   }
+}
+
+function endsFrom(
+  wanted: readonly {
+    readonly topic: string;
+    readonly partitions: readonly { readonly partition: number }[];
+  }[],
+  told: {
+    readonly lows: ReadonlyMap<string, bigint>;
+    readonly highs: ReadonlyMap<string, bigint>;
+    readonly ids: ReadonlyMap<string, string>;
+  },
+): Ends {
+  const ends = new Map<string, End>();
+  for (const { topic, partitions } of wanted) {
+    const topicId = told.ids.get(topic) ?? null;
+    for (const { partition } of partitions) {
+      const name = `${topic}:${partition}`;
+      const [low, high] = [told.lows.get(name), told.highs.get(name)];
+      if (low === undefined || high === undefined) throw untold(`where ${name} ends`);
+      ends.set(name, { topic, partition, low, high, topicId });
+    }
+  }
+  return ends;
 }
 
 function untold(what: string): TwinproofError {

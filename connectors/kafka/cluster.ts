@@ -19,7 +19,12 @@ export interface Broker {
   readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null;
   readonly connectionPool: {
     send<Answer, Result>(exchange: {
-      readonly request: { readonly apiKey: number; encode(): Promise<{ readonly buffer: Buffer }> };
+      readonly request: {
+        readonly apiKey: number;
+        readonly apiVersion?: number;
+        readonly apiName?: string;
+        encode(): Promise<{ readonly buffer: Buffer }>;
+      };
       readonly response: {
         decode(payload: Buffer): Promise<Answer>;
         parse(answer: Answer): Promise<Result>;

@@ -4,6 +4,7 @@ import protocolErrors from 'kafkajs/src/protocol/error.js';
 import { TwinproofError } from '../../src/errors.ts';
 import { type Cluster, clusterOf, fetchFrom, type Wish } from './cluster.ts';
 import { isStale, kafkaFailure } from './failure.ts';
+import { type Demanded, DemandedTopics } from './demanded-topics.ts';
 import { behindOf, type FetchedPartition, type FetchedRecords } from './fetch-response.ts';
 
 /** Where the reading of a partition begins. */
@@ -13,11 +14,9 @@ export interface FetchStart {
   readonly offset: bigint;
 }
 
-export interface FetchOptions {
+export interface FetchOptions extends Partial<Demanded> {
   /** How long brokers may wait for records. */
   readonly waitMs: number;
-  /** Topics that are read whole, and how many partitions they have: with more it ends. Absent: none. */
-  readonly whole?: ReadonlyMap<string, number>;
   /** How it waits before it asks again, in milliseconds; absent: by the clock. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -65,7 +64,7 @@ export class PartitionFetch {
   readonly #cluster: Cluster;
   readonly #waitMs: number;
   readonly #readings = new Map<string, Reading>();
-  readonly #whole: ReadonlyMap<string, number>;
+  readonly #demanded: DemandedTopics;
   readonly #pause: NonNullable<FetchOptions['pause']>;
   readonly #underWay = new Map<number, Promise<Answer>>();
   readonly #closed = new AbortController();
@@ -76,11 +75,11 @@ export class PartitionFetch {
   constructor(
     client: Kafka,
     starts: readonly FetchStart[],
-    { waitMs, whole = new Map(), pause = sleepFor }: FetchOptions,
+    { waitMs, whole = new Map(), ids = new Map(), pause = sleepFor }: FetchOptions,
   ) {
     this.#cluster = clusterOf(client);
     this.#waitMs = waitMs;
-    this.#whole = whole;
+    this.#demanded = new DemandedTopics({ whole, ids });
     this.#pause = pause;
     for (const { topic, partition, offset } of starts) {
       const begun = { asked: null, paused: false, failures: 0, leader: null, missing: false };
@@ -183,25 +182,14 @@ export class PartitionFetch {
   async #fetch(leader: number, wishes: readonly Wish[]): Promise<Answer> {
     try {
       await this.#cluster.refreshMetadataIfNecessary();
-      this.#demandAll();
+      this.#demanded.wholeIn(this.#cluster);
       const broker = await this.#cluster.findBroker({ nodeId: leader });
       const limits = { waitMs: this.#waitMs, partitionBytes: PARTITION_BYTES, bytes: BYTES_AT_ONCE };
-      return { leader, wishes, fetched: await fetchFrom(broker, wishes, limits) };
+      const fetched = await fetchFrom(broker, wishes, limits);
+      await this.#demanded.sameOn(broker, wishes);
+      return { leader, wishes, fetched };
     } catch (error) {
       return { leader, wishes, error };
-    }
-  }
-
-  /** A partition that was added since may hold changes already. */
-  #demandAll(): void {
-    for (const [topic, partitions] of this.#whole) {
-      const now = this.#cluster.findTopicPartitionMetadata(topic).length;
-      if (now <= partitions) continue;
-      throw new TwinproofError('TP-STREAM-SETUP', {
-        message: `${topic} has ${now} partitions now, and ${partitions} are read`,
-        hint: 'the reading begins again, with all of them',
-        retryable: true,
-      });
     }
   }
 

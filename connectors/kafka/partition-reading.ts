@@ -1,4 +1,4 @@
-import { type Place, recordMark } from './position.ts';
+import { epochOf, isSameMark, type Place, recordMark } from './position.ts';
 import type { RecordBatch, RecordCursor } from './record-batch.ts';
 import { LOOK_BACK, otherLog, type PartitionStart } from './topic-log.ts';
 
@@ -15,9 +15,11 @@ export class PartitionReading implements Place {
   /** What is looked back at was handed out before the reading began, and nothing is known of it. */
   recalls: boolean;
   /** Of the leader who took in what was read last; −1: not known. */
-  leaderEpoch = -1;
+  leaderEpoch: number;
+  /** Which topic of that name it is; null: the brokers do not say. */
+  readonly topicId: string | null;
   /** Of the record before `offset`; null: as it was at the start, or nothing is known of it. */
-  #last: { timestamp: number; valueBytes: number } | null = null;
+  #last: { timestamp: number; valueBytes: number; leaderEpoch: number } | null = null;
   #mark: string | null;
 
   constructor(topic: string, { partition, place, readFrom }: PartitionStart) {
@@ -28,10 +30,14 @@ export class PartitionReading implements Place {
     this.unchecked = readFrom < place.offset;
     this.recalls = this.unchecked;
     this.#mark = place.mark;
+    this.leaderEpoch = epochOf(place.mark);
+    this.topicId = place.topicId ?? null;
   }
 
   get mark(): string | null {
-    return this.#last === null ? this.#mark : recordMark(this.#last.timestamp, this.#last.valueBytes);
+    if (this.#last === null) return this.#mark;
+    const { timestamp, valueBytes, leaderEpoch } = this.#last;
+    return recordMark(timestamp, valueBytes, leaderEpoch);
   }
 
   /**
@@ -62,9 +68,11 @@ export class PartitionReading implements Place {
   /** Behind the record that the cursor is at. */
   passed(offset: bigint, { timestamp, valueBytes }: RecordCursor): void {
     this.offset = offset + 1n;
-    this.#last ??= { timestamp, valueBytes };
+    const { leaderEpoch } = this;
+    this.#last ??= { timestamp, valueBytes, leaderEpoch };
     this.#last.timestamp = timestamp;
     this.#last.valueBytes = valueBytes;
+    this.#last.leaderEpoch = leaderEpoch;
   }
 
   /** Behind records that are not there. */
@@ -74,12 +82,12 @@ export class PartitionReading implements Place {
     this.#mark = null;
   }
 
-  /** False: where the record stood that was read last, another stands. */
-  isSame(offset: bigint, { timestamp, valueBytes }: RecordCursor): boolean {
+  /** False: where the record stood that was read last, another stands. `leaderEpoch`: of its batch. */
+  isSame(offset: bigint, { timestamp, valueBytes }: RecordCursor, leaderEpoch: number): boolean {
     if (offset + 1n !== this.offset) return true;
     const { mark } = this;
     this.unchecked = false;
     this.recalls = false;
-    return mark === null || mark === recordMark(timestamp, valueBytes);
+    return mark === null || isSameMark(mark, recordMark(timestamp, valueBytes, leaderEpoch));
   }
 }

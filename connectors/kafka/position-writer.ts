@@ -36,11 +36,19 @@ export class PositionWriter {
   text(snapshots: Snapshots, handedOut: Places | null): Position {
     const place = this.#moving === null ? undefined : this.#places.get(this.#moving);
     if (this.#moving === null || place === undefined || snapshots.size > 0 || handedOut !== null) {
-      const places = handedOut === null ? this.#places : new Map([...this.#places, ...handedOut]);
-      return positionText(this.#clusterId, places, snapshots);
+      return positionText(this.#clusterId, this.#placesWith(handedOut ?? new Map()), snapshots);
     }
     const own = placeText(this.#moving, place);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same text as positionText makes
     return `kafka:${this.#clusterId}/${this.#before}${own}${this.#behind}` as Position;
+  }
+
+  /** Records do not say which topic they are of. */
+  #placesWith(others: Places): Places {
+    const places = new Map(this.#places);
+    for (const [name, place] of others) {
+      places.set(name, { ...place, topicId: this.#places.get(name)?.topicId ?? null });
+    }
+    return places;
   }
 }

@@ -5,10 +5,12 @@ export interface Place {
   /** Of the next record: everything before it was read. */
   readonly offset: bigint;
   /**
-   * What the record before it looked like (`recordMark`), so that another topic of the same name, or a log that lost its
-   * end, is told from this one; null: none was read.
+   * What the record before it looked like (`recordMark`), so that a log that lost its end is told from this one; null:
+   * none was read.
    */
   readonly mark: string | null;
+  /** Which topic of that name it is (metadata.ts); null or absent: the brokers did not say. */
+  readonly topicId?: string | null;
 }
 
 /** `topic:partition` → how far it was read. */
@@ -34,8 +36,9 @@ export interface ParsedPosition {
 
 /**
  * A position in topics is one offset for each partition: a partial order. Written as
- * `kafka:CLUSTER/topic:0@17~1719878400000.312,topic:1@4!schema.table=topic/begun`: behind the exclamation mark stand the
- * snapshots that are under way, percent-encoded, so that who goes on there knows of them.
+ * `kafka:CLUSTER/topic:0@17~1719878400000.312.5+sX0bQ1aZ,topic:1@4!schema.table=topic/begun`: behind the exclamation mark
+ * stand the snapshots that are under way, percent-encoded, so that who goes on there knows of them. Positions of earlier
+ * versions lack the epoch (`.5`) and the id of the topic.
  */
 export function positionText(
   clusterId: string,
@@ -56,8 +59,8 @@ export function positionText(
 }
 
 /** One partition of it. */
-export function placeText(name: string, { offset, mark }: Place): string {
-  return `${name}@${offset}${mark === null ? '' : `~${mark}`}`;
+export function placeText(name: string, { offset, mark, topicId }: Place): string {
+  return `${name}@${offset}${mark === null ? '' : `~${mark}`}${topicId == null ? '' : `+${topicId}`}`;
 }
 
 const PHASES: readonly SnapshotPhase[] = ['opened', 'begun', 'torn'];
@@ -69,9 +72,9 @@ export function parsePosition(position: Position): ParsedPosition | null {
   const [, kind, clusterId = '', list = '', open = ''] = match;
   const places = new Map<string, Place>();
   for (const part of list === '' ? [] : list.split(',')) {
-    const found = /^([\w.-]+:\d+)@(\d+)(?:~(\d+\.\d+))?$/.exec(part);
+    const found = /^([\w.-]+:\d+)@(\d+)(?:~(\d+\.\d+(?:\.\d+)?))?(?:\+([\w-]+))?$/.exec(part);
     if (found?.[1] === undefined || found[2] === undefined) return null;
-    places.set(found[1], { offset: BigInt(found[2]), mark: found[3] ?? null });
+    places.set(found[1], { offset: BigInt(found[2]), mark: found[3] ?? null, topicId: found[4] ?? null });
   }
   const snapshots = new Map<string, { readonly topic: string; readonly phase: SnapshotPhase }>();
   for (const part of open === '' ? [] : open.split(',')) {
@@ -92,11 +95,22 @@ export function parsePosition(position: Position): ParsedPosition | null {
 export function comparePositions(a: Position, b: Position): PositionOrder {
   const [left, right] = [parsePosition(a), parsePosition(b)];
   if (left === null || right === null || left.clusterId !== right.clusterId) return 'incomparable';
+  if (namesAnother(left.places, right.places)) return 'incomparable';
   if (left.kind === 'place' && right.kind === 'place') return comparePlaces(left.places, right.places);
   if (right.kind !== 'place') return left.kind === 'place' ? toBound(left, right) : amongBounds(left, right);
   const order = toBound(right, left);
   if (order === 'before') return 'after';
   return order === 'after' ? 'before' : order;
+}
+
+/** Whether one of the topics was made anew between them. */
+function namesAnother(left: Places, right: Places): boolean {
+  return [...right].some(([name, place]) => isAnother(left.get(name), place));
+}
+
+/** Whether both say which topic they are of, and not the same one. */
+export function isAnother(one: Place | undefined, other: Pick<Place, 'topicId'>): boolean {
+  return one?.topicId != null && other.topicId != null && one.topicId !== other.topicId;
 }
 
 function comparePlaces(left: Places, right: Places): PositionOrder {
@@ -108,7 +122,9 @@ function comparePlaces(left: Places, right: Places): PositionOrder {
     if (difference < 0n) less = true;
     else if (difference > 0n) more = true;
     // The same offset behind another record: another topic.
-    else if (mine?.mark != null && other?.mark != null && mine.mark !== other.mark) return 'incomparable';
+    else if (mine?.mark != null && other?.mark != null && !isSameMark(mine.mark, other.mark)) {
+      return 'incomparable';
+    }
   }
   if (less && more) return 'incomparable';
   if (less) return 'before';
@@ -140,7 +156,22 @@ function differencesOf(places: Places, bound: Places): bigint[] {
   return [...bound].map(([name, { offset }]) => (places.get(name)?.offset ?? 0n) - offset);
 }
 
-/** What is remembered of a record: its time stamp and the size of its value. */
-export function recordMark(timestamp: number, valueBytes: number): string {
-  return `${timestamp}.${valueBytes}`;
+/**
+ * What is remembered of a record: its time stamp, the size of its value, and the epoch of the leader that took it in
+ * (negative: not known), under which no other record of the topic has its offset.
+ */
+export function recordMark(timestamp: number, valueBytes: number, leaderEpoch: number): string {
+  return leaderEpoch < 0 ? `${timestamp}.${valueBytes}` : `${timestamp}.${valueBytes}.${leaderEpoch}`;
+}
+
+/** Whether both may be of one record. Marks of earlier versions have no epoch. */
+export function isSameMark(one: string, other: string): boolean {
+  if (one === other) return true;
+  const [left, right] = [one.split('.'), other.split('.')];
+  return (left.length < 3 || right.length < 3) && left[0] === right[0] && left[1] === right[1];
+}
+
+/** The epoch in a mark; −1: it has none. */
+export function epochOf(mark: string | null): number {
+  return Number(mark?.split('.')[2] ?? -1);
 }

@@ -117,7 +117,9 @@ export class SinkGroup {
 
 /** Nobody has anything behind the ends. */
 export function ceilingAt(clusterId: string, ends: Ends): Position {
-  const places: Places = new Map([...ends].map(([name, { high }]) => [name, { offset: high, mark: null }]));
+  const places: Places = new Map(
+    [...ends].map(([name, { high, topicId }]) => [name, { offset: high, mark: null, topicId }]),
+  );
   return positionText(clusterId, places, new Map(), 'ceiling');
 }
 
@@ -128,11 +130,11 @@ export function writtenOf(
 ): { readonly places: Places; readonly overtaken: boolean } {
   const places = new Map<string, Place>();
   let overtaken = false;
-  for (const [name, { low, high }] of ends) {
+  for (const [name, { low, high, topicId }] of ends) {
     const offset = committed.get(name) ?? -1n;
     const isOfAnother = offset > high;
     if (isOfAnother || (offset >= 0n && offset < low)) overtaken = true;
-    places.set(name, { offset: offset < 0n || isOfAnother ? low : offset, mark: null });
+    places.set(name, { offset: offset < 0n || isOfAnother ? low : offset, mark: null, topicId });
   }
   return { places, overtaken };
 }

@@ -1,8 +1,8 @@
 import kafkajs from 'kafkajs';
 import { TwinproofError } from '../../src/errors.ts';
-import type { Brokers, ClusterFacts } from './brokers.ts';
+import type { Brokers, ClusterFacts, End } from './brokers.ts';
 import { isRefused } from './failure.ts';
-import type { Place, Places } from './position.ts';
+import { isAnother, type Place, type Places } from './position.ts';
 
 /** Where the reading of a partition begins. */
 export interface PartitionStart {
@@ -61,12 +61,13 @@ export async function startingPlaces(
       const wasRead = before.size > 0;
       const isNewBeside = stored !== null && !wasRead && beside.has(topic);
       const since = isNewBeside ? await offsetsSince(brokers, topic, stored) : new Map<number, bigint>();
-      const partitions = offsets.map(({ partition, low, high }) => {
+      const partitions = offsets.map((end) => {
+        const { partition } = end;
         const unread: Place = { offset: since.get(partition) ?? 0n, mark: null };
         const isNew = stored === null || (!wasRead && !isNewBeside);
         const known = isNew ? null : (before.get(partition) ?? unread);
         const grown = wasRead && !before.has(partition);
-        return startOf(`${topic}:${partition}`, { partition, known, grown, isCompacted }, { low, high });
+        return startOf(`${topic}:${partition}`, { known, grown, isCompacted }, end);
       });
       return { topic, partitions, compacted: isCompacted };
     }),
@@ -107,18 +108,18 @@ async function offsetsSince(
 function startOf(
   name: string,
   read: {
-    readonly partition: number;
     readonly known: Place | null;
     readonly grown: boolean;
     readonly isCompacted: boolean;
   },
-  { low, high }: { readonly low: bigint; readonly high: bigint },
+  { partition, low, high, topicId }: End,
 ): PartitionStart {
-  const { partition, known, grown, isCompacted } = read;
+  const { known, grown, isCompacted } = read;
   if (known === null) {
-    const place = { offset: low, mark: null };
+    const place = { offset: low, mark: null, topicId };
     return { partition, place, readFrom: low, resumed: false, grown, high };
   }
+  if (isAnother(known, { topicId })) throw madeAnew(name);
   const { offset, mark } = known;
   if (offset < low) {
     throw new TwinproofError('TP-GAP', {
@@ -136,7 +137,8 @@ function startOf(
   const looksBack = mark !== null && offset > low && !isCompacted;
   const early = offset - LOOK_BACK > low ? offset - LOOK_BACK : low;
   const readFrom = looksBack ? early : offset;
-  return { partition, place: known, readFrom, resumed: true, grown, high };
+  const place = { ...known, topicId: topicId ?? known.topicId ?? null };
+  return { partition, place, readFrom, resumed: true, grown, high };
 }
 
 /** Without the right to see it (DESCRIBE_CONFIGS on a topic) all count as compacted. */
@@ -166,6 +168,23 @@ export async function compactedTopics(
       .filter(({ configEntries }) => configEntries.some(({ configValue }) => isCompacted(configValue)))
       .map(({ resourceName }) => resourceName),
   );
+}
+
+/** Which topics are read, as far as the brokers say. */
+export function idsOf(logs: readonly TopicLog[]): ReadonlyMap<string, string> {
+  return new Map(
+    logs.flatMap(({ topic, partitions }) => {
+      const id = partitions[0]?.place.topicId;
+      return id == null ? [] : [[topic, id] as const];
+    }),
+  );
+}
+
+export function madeAnew(name: string): TwinproofError {
+  return new TwinproofError('TP-GAP', {
+    message: `${name} is of another topic than the one that was read: that was deleted and made anew under its name`,
+    hint: 'see who deleted it (its TopicId is another one); what it held last may never have been read: a new baseline is needed',
+  });
 }
 
 export function otherLog(name: string): TwinproofError {

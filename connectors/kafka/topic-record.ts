@@ -11,9 +11,11 @@ export interface TopicRecord {
   readonly value: Uint8Array | null;
   /** Milliseconds since 1970, as the producer or the broker set it. */
   readonly timestamp: number;
+  /** Of the leader that took it in; negative: not known. */
+  readonly leaderEpoch: number;
 }
 
 /** Behind the record. */
-export function placeBehind({ offset, timestamp, value }: TopicRecord): Place {
-  return { offset: offset + 1n, mark: recordMark(timestamp, value?.length ?? 0) };
+export function placeBehind({ offset, timestamp, value, leaderEpoch }: TopicRecord): Place {
+  return { offset: offset + 1n, mark: recordMark(timestamp, value?.length ?? 0, leaderEpoch) };
 }

@@ -14,7 +14,7 @@ import type { Place, Places } from './position.ts';
 import { RecordCursor } from './record-batch.ts';
 import { TopicEvents } from './topic-events.ts';
 import { endsOfTopic, missingIn } from './topic-group.ts';
-import { otherLog } from './topic-log.ts';
+import { idsOf, otherLog } from './topic-log.ts';
 import type { BesideTopics } from './topic-names.ts';
 import type { TopicRecord } from './topic-record.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
@@ -117,7 +117,8 @@ class TopicStream implements ChangeStream {
       partitions.map(({ partition, readFrom }) => ({ topic, partition, offset: readFrom })),
     );
     const whole = new Map(logs.map(({ topic, partitions }) => [topic, partitions.length]));
-    this.#fetch = new PartitionFetch(client, starts, { waitMs: options.waitMs, whole });
+    const { waitMs } = options;
+    this.#fetch = new PartitionFetch(client, starts, { waitMs, whole, ids: idsOf(logs) });
     this.batches = { [Symbol.asyncIterator]: () => this.#iterate() };
   }
 
@@ -239,7 +240,7 @@ class TopicStream implements ChangeStream {
         if (offset < fetched.from) continue;
         if (offset < reading.offset) {
           const { recalls } = reading;
-          if (!reading.isSame(offset, cursor)) throw otherLog(reading.name);
+          if (!reading.isSame(offset, cursor, batch.leaderEpoch)) throw otherLog(reading.name);
           if (isData && recalls) this.#events.recall(recordAt(cursor, offset, reading));
           continue;
         }
@@ -276,8 +277,8 @@ class TopicStream implements ChangeStream {
   }
 }
 
-function placeOf({ offset, mark }: PartitionReading): Place {
-  return { offset, mark };
+function placeOf({ offset, mark, topicId }: PartitionReading): Place {
+  return { offset, mark, topicId };
 }
 
 function recordAt(
@@ -285,6 +286,6 @@ function recordAt(
   offset: bigint,
   of: PartitionReading,
 ): TopicRecord {
-  const { name, topic, partition } = of;
-  return { name, topic, partition, offset, key, value, timestamp };
+  const { name, topic, partition, leaderEpoch } = of;
+  return { name, topic, partition, offset, key, value, timestamp, leaderEpoch };
 }

@@ -67,6 +67,30 @@ describe('a position in topics', () => {
     );
   });
 
+  const ofTopic = (offset: bigint, mark: string | null, topicId: string | null, kind?: 'floor' | 'ceiling') =>
+    positionText('c', new Map([['a:0', { offset, mark, topicId }]]), new Map(), kind);
+
+  it('says which topic it is of, and is incomparable with one of another topic of that name', () => {
+    const one = ofTopic(5n, '17.3.2', 'sX0b-1a_');
+    expect(one).toBe('kafka:c/a:0@5~17.3.2+sX0b-1a_');
+    const parsed = parsePosition(one);
+    expect(parsed === null ? null : positionText(parsed.clusterId, parsed.places)).toBe(one);
+    const another = [ofTopic(9n, '17.3.2', 'tX0bQ1aZ'), ofTopic(9n, null, 'tX0bQ1aZ', 'floor')];
+    expect(another.map((place) => comparePositions(one, place))).toEqual(['incomparable', 'incomparable']);
+    expect(comparePositions(ofTopic(9n, null, 'tX0bQ1aZ', 'ceiling'), one)).toBe('incomparable');
+    expect(comparePositions(one, ofTopic(9n, null, 'sX0b-1a_', 'floor'))).toBe('before');
+    // As earlier versions wrote it, or of brokers that do not tell.
+    expect(comparePositions(one, ofTopic(9n, null, null))).toBe('before');
+  });
+
+  it('is behind another record where another leader took that in', () => {
+    const one = ofTopic(5n, '17.3.2', null);
+    expect(comparePositions(one, ofTopic(5n, '17.3.3', null))).toBe('incomparable');
+    // As earlier versions wrote it.
+    expect(comparePositions(one, ofTopic(5n, '17.3', null))).toBe('equal');
+    expect(comparePositions(one, ofTopic(5n, '17.4', null))).toBe('incomparable');
+  });
+
   it('is incomparable with one of another cluster, and with one behind another record', () => {
     const one = at({ 'a:0': [1, '17.3'] });
     expect(comparePositions(one, at({ 'a:0': [1, '17.3'] }, 'd'))).toBe('incomparable');

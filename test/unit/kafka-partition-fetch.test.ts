@@ -4,7 +4,7 @@ import type { Broker, Cluster } from '../../connectors/kafka/cluster.ts';
 import { crc32c } from '../../connectors/kafka/crc32c.ts';
 import { PartitionFetch } from '../../connectors/kafka/partition-fetch.ts';
 import { PartitionReading } from '../../connectors/kafka/partition-reading.ts';
-import type { RecordBatch } from '../../connectors/kafka/record-batch.ts';
+import { RecordCursor, type RecordBatch } from '../../connectors/kafka/record-batch.ts';
 
 type Answered = (offsets: readonly bigint[]) => {
   readonly code?: number;
@@ -203,8 +203,8 @@ describe('how far a partition was read', () => {
     appendTimestamp: null,
     kind: 'data',
   });
-  const readingAt = (offset: bigint): PartitionReading => {
-    const place = { offset, mark: '1.1' };
+  const readingAt = (offset: bigint, mark = '1.1'): PartitionReading => {
+    const place = { offset, mark };
     return new PartitionReading('t', {
       partition: 0,
       place,
@@ -243,6 +243,23 @@ describe('how far a partition was read', () => {
       high: 5n,
     });
     expect([resumed.unchecked, resumed.recalls]).toEqual([true, true]);
+  });
+
+  it('counts no more where another leader’s record stands in place of the last, be it of the same time and size', () => {
+    // One record of that time, its key absent, its value one byte, without headers.
+    const cursor = new RecordCursor();
+    const bytes = Uint8Array.of(14, 0, 0, 0, 1, 2, 120, 0);
+    cursor.open({ ...batch(3, 4n), bytes, count: 1, baseOffset: 4n, baseTimestamp: 1 });
+    expect([cursor.next(), cursor.timestamp, cursor.valueBytes]).toEqual([true, 1, 1]);
+    expect(readingAt(5n, '1.1.3').isSame(4n, cursor, 3)).toBe(true);
+    expect(readingAt(5n, '1.1.2').isSame(4n, cursor, 3)).toBe(false);
+    expect(readingAt(5n, '1.1').isSame(4n, cursor, 3)).toBe(true);
+    const reading = readingAt(4n, '0.0.2');
+    reading.before(batch(3, 4n), null);
+    // What was read under the leader before keeps its epoch until something of the next one is read.
+    expect(reading.mark).toBe('0.0.2');
+    reading.passed(4n, cursor);
+    expect(reading.mark).toBe('1.1.3');
   });
 
   it('counts no more when an earlier leader’s records come: that is another log', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Ends } from '../../connectors/kafka/brokers.ts';
 import { writtenOf } from '../../connectors/kafka/sink-group.ts';
 
-const ends: Ends = new Map([['t:0', { topic: 't', partition: 0, low: 10n, high: 60n }]]);
+const ends: Ends = new Map([['t:0', { topic: 't', partition: 0, low: 10n, high: 60n, topicId: 'id' }]]);
 const written = (offset: bigint | null) => {
   const { places, overtaken } = writtenOf(offset === null ? new Map() : new Map([['t:0', offset]]), ends);
   return [places.get('t:0')?.offset, overtaken];
