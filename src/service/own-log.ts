@@ -2,6 +2,7 @@ import type { BeginEvent, ChangeEvent, ChangeStream } from '../connector/changes
 import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
+import { rootOf } from '../ledger/candidate-check.ts';
 import { entryChangedAt } from '../ledger/entry.ts';
 import { portableIdentity } from '../row/portable-key.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
@@ -220,11 +221,11 @@ export class OwnLog {
     }
   }
 
-  /** What its log has told counts once readers of its rows see it. */
+  /** What its log has told counts once readers of its rows see it; of tables not watched yet, too, which are read soon. */
   async #show(signal: AbortSignal): Promise<void> {
     const { site, timing } = this.#session;
     const isStrange = (one: Touched): boolean =>
-      one.since === NOWHERE || this.#session.roots.size === 0 || this.#suspect(one) !== null;
+      one.since === NOWHERE || !this.#session.roots.has(rootOf(one.table)) || this.#suspect(one) !== null;
     while (!signal.aborted) {
       const hasCome = this.#arrivals.coming.position !== null;
       await this.#arrivals.show((only) => site.commitsVisible(signal, only), isStrange);
@@ -253,7 +254,7 @@ export class OwnLog {
     if (event.type === 'commit' || event.type === 'idle') coming.position = event.position;
     // One that the primary emptied begins anew in the ledger too.
     if (event.type === 'truncate' && isLocal)
-      coming.emptied.push(...event.tables.map(({ root, leaf }) => ({ transaction, root: root ?? leaf })));
+      coming.emptied.push(...event.tables.map((one) => ({ transaction, root: rootOf(one) })));
     if (event.type !== 'insert' && event.type !== 'update' && event.type !== 'delete') return;
     const { table, key, oldKey } = event;
     for (const identity of [key, oldKey])
@@ -282,7 +283,7 @@ export class OwnLog {
 
   /** The key as it stands in the store; null: of no table in scope, or it is looked at anyway. */
   #suspect({ table, identity, since }: Touched): Buffer | null {
-    const root = this.#session.roots.get(table.root ?? table.leaf);
+    const root = this.#session.roots.get(rootOf(table));
     const relation = root?.relations[0];
     if (root === undefined || relation === undefined) return null;
     const steps = stepsOf(table, relation);
