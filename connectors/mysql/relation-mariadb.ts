@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TwinproofError } from '../../src/errors.ts';
 import {
   entriesOf,
+  formatGtidList,
   isInState,
   isReached,
   parseGtidList,
@@ -18,6 +19,8 @@ import type { Session } from './session.ts';
 /** How often, and how many milliseconds apart, to look for a moment at which both logs can be laid side by side. */
 const POLLS = 20;
 const POLL_MS = 50;
+/** How long a reader is waited for that stalls, by its disk or its link, or is in the middle of a transaction whenever asked. */
+const STALL_MS = 60_000;
 
 export interface Recognised {
   /** Names of the channels by which the primary's transactions come; none: not recognised, and `why`. */
@@ -102,20 +105,45 @@ async function readsFrom(
   name: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const received = new Set<bigint>();
-  for (let poll = 0; poll < POLLS; poll++) {
-    if (poll > 0) await sleep(POLL_MS);
+  const startedAt = performance.now();
+  const [received, read, heads] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  for (let poll = 0; ; poll++) {
     const logged = await readList(primary, 'gtid_binlog_pos', signal);
     const channel = (await readChannels(candidate, signal)).find((one) => one.name === name);
     if (channel === undefined) return false;
+    heads.add(formatGtidList(logged));
+    if (channel.read !== null) read.add(textOf(channel.read));
     for (const place of await knownPlaces(candidate, channel, signal)) {
       if (!(await isInLog(primary, place, signal))) continue;
       if (channel.receiving !== 'yes' || isReached(logged, place.gtids)) return true;
-      if (place.kind === 'received') received.add(place.offset);
+      if (place.kind === 'received') received.add(textOf(place));
     }
     if (received.size > 1 || (await isFresh(primary, channel, signal))) return true;
+    const isReading = channel.receiving === 'yes';
+    const seen = { isReading, received: received.size, read: read.size, heads: heads.size };
+    const waitedMs = performance.now() - startedAt;
+    if (poll + 1 >= POLLS && (waitedMs >= STALL_MS || !mayStillShow(seen))) return false;
+    await sleep(POLL_MS);
   }
-  return false;
+}
+
+/**
+ * Whether a look that showed nothing yet may show it later. A reader that moves was met within transactions alone, where
+ * nothing can be laid side by side: the more it is behind, the more often. One whose place is in the primary's log and
+ * stands still has stalled, if the primary is written to; behind a log at rest it would have come to the end. Pure.
+ */
+export function mayStillShow(seen: {
+  readonly isReading: boolean;
+  /** How many places of the reader were found in the primary's log; how many there were; how many ends that log had. */
+  readonly received: number;
+  readonly read: number;
+  readonly heads: number;
+}): boolean {
+  return seen.isReading && (seen.read > 1 || (seen.received > 0 && seen.heads > 1));
+}
+
+function textOf({ file, offset }: LogPlace): string {
+  return `${file}/${offset}`;
 }
 
 /**

@@ -40,6 +40,15 @@ export class ServerSwitch {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** What is connected now gets nothing any more until `goOn`, and stays connected. */
+  stall(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  goOn(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   async close(): Promise<void> {
     this.lead(this.#target);
     this.#server.close();
