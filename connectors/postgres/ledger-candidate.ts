@@ -7,6 +7,7 @@ import { parseLsn } from './lsn.ts';
 import { type Lineage, place, readLag } from './positions.ts';
 import type { LogHistory } from './log-history.ts';
 import { type Lineage as LogLineage, namesake } from './replication-lineage.ts';
+import { otherDatabase } from './relation.ts';
 import type { Session } from './session.ts';
 import { readShutDown } from './shutdown-record.ts';
 import { learnTimeline } from './standby-timeline.ts';
@@ -37,6 +38,10 @@ export async function readFollowed(
     if (identity.systemId === source.systemId) {
       const why = namesake(source, identity.timeline, await history.ancestorsOf(identity, signal));
       if (why !== null) throw unrelated(`${session.target.label} is a standby of another history: ${why}`);
+      const { label } = session.target;
+      const { database = identity.database } = source.details;
+      const elsewhere = otherDatabase(label, identity.database, database);
+      if (elsewhere !== null) throw unrelated(elsewhere);
       return null;
     }
     throw unrelated(

@@ -116,7 +116,7 @@ function notGranted(functions: readonly string[], role: string): Reading<never> 
   return {
     known: false,
     reason: 'the role may not see what the files on the server say',
-    sql: functions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${role};`).join('\n'),
+    sql: functions.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${role};`).join(' '),
   };
 }
 

@@ -64,7 +64,16 @@ function relateStandby(ours: PostgresIdentity, theirs: PostgresIdentity, names: 
       `the candidate ${names.ours} follows timeline ${ours.timeline}, a branch of a later promotion; the primary writes timeline ${theirs.timeline}`,
     );
   }
-  return { relation: { kind: 'physical' }, lineage: null };
+  const elsewhere = otherDatabase(names.ours, ours.database, theirs.database);
+  return elsewhere === null
+    ? { relation: { kind: 'physical' }, lineage: null }
+    : none('TP-UNRELATED', elsewhere);
+}
+
+/** A standby has every database of its primary: in another one than was meant each table would seem to be missing. */
+export function otherDatabase(candidate: string, ours: string, theirs: string): string | null {
+  if (ours === theirs) return null;
+  return `the candidate ${candidate} is a standby of the primary, and database ${ours} was named there, but ${theirs} of the primary: name the same one`;
 }
 
 interface SubscriptionRow {

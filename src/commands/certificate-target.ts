@@ -5,6 +5,7 @@ import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
 import type { VerdictWord } from '../verdict/verdict.ts';
 import type { SiteIo } from './io.ts';
+import { warnOfOutput } from './output-warning.ts';
 import { readConfig } from './sites.ts';
 
 export const EXIT_OF: Readonly<Record<VerdictWord, number>> = {
@@ -42,5 +43,6 @@ export async function certificateTarget(
     const message = `--out would overwrite ${out}: ${error.message}`;
     throw new TwinproofError(error.code, { message, hint: 'name another file for --out', cause: error });
   }
+  await warnOfOutput(out, io);
   return { out, key };
 }

@@ -62,7 +62,7 @@ function commandsOf(value: string): readonly SiteCommand[] {
 
 async function runPreflight(typed: string, parsed: Parsed, io: SiteIo): Promise<number> {
   const config = parsed.config === undefined ? null : await readConfig(parsed.config, io);
-  const { address, label, warnings, system, site } = findSite(config, typed, 'candidate');
+  const { address, label, warnings, system, site } = findSite(config, typed, 'site');
   for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
   const stream = site?.stream ?? DEFAULT_STREAM;
   const connector = await io.connect(address, { jobs: 1, statementTimeoutMs: 60_000, stream }, io.signal);

@@ -3,6 +3,7 @@ import { EXIT } from '../error-codes.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { verifyJson } from '../report/verify-json.ts';
 import type { SiteIo } from './io.ts';
+import { warnOfOutput } from './output-warning.ts';
 import { compareSites, type ComparisonOptions } from './run-verify.ts';
 
 export interface VerifyCommandOptions extends ComparisonOptions {
@@ -28,6 +29,7 @@ export async function runVerifyCommand(options: VerifyCommandOptions, io: SiteIo
       io,
     );
   }
+  if (options.out !== null) await warnOfOutput(options.out, io);
   return compareSites(options, io, async (result) => {
     const json = verifyJson(result);
     if (options.format === 'json') {

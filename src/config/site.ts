@@ -21,7 +21,11 @@ export interface FoundSite {
  *
  * @throws TwinproofError TP-URL, or TP-USAGE that lists the names that exist.
  */
-export function findSite(config: Config | null, typed: string, role: 'primary' | 'candidate'): FoundSite {
+export function findSite(
+  config: Config | null,
+  typed: string,
+  role: 'primary' | 'candidate' | 'site',
+): FoundSite {
   if (looksLikeUrl(typed)) {
     const { address, warnings } = parseUrl(typed, 'argument');
     return { address, label: redactAddress(address), system: null, site: null, warnings };
@@ -29,7 +33,7 @@ export function findSite(config: Config | null, typed: string, role: 'primary' |
   if (config === null) {
     // What was typed stays out of the message: it may be a URL whose scheme was forgotten, password and all.
     throw new TwinproofError('TP-USAGE', {
-      message: `--${role} is not a connection URL, and there is no configuration to look a name up in`,
+      message: `${optionOf(role)} is not a connection URL, and there is no configuration to look a name up in`,
       hint: 'write postgres://user@host:5432/database or mysql://user@host:3306/database, or give --config as well',
     });
   }
@@ -70,12 +74,21 @@ function candidatesNamed(config: Config, typed: string): readonly Named[] {
   return allSites(config).filter(({ system, site }) => site.name !== PRIMARY && system.name === typed);
 }
 
-function notFound(config: Config, typed: string, role: string, problem: string): TwinproofError {
+function optionOf(role: 'primary' | 'candidate' | 'site'): string {
+  return role === 'site' ? 'the site' : `--${role}`;
+}
+
+function notFound(
+  config: Config,
+  typed: string,
+  role: 'primary' | 'candidate' | 'site',
+  problem: string,
+): TwinproofError {
   const names = allSites(config).map(({ system, site }) => labelOf(system, site));
   // A name holds neither @ nor =; what does may be part of a URL or of a connection string with a password.
   const shown = /^[^@=:]{1,60}$/.test(typed) ? JSON.stringify(typed) : 'the text given';
   return new TwinproofError('TP-USAGE', {
-    message: `--${role}: ${shown} ${problem}`,
+    message: `${optionOf(role)}: ${shown} ${problem}`,
     hint: `these are known: ${names.join(', ')}; or write a connection URL`,
   });
 }

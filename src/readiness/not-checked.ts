@@ -46,7 +46,7 @@ const ENTRIES: readonly Entry[] = [
     code: 'TP-N-ROLES',
     pairs: PHYSICAL,
     subject: 'logins',
-    message: 'from where whom the servers let in (pg_hba.conf, pg_ident.conf) was not compared',
+    message: 'who may log in from where (pg_hba.conf, pg_ident.conf) was not compared',
   },
   {
     code: 'TP-N-ROLES',
@@ -54,7 +54,7 @@ const ENTRIES: readonly Entry[] = [
     subject: 'roles and grants',
     message: {
       postgres:
-        'passwords, from where whom the servers let in (pg_hba.conf), default privileges, and grants on columns, types and databases were not compared',
+        'passwords, who may log in from where (pg_hba.conf), default privileges, and grants on columns, types and databases were not compared',
       mysql: 'passwords and other properties of accounts (TLS, limits, locks) were not compared',
     },
   },
@@ -147,8 +147,7 @@ const ENTRIES: readonly Entry[] = [
 const FORGERY: NotChecked = {
   code: 'TP-N-FORGERY',
   subject: 'forged rows',
-  message:
-    'rows were compared by xxh64, which finds accidents, not rows made to collide; `digest: sha256` does',
+  message: 'rows were compared by xxh64, which finds accidents, not rows made to collide',
 };
 
 /** What no part of the evidence looks at, on this kind of pair, with this digest, on a candidate of this engine. */

@@ -61,6 +61,18 @@ export class OutputFile {
     this.#exclusive = exclusive;
   }
 
+  /**
+   * Finds out whether a file could be written there now, before hours are spent on what goes into it. Nothing is left;
+   * a pipe or a device is not opened for it.
+   *
+   * @throws TwinproofError TP-OUTPUT
+   */
+  static async demand(file: string): Promise<void> {
+    const existing = await existingFile(file).catch(() => null);
+    if (existing !== null && !existing.regular && !existing.folder) return;
+    await (await OutputFile.create(file, { mode: PRIVATE_MODE })).discard();
+  }
+
   /** @throws TwinproofError TP-OUTPUT */
   static async create(file: string, options: OutputFileOptions): Promise<OutputFile> {
     const { mode, existing: fate = 'keep' } = options;
@@ -133,6 +145,7 @@ interface ExistingFile {
   /** Where links lead: the file is replaced and not the link. */
   readonly target: string;
   readonly regular: boolean;
+  readonly folder: boolean;
   readonly mode: number;
 }
 
@@ -140,7 +153,7 @@ async function existingFile(file: string): Promise<ExistingFile | null> {
   try {
     const target = await realpath(file);
     const facts = await stat(target);
-    return { target, regular: facts.isFile(), mode: facts.mode & 0o777 };
+    return { target, regular: facts.isFile(), folder: facts.isDirectory(), mode: facts.mode & 0o777 };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
     throw error;

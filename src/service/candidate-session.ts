@@ -110,7 +110,12 @@ export class CandidateSession {
     const before = answer.kind === 'pruned' ? core.journal.start.at - 1 : placed;
     if (before !== null && before < this.#reached && this.#parts.pair !== 'logical')
       throw new AnotherIncarnation('it stands before what was proven of it');
-    if (placed === null || this.watched.ledger.position === null) {
+    if (this.watched.ledger.position === null) {
+      const message = 'nothing of the primary is known yet: nothing can be proven of it';
+      log.state({ level: 'info', site: name, event: 'place', message });
+      return;
+    }
+    if (placed === null) {
       const why =
         answer.kind === 'pruned' ? 'is further behind than the ledger reaches' : 'is on another history';
       log.state({

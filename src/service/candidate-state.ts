@@ -81,7 +81,8 @@ export function tellState(
   } else if (!proven) {
     log.over({ ...about, level: 'warn', message: 'not every row is proven equal any more' });
   } else if (lookedAtUpTo > 0) {
-    const but = unproven.length === 0 ? '' : `, but for ${unproven.length} tables that cannot be proven`;
+    const some = unproven.length === 1 ? '1 table' : `${unproven.length} tables`;
+    const but = unproven.length === 0 ? '' : `, but for ${some} that cannot be proven`;
     log.state({ ...about, level: 'info', message: `every row is proven equal${but}` });
   }
 }

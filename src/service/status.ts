@@ -1,3 +1,4 @@
+import type { CandidateState } from './candidate-state.ts';
 import type { CandidateWatch } from './candidate-watch.ts';
 import type { WatchedLedger } from './watched-ledger.ts';
 
@@ -17,10 +18,15 @@ export function statusLine(
     }
     const told = [`${state.dirty} dirty`];
     if (state.differences > 0) told.push(`${state.differences}${state.moreDifferences ? '+' : ''} different`);
-    told.push(state.unproven.length === 0 ? 'all proven' : `${state.unproven.length} tables unproven`);
+    told.push(provenText(state));
     parts.push(`${name} ${told.join(', ')}`);
   }
   return parts.join('; ');
+}
+
+function provenText({ unproven, proven }: CandidateState): string {
+  if (unproven.length > 0) return `${unproven.length} ${unproven.length === 1 ? 'table' : 'tables'} unproven`;
+  return proven ? 'all proven' : 'not proven yet';
 }
 
 function positionText({ ledger, witness }: WatchedLedger, nowUs: bigint): string {

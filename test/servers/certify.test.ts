@@ -148,6 +148,8 @@ describe('a certificate', () => {
     const result = await certify('--quiesced', '--key', 'signing.key', '--out', 'none/one.json');
     expect(expectFailure(result, 3, 'TP-OUTPUT')).toContain('its folder does not exist');
     expect(verdictOf(result).verdict).toBe('SAFE');
+    // Said at once, and not only when hours of reading are over.
+    expect(result.stderr).toMatch(/^warning: as it stands .*none\/one\.json could not be written/);
   });
 
   test('names the one that it replaces', async () => {

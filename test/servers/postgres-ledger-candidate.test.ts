@@ -70,6 +70,8 @@ describe('a standby', () => {
     const site = await open(standby);
     await site.follow(source, forever());
     expect(await codeOf(() => site.follow({ ...source, systemId: '1' }, forever()))).toBe('TP-UNRELATED');
+    const elsewhere = { ...source, details: { ...source.details, database: 'other' } };
+    expect(await codeOf(() => site.follow(elsewhere, forever()))).toBe('TP-UNRELATED');
     expect(await codeOf(async () => (await open(primary)).follow(source, forever()))).toBe('TP-ROLES');
   });
 

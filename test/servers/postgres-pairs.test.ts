@@ -71,6 +71,9 @@ describe('a physical pair', () => {
     const stranger = await servers.open(await servers.cluster());
     expect(await relate(stranger, onPrimary)).toBe('TP-UNRELATED');
     expect(await relate(onStandby, stranger)).toBe('TP-UNRELATED');
+    // Every table would seem to be missing there.
+    const elsewhere = await servers.open(standby, 'postgres', 'template1');
+    expect(await relate(elsewhere, onPrimary)).toBe('TP-UNRELATED');
   });
 
   test('describes the same tables alike, and what a standby cannot read', async () => {

@@ -46,6 +46,7 @@ describe.concurrent('a wrong command line is refused with 64, a code and a hint'
     [['certify', '--quiesced=yes'], 'quiesced'],
     [['certificate', 'check', 'c.json'], '--key'],
     [['verify'], 'no primary was given'],
+    [['preflight', 'somewhere'], 'the site is not a connection URL'],
     [['verify', '--primary', 'postgres://h/d'], 'no candidate was given'],
     [['verify', '--primary', 'bank/primary', '--candidate', 'bank/far'], 'no configuration'],
     [['verify', '--tables', 'public."open'], 'pattern'],

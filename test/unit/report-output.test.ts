@@ -111,6 +111,16 @@ describe('an output file', () => {
     );
   });
 
+  it('says beforehand where nothing could be written, and leaves no trace of having tried', async () => {
+    await expect(OutputFile.demand(path.join(at('none'), 'out'))).rejects.toThrow('its folder does not exist');
+    await expect(OutputFile.demand(folder)).rejects.toThrow('it is a folder');
+    writeFileSync(at('out'), 'old');
+    await OutputFile.demand(at('out'));
+    await OutputFile.demand(at('new'));
+    expect(readdirSync(folder)).toEqual(['out']);
+    expect(readFileSync(at('out'), 'utf8')).toBe('old');
+  });
+
   it('leaves nothing behind when discarded, and what was there before', async () => {
     writeFileSync(at('out'), 'old');
     const output = await OutputFile.create(at('out'), { mode: 0o666 });

@@ -5,8 +5,10 @@ import type { ProvenRange } from '../../src/ledger/coverage.ts';
 import { Known } from '../../src/ledger/known.ts';
 import { pauseBefore } from '../../src/service/backoff.ts';
 import { Differences } from '../../src/service/differences.ts';
+import { type CandidateState, UNSEEN } from '../../src/service/candidate-state.ts';
 import { Exclusive } from '../../src/service/exclusive.ts';
 import { isMoreUrgent, nextDue, rowsPerRange } from '../../src/service/scrub-plan.ts';
+import { statusLine } from '../../src/service/status.ts';
 import { untilFirstEnds } from '../../src/service/together.ts';
 import { WatchedLedger } from '../../src/service/watched-ledger.ts';
 import { type WatchLine, WatchLog } from '../../src/service/watch-log.ts';
@@ -46,6 +48,19 @@ describe('the pause before another attempt', () => {
 function proven(from: string | null, to: string | null, provenAtUs: number): ProvenRange {
   return { from, to, boundary: 1, position: '1', provenAtUs: String(provenAtUs) };
 }
+
+describe('the status line', () => {
+  it('calls a candidate proven only where something was proven of it', async () => {
+    const watched = await WatchedLedger.open(ledgerOptions(folder), { comparePositions: comparePlaces });
+    const line = (state: Partial<CandidateState>): string =>
+      statusLine(watched, [{ name: 'far', state: { ...UNSEEN, ...state } }], 0n);
+    expect(line({})).toContain('far not connected');
+    expect(line({ connected: true })).toContain('far 0 dirty, not proven yet');
+    expect(line({ connected: true, proven: true })).toContain('far 0 dirty, all proven');
+    expect(line({ connected: true, proven: true, unproven: ['t'] })).toContain('0 dirty, 1 table unproven');
+    await watched.close();
+  });
+});
 
 describe('what is to be read next of a table', () => {
   it('is what no proof covers in one of its leaves, from the first key on', () => {
