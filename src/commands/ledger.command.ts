@@ -19,8 +19,8 @@ interface ParsedRebuild {
 }
 
 const SHOW_HELP = `
-Exit codes: 0 every table is complete, 1 some are not (yet), 3 the ledger cannot be read, 64 wrong usage.
-It may be shown while \`watch\` is writing to it.`;
+Exit codes: 0 every table that is followed is complete, 1 some are not (yet), 3 the ledger cannot be read, 64 wrong
+usage. Tables that cannot be followed are listed with the reason. It may be shown while \`watch\` is writing to it.`;
 
 const CHECK_HELP = `
 Exit codes: 0 the ledger agrees with itself, 2 it is damaged, 3 it cannot be read, 64 wrong usage.

@@ -60,9 +60,10 @@ export function lagOf(facts: LagFacts): CandidateLag {
 function figureOf(behind: Behind | null, facts: LagFacts, alive: boolean | null): LagFigure {
   if (behind === null) return UNKNOWN;
   const { bytes, transactions, oldestCommitAt } = behind;
-  if (transactions === null) return { ...UNKNOWN, bytes };
   // What was seen behind the position is there; that nothing is there takes a witness of now, and a stream that is alive.
-  if (transactions === 0n && (alive !== true || !isWitnessed(facts))) return { ...UNKNOWN, bytes };
+  const isNow = alive === true && isWitnessed(facts);
+  const seen = { ...UNKNOWN, bytes: bytes === 0n && !isNow ? null : bytes };
+  if (transactions === null || (transactions === 0n && !isNow)) return seen;
   return { bytes, transactions, ms: ageOf(transactions, oldestCommitAt, facts) };
 }
 

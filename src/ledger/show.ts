@@ -3,6 +3,7 @@ import { Candidates } from './candidates.ts';
 import { unprovenRanges } from './coverage.ts';
 import { entryState, STATE } from './entry.ts';
 import { relationOf } from './key.ts';
+import { Known } from './known.ts';
 import type { Ledger } from './ledger.ts';
 import type { Relation } from './relation.ts';
 import { isWholeMirror, MirrorStates, type MirrorTrouble } from './mirror-state.ts';
@@ -72,6 +73,8 @@ export interface ShownLedger {
   readonly tornBytes: number;
   readonly witness: WitnessSample | null;
   readonly tables: readonly ShownTable[];
+  /** Tables of the selection that the log does not bring, and why; as the primary was asked last. */
+  readonly unfollowed: readonly { readonly table: string; readonly reason: string }[];
   /** Tables that a gap in the log voided and that are not complete again. */
   readonly gaps: readonly string[];
   readonly candidates: readonly ShownCandidate[];
@@ -102,6 +105,7 @@ export function showLedger(ledger: Ledger): ShownLedger {
     tornBytes: torn,
     witness: new Witness(core).read(),
     tables,
+    unfollowed: unfollowedTables(ledger),
     gaps: current
       .filter(({ cause, completeFrom }) => cause === 'gap' && completeFrom === null)
       .map(({ leaf }) => leaf),
@@ -109,6 +113,13 @@ export function showLedger(ledger: Ledger): ShownLedger {
     mirror: shownMirror(ledger),
     rebuilt: rebuiltFrom(core.store),
   };
+}
+
+function unfollowedTables({ core }: Ledger): ShownLedger['unfollowed'] {
+  const tables = new Known(core.store).definitions()?.tables ?? [];
+  return tables.flatMap(({ leaf, unfollowed }) =>
+    unfollowed === null ? [] : [{ table: leaf, reason: unfollowed }],
+  );
 }
 
 /** Null: it is not mirrored. */

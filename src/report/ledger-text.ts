@@ -24,19 +24,20 @@ function isComplete({ state, unread }: ShownTable): boolean {
 
 export function ledgerText(ledger: ShownLedger, options: TextOptions): string {
   const page = new Page(options);
-  const whole = isWhole(ledger);
-  page.paragraph(
-    whole ? 'every table of this ledger is complete' : 'this ledger is not complete: see below',
-    {
-      first: `${page.paint(whole ? 'green' : 'yellow', page.icons[whole ? 'same' : 'unproven'])} `,
-      style: 'bold',
-    },
-  );
+  const good = isWhole(ledger) && ledger.unfollowed.length === 0;
+  page.paragraph(headlineOf(ledger), {
+    first: `${page.paint(good ? 'green' : 'yellow', page.icons[good ? 'same' : 'unproven'])} `,
+    style: 'bold',
+  });
   page.line();
   page.fact('system', ledger.system);
   page.fact('primary', `${ledger.source}, rows by ${ledger.digest}`);
   page.fact('position', ledger.position ?? 'nothing was streamed yet');
-  page.fact('commits', `the newest one of ${momentText(ledger.newestCommitUs)}`);
+  const { newestCommitUs } = ledger;
+  page.fact(
+    'commits',
+    newestCommitUs === null ? 'none was seen yet' : `the newest one of ${momentText(newestCommitUs)}`,
+  );
   page.fact(
     'witness',
     ledger.witness === null
@@ -49,8 +50,23 @@ export function ledgerText(ledger: ShownLedger, options: TextOptions): string {
   );
   writeOrigins(page, ledger);
   writeTables(page, ledger.tables, options.showAllTables ?? false);
+  writeUnfollowed(page, ledger.unfollowed);
   for (const candidate of ledger.candidates) writeCandidate(page, candidate);
   return page.toString();
+}
+
+function headlineOf(ledger: ShownLedger): string {
+  if (!isWhole(ledger)) return 'this ledger is not complete: see below';
+  const { length } = ledger.unfollowed;
+  if (length === 0) return 'every table of this ledger is complete';
+  return `every table that is followed is complete; ${countOf(length, 'table')} cannot be followed, and so not be proven`;
+}
+
+function writeUnfollowed(page: Page, tables: ShownLedger['unfollowed']): void {
+  if (tables.length === 0) return;
+  page.heading(`Not followed (${countText(tables.length)})`);
+  const icon = page.paint('yellow', page.icons.unproven);
+  for (const { table, reason } of tables) page.paragraph(`${table}: ${reason}`, { first: `  ${icon} ` });
 }
 
 function writeOrigins(page: Page, { rebuilt, mirror }: ShownLedger): void {
@@ -149,7 +165,7 @@ function writeCandidate(page: Page, candidate: ShownCandidate): void {
   page.fact(
     'proven',
     tablesUnproven === 0
-      ? `every table; the oldest proof is of ${momentText(oldestProofUs)}`
+      ? `every table above; the oldest proof is of ${momentText(oldestProofUs)}`
       : `not all: of ${countOf(tablesUnproven, 'table')} some rows were never compared`,
   );
   page.fact(
@@ -172,6 +188,7 @@ export function ledgerJson(ledger: ShownLedger): object {
     journal,
     tornBytes,
     tables: ledger.tables.map(tableJson),
+    unfollowed: ledger.unfollowed,
     gaps,
     candidates: ledger.candidates.map(candidateJson),
     mirror: mirrorJson(ledger.mirror),
@@ -251,7 +268,7 @@ function writeContent(page: Page, content: LedgerContent | null): void {
   const { journal, rows, definitions, known } = content;
   page.fact('journal', `${journal.link} from ${journal.start} to ${journal.end}`);
   page.fact('rows', rows);
-  page.fact('definitions', definitions);
+  page.fact('defined', definitions);
   page.fact('known', known);
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkLedger } from '../../src/ledger/check.ts';
+import { Known } from '../../src/ledger/known.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import {
   beginEmpty,
@@ -11,6 +12,7 @@ import {
   insert,
   ledgerOptions,
   openLedger,
+  place,
   removeFolder,
   table,
   temporaryFolder,
@@ -73,6 +75,17 @@ describe('twinproof ledger', () => {
     expect(whole).toMatchObject({ code: 0, stderr: '' });
     expect(whole.stdout).toContain('every table of this ledger is complete');
     expect(whole.stdout).toContain('public.accounts: complete, 2 rows');
+    // A table of the selection that the log does not bring is no part of what is complete, and is named.
+    const unfollowed = { id: '9', leaf: 'public.log', root: 'public.log', unfollowed: 'no replica identity' };
+    new Known(ledger.core.store).writeDefinitions({
+      knownUntilUs: 0n,
+      position: place(2),
+      tables: [unfollowed],
+    });
+    const partly = await run('show');
+    expect(partly).toMatchObject({ code: 0, stderr: '' });
+    expect(partly.stdout).toMatch(/every table that is followed is complete; 1 table cannot be followed/);
+    expect(partly.stdout).toContain('public.log: no replica identity');
     ledger.take([define(table('orders'))]);
     await ledger.settle();
     const lacking = await run('show', '--format', 'json');

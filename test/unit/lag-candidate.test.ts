@@ -52,7 +52,7 @@ describe('lag', () => {
     ['nothing brings changes', { fed: false }],
     ['it is not known whether something does', { fed: null }],
   ])('of nothing is unknown when %s', (_, changed) => {
-    expect(lagOf({ ...FACTS, ...changed }).total).toEqual({ bytes: 0n, transactions: null, ms: null });
+    expect(lagOf({ ...FACTS, ...changed }).total).toEqual({ bytes: null, transactions: null, ms: null });
     expect(judgeLag(lagOf({ ...FACTS, ...changed }), 30_000)).toBe('unknown');
   });
 

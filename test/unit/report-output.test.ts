@@ -112,7 +112,9 @@ describe('an output file', () => {
   });
 
   it('says beforehand where nothing could be written, and leaves no trace of having tried', async () => {
-    await expect(OutputFile.demand(path.join(at('none'), 'out'))).rejects.toThrow('its folder does not exist');
+    await expect(OutputFile.demand(path.join(at('none'), 'out'))).rejects.toThrow(
+      'its folder does not exist',
+    );
     await expect(OutputFile.demand(folder)).rejects.toThrow('it is a folder');
     writeFileSync(at('out'), 'old');
     await OutputFile.demand(at('out'));
