@@ -1,4 +1,5 @@
 import type { FoundRow } from '../connector/contract.ts';
+import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { fieldsOf } from '../row/stream.ts';
 import {
@@ -219,16 +220,25 @@ function writersOf(found: ReadonlyMap<string, readonly FoundRow[]>): string[] {
   return [...writers];
 }
 
+/** A candidate that moves is waited for so many times as long as one that stands still: busy servers lag by minutes. */
+const MOVING_FACTOR = 10;
+/** Pairs whose candidate was too slow even so: once a run is enough. */
+const tooSlow = new WeakSet<SitePair>();
+
 /**
  * Waits until the candidate has applied the primary's present head, by its position or by the time that changes take.
- * Throws TP-CATCH-UP when the time to wait for a position is over.
+ * Throws TP-CATCH-UP when the candidate has stood still before it for `catchUpMs`, or has not come there in ten times that.
  */
 export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Promise<void> {
   if (pair.applyWithinMs !== null) return pair.timing.sleep(pair.applyWithinMs, signal);
   const { head } = await withRetry(pair, signal, () => pair.primary.head(signal));
-  const deadline = pair.timing.now() + pair.limits.catchUpMs;
+  const { catchUpMs, pollMs } = pair.limits;
+  let movedAt = pair.timing.now();
+  const last = movedAt + catchUpMs * (tooSlow.has(pair) ? 1 : MOVING_FACTOR);
+  let seen: Position | null = null;
   for (let polls = 0; ; polls++) {
     const { applied } = await withRetry(pair, signal, () => pair.candidate.applied(signal));
+    const now = pair.timing.now();
     if (applied !== null) {
       const order = pair.candidate.comparePositions(applied, head);
       if (order === 'equal' || order === 'after') return;
@@ -239,8 +249,11 @@ export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Pro
           hint: 'one of the sites was promoted or replaced during the run: check which server is which',
         });
       }
+      if (applied !== seen) movedAt = now;
+      seen = applied;
     }
-    if (pair.timing.now() >= deadline) throw new TwinproofError('TP-CATCH-UP');
-    await pair.timing.sleep(Math.min(pair.limits.pollMs * (1 + polls / 10), 250), signal);
+    if (now >= last) tooSlow.add(pair);
+    if (now >= Math.min(last, movedAt + catchUpMs)) throw new TwinproofError('TP-CATCH-UP');
+    await pair.timing.sleep(Math.min(pollMs * (1 + polls / 10), 250), signal);
   }
 }

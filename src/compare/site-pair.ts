@@ -34,7 +34,7 @@ export interface Limits {
   readonly retryPauseMs: number;
   /** Rounds of settling before a row is called unsettled. */
   readonly roundsMax: number;
-  /** How long to wait until the candidate has applied a position. */
+  /** How long a candidate may stand still before a position that it is to apply; see waitForCandidate. */
   readonly catchUpMs: number;
   readonly pollMs: number;
   /** Keys of one point read. */

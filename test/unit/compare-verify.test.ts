@@ -229,6 +229,36 @@ describe('settling', () => {
     }
   });
 
+  /** The candidate applies one commit of `commits` each `everyMs`. */
+  function applySlowly({ world }: MemoryPair, commits: number, everyMs: number): void {
+    for (let slot = 0; slot < commits; slot++)
+      world.write((transaction) => void transaction.update(T, slot, { owner: 'later' }));
+    let dueMs = everyMs;
+    world.onTick = () => {
+      if (world.now() < dueMs) return;
+      dueMs += everyMs;
+      world.applyNext();
+    };
+  }
+
+  it('a candidate that is slow and moves is waited for longer than one that stands still', async () => {
+    const pair = makePair('logical');
+    const everyMs = WORLD_LIMITS.catchUpMs * 0.75;
+    applySlowly(pair, 3, everyMs);
+    expect((await verifyPair(pair)).outcome).toBe('same');
+    expect(pair.world.now()).toBeGreaterThan(3 * everyMs);
+  });
+
+  it('but not for ever, and once a run', async () => {
+    const pair = makePair('logical');
+    const { catchUpMs } = WORLD_LIMITS;
+    applySlowly(pair, 40, catchUpMs * 0.75);
+    const table = only(await verifyPair(pair));
+    expect(table.outcome).toBe('unproven');
+    expect(codesOf(table)).toContain('TP-CATCH-UP');
+    expect(pair.world.now()).toBeLessThan(25 * catchUpMs);
+  });
+
   it.each(['candidate', 'primary'] as const)(
     'a row that the index of the %s has lost is no loss',
     async (site) => {
