@@ -102,7 +102,7 @@ export class BaselineReader {
     const begun = catalog
       .current()
       .some((one) => one.completeFrom === null && watched.baseline.progress(one.number) !== null);
-    if (!begun) return;
+    if (!begun || watched.isPlaceless) return;
     const completed = await watched.settled(() => watched.baseline.advance(watched.compare));
     for (const { leaf, number } of completed) {
       const rows = catalog.byNumber(number)?.rows ?? 0;

@@ -11,6 +11,8 @@ const TABLES_TOLD = 5;
 /** It takes a write of the disk. */
 const MARK_EVERY_US = 1_000_000n;
 
+type Streamed = Pick<WatchSite, 'streamChanges'>;
+
 /** Where the next stream begins. */
 type Start = 'stored' | 'server';
 
@@ -36,7 +38,7 @@ export class Tail {
    * before anything behind it is taken, so what it covers is unknown from then on, and read anew; one that a stream ends
    * with ends this call too, and the next one begins behind it.
    */
-  async run(primary: WatchSite, pair: PairKind, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
+  async run(primary: Streamed, pair: PairKind, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
     try {
       const stream = await this.#open(primary, pair, nowUs, signal);
       try {
@@ -58,7 +60,7 @@ export class Tail {
   }
 
   async #open(
-    primary: WatchSite,
+    primary: Streamed,
     pair: PairKind,
     nowUs: () => bigint,
     signal: AbortSignal,
@@ -85,6 +87,7 @@ export class Tail {
         const durable = await this.#watched.take(events);
         this.#tellGaps(events, nowUs());
         seen ||= events.some(({ type }) => type === 'commit' || type === 'idle');
+        if (seen) this.#watched.isPlaceless = false;
         // A position of the stream before this one is not this server's to hear.
         if (durable === null || !seen) continue;
         this.#watched.witness.advance(durable, this.#watched.compare);
@@ -114,7 +117,10 @@ export class Tail {
   }
 
   async #recordGap(reason: string, atUs: bigint): Promise<void> {
-    await this.#watched.between(() => this.#watched.ledger.recordGap(reason, null));
+    await this.#watched.between(() => {
+      this.#watched.isPlaceless = true;
+      this.#watched.ledger.recordGap(reason, null);
+    });
     // It is of what lies before the gap.
     this.#mark = null;
     this.#watched.known.writeLogMark(null);

@@ -42,6 +42,11 @@ export class WatchedLedger {
   readonly unreadable = new Set<string>();
   /** Polls whose answer is in the ledger: whoever waits for the next one counts. */
   polls = 0;
+  /**
+   * A gap covers everything, and where the log is followed behind it has not been told. What is read of the primary before
+   * that may lack what the log does not bring any more, and the ledger's position is of another log.
+   */
+  isPlaceless = false;
   readonly #engine: EngineKnowledge;
   readonly #waiting: Waiting[] = [];
   #inTransaction = false;
@@ -211,6 +216,7 @@ export class WatchedLedger {
   /** The relations that are followed now, each with its table as the catalog has it. */
   followed(): { readonly relation: Relation; readonly source: SourceTable }[] {
     const found: { relation: Relation; source: SourceTable }[] = [];
+    if (this.isPlaceless) return found;
     for (const source of this.sourceTables ?? []) {
       const relation = source.unfollowed === null ? this.ledger.core.catalog.ofTable(source.id) : null;
       if (relation !== null) found.push({ relation, source });
