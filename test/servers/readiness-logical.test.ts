@@ -180,9 +180,10 @@ describe('in the catalog of the candidate', () => {
       pair,
       'TP-R-SEQUENCE-DATA',
       () =>
-        subscriber.sql(`CREATE TABLE receipt (number numeric DEFAULT nextval('account_id_seq'));
+        subscriber.sql(`CREATE DOMAIN figure AS numeric; CREATE DOMAIN bill AS figure;
+          CREATE TABLE receipt (number bill DEFAULT nextval('account_id_seq'));
           INSERT INTO receipt VALUES (500.5), ('NaN'), (NULL)`),
-      () => subscriber.sql('DROP TABLE receipt'),
+      () => subscriber.sql('DROP TABLE receipt; DROP DOMAIN bill, figure'),
     );
     expect(found?.message).toContain('its next value is 11, and public.receipt.number holds 501 already');
   });
