@@ -70,12 +70,18 @@ export function standingOf(system: string, read: ReadState | null, now: Date): S
 
 function candidateStanding(candidate: CandidateState, late: Doubt | null, now: Date): CandidateStanding {
   const { name, verdict } = candidate;
-  const expired = verdict !== null && !(now.getTime() < Date.parse(verdict.expiresAt));
-  const doubt = late ?? (verdict === null ? 'none' : expired ? 'expired' : null);
+  const doubt = late ?? doubtOf(verdict, now);
   return {
     name,
     candidate,
     doubt,
     verdict: doubt === null && verdict !== null ? verdict.verdict : 'UNKNOWN',
   };
+}
+
+/** Where clocks were set back since, nobody can say how old it is. */
+function doubtOf(verdict: CandidateState['verdict'], now: Date): Doubt | null {
+  if (verdict === null) return 'none';
+  if (!(now.getTime() < Date.parse(verdict.expiresAt))) return 'expired';
+  return Date.parse(verdict.decidedAt) - now.getTime() <= AHEAD_MS_MAX ? null : 'ahead';
 }

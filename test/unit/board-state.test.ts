@@ -50,6 +50,16 @@ describe('what was published', () => {
     });
   });
 
+  it('is UNKNOWN when the verdict is from the future: clocks were set back, and the publisher has not judged since', () => {
+    const before = later(3600);
+    const verdict = verdictOf('SAFE', {
+      decidedAt: before.toISOString(),
+      expiresAt: new Date(before.getTime() + 600_000).toISOString(),
+    });
+    const state = read(stateOf('bank', [candidateOf('gasan', 'SAFE', { verdict })]));
+    expect(standingOf('bank', state, NOW)).toMatchObject({ verdict: 'UNKNOWN', doubt: 'ahead', fresh: true });
+  });
+
   it('lapses by itself when somebody may promote by it and nobody confirms it, and only then', () => {
     const [able, not] = (['SAFE', 'NOT_SAFE'] as const).map((word) => lapsing(verdictOf(word), 20_000));
     expect([able?.expiresAt, not?.expiresAt]).toEqual([ago(-15), ago(-595)]);
