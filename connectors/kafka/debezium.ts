@@ -7,32 +7,16 @@ import {
   keyNames,
   type Layout,
   layoutOf,
-  type TopicTable,
 } from './layout.ts';
+import { type DebeziumRecord, type Operation, OPERATIONS } from './change-record.ts';
 import type { ConnectorSettings } from './connect-field.ts';
-import { type RecordSource, SourceReader } from './record-source.ts';
+import { type RecordSource, SourceFacts } from './record-source.ts';
+import { SourceReader } from './source-reader.ts';
 import { ColumnPlaces } from './column-places.ts';
-import { RowWriter } from './row-writer.ts';
-import { placeholderOf, type Placeholder, writeValue } from './values.ts';
-
-export type Operation = 'insert' | 'update' | 'delete' | 'read';
-
-/** What a record of a change topic says. Rows and keys are framed as in src/connector/changes.ts. */
-export type DebeziumRecord =
-  | {
-      readonly kind: 'change';
-      readonly operation: Operation;
-      readonly table: TopicTable;
-      readonly key: Uint8Array | null;
-      readonly before: Uint8Array | null;
-      readonly after: Uint8Array | null;
-      readonly source: RecordSource;
-      /** The connector tells of its transaction in the topic of transactions (the block `transaction` is there). */
-      readonly tied: boolean;
-    }
-  | { readonly kind: 'truncate'; readonly source: RecordSource; readonly tied: boolean }
-  /** Follows a delete, so that compaction takes the key away; or an application's message: no change of a row. */
-  | { readonly kind: 'nothing' };
+import type { RecordBytes } from './record-scan.ts';
+import { RowValues } from './row-values.ts';
+import { ScannedRecords } from './scanned-records.ts';
+import { placeholderOf } from './values.ts';
 
 export interface DecoderOptions {
   readonly settings: ConnectorSettings;
@@ -47,12 +31,6 @@ export interface DecoderOptions {
   readonly placeholder?: string;
 }
 
-const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
-  ['c', 'insert'],
-  ['u', 'update'],
-  ['d', 'delete'],
-  ['r', 'read'],
-]);
 const NAME = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const SCHEMA = NAME('schema');
 const PAYLOAD = NAME('payload');
@@ -94,34 +72,58 @@ interface KnownLayout {
  */
 export class DebeziumDecoder {
   readonly #options: DecoderOptions;
-  readonly #placeholder: Placeholder;
   readonly #json = new JsonReader();
-  readonly #out = new RowWriter();
+  readonly #values: RowValues;
+  readonly #scanned: ScannedRecords;
   readonly #source = new SourceReader();
+  readonly #facts = new SourceFacts();
   readonly #layouts = new Map<string, KnownLayout>();
   readonly #columns = new ColumnPlaces();
 
   constructor(options: DecoderOptions) {
     this.#options = options;
-    this.#placeholder = placeholderOf(options.placeholder);
+    this.#values = new RowValues(placeholderOf(options.placeholder));
+    this.#scanned = new ScannedRecords(options.beforeImages, {
+      values: this.#values,
+      facts: this.#facts,
+      layout: (table) => this.#bareLayout(table),
+    });
   }
 
-  /** @throws JsonError for what is none of Debezium's records. Nothing is remembered of it. */
-  decode(key: Uint8Array | null, value: Uint8Array | null): DebeziumRecord {
-    if (value === null) return { kind: 'nothing' };
+  /**
+   * The bytes of a batch must stay as they are while its records are decoded. @throws JsonError for what is none of
+   * Debezium's records. Nothing is remembered of it.
+   */
+  decode(record: RecordBytes): DebeziumRecord {
+    if (record.valueFrom < 0) return { kind: 'nothing' };
+    const scanned = this.#scanned.decode(record);
+    if (scanned !== null) return scanned;
+    const { bytes, keyFrom, keyTo, valueFrom, valueTo } = record;
+    const key = keyFrom < 0 ? null : bytes.subarray(keyFrom, keyTo);
+    return this.#decode(key, bytes.subarray(valueFrom, valueTo));
+  }
+
+  /** Of any record, with or without schemas. */
+  #decode(key: Uint8Array | null, value: Uint8Array): DebeziumRecord {
     let envelope = this.#envelope(value, 0);
     // What has an operation is the envelope itself; else it may stand within a schema and its payload.
     const parts = envelope.op === '' ? this.#parts(value) : { bytes: value, schema: null, payload: 0 };
     if (parts.schema !== null) envelope = this.#envelope(value, parts.payload);
     if (envelope.op === 'm') return { kind: 'nothing' };
     if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
-    const source = this.#source.told(this.#json);
+    const source = this.#facts.told(this.#json, this.#source.values, this.#source.at);
     if (envelope.op === 't') return { kind: 'truncate', source, tied: envelope.tied };
     const operation = OPERATIONS.get(envelope.op);
     if (operation === undefined) throw new JsonError('an unknown operation', 0);
     const keyParts = key === null ? null : this.#parts(key);
     const layout = this.#layout(parts, keyParts, source);
     return this.#change(layout, { operation, envelope, source }, value, keyParts);
+  }
+
+  /** Of a table whose last record had no schema; null: it had, or there was none. */
+  #bareLayout(table: string): Layout | null {
+    const known = this.#layouts.get(table);
+    return known === undefined || known.value !== null || known.key !== null ? null : known.layout;
   }
 
   #change(
@@ -255,30 +257,12 @@ export class DebeziumDecoder {
     this.#columns.find(this.#json, written, bytes, payload);
     // Behind a payload its wrapping follows.
     if (payload === 0) this.#json.end();
-    this.#out.restart();
-    for (let place = 0; place < written.length; place += 1) this.#value(layout, place, false);
-    return this.#out.take();
+    return this.#values.key(this.#json, layout, this.#columns);
   }
 
   #row(layout: Layout, bytes: Uint8Array, at: number, isUpdate: boolean): Uint8Array {
     this.#columns.find(this.#json, layout.written, bytes, at);
-    const { length } = layout.readings;
-    this.#out.restart();
-    this.#out.count(length);
-    for (let place = 0; place < length; place += 1) this.#value(layout, place, isUpdate);
-    return this.#out.take();
-  }
-
-  #value(layout: Layout, place: number, isUpdate: boolean): void {
-    const reading = layout.readings[place];
-    const form = layout.table.columns[place]?.form;
-    if (reading === undefined || reading === null || form === undefined || form === null) {
-      this.#out.unread();
-      return;
-    }
-    this.#columns.recall(this.#json, place);
-    // Only an update leaves a value as it was; in the insert of a changed key there is nothing that it was.
-    writeValue(this.#json, reading, form, this.#placeholder, isUpdate, this.#out);
+    return this.#values.row(this.#json, layout, this.#columns, isUpdate);
   }
 }
 

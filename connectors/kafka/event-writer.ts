@@ -1,6 +1,6 @@
 import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import type { DebeziumRecord } from './debezium.ts';
+import type { DebeziumRecord } from './change-record.ts';
 import type { FeedNotes } from './feed-notes.ts';
 import type { TopicTable } from './layout.ts';
 import { type RecentChange, RecentChanges } from './recent-changes.ts';
@@ -69,7 +69,7 @@ export class EventWriter {
     const { source } = decoded;
     this.#note(record, decoded);
     if (source.snapshot || source.place === null) return;
-    this.#recent.recall(record.name, recentOf(decoded, source.place, record.key));
+    this.#recent.recall(record.name, recentOf(decoded, source.place, record));
   }
 
   /** Ends the transaction that is open, if one is, unless it is put together and the rest of it is awaited. */
@@ -174,7 +174,7 @@ export class EventWriter {
   #isRepeated(decoded: Told, record: TopicRecord): boolean {
     const { source } = decoded;
     if (source.snapshot || source.place === null) return false;
-    const found = this.#recent.look(record.name, recentOf(decoded, source.place, record.key));
+    const found = this.#recent.look(record.name, recentOf(decoded, source.place, record));
     if (found === 'back') {
       this.close();
       const reason = `the source of topic ${record.topic} went back in its log at offset ${record.offset}`;
@@ -188,10 +188,10 @@ export class EventWriter {
 function recentOf(
   decoded: Told,
   place: NonNullable<RecordSource['place']>,
-  key: Uint8Array | null,
+  record: TopicRecord,
 ): RecentChange {
   const { transaction } = decoded.source;
   if (decoded.kind !== 'change') return { place, transaction, operation: decoded.kind, row: null };
-  const row = decoded.key ?? key ?? decoded.after;
+  const row = decoded.key ?? record.key ?? decoded.after;
   return { place, transaction, operation: decoded.operation, row };
 }

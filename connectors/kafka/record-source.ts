@@ -1,6 +1,6 @@
 import { JsonError } from './json-error.ts';
-import { JsonReader } from './json-reader.ts';
-import { digitsOf, SourceMember } from './source-member.ts';
+import type { JsonReader } from './json-reader.ts';
+import { digitsOf } from './source-member.ts';
 import type { SourceEngine } from './connect-field.ts';
 
 /** Where a change comes from: the block `source` of Debezium's envelope. */
@@ -45,33 +45,44 @@ const SNAPSHOT_MARKS: Readonly<Record<string, RecordSource['snapshotMark']>> = {
   last: 'last',
 };
 
-/** Positions of members of a block that are told in advance. */
-const EXPECTED_MAX = 64;
+const ROW_BITS = 32n;
+const ROW_MAX = 999_999_999;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Reads the block `source`: it holds names and places, no values of columns. Remembers what the last one said. */
-export class SourceReader {
-  #json = new JsonReader();
-  /** Where the block begins. */
-  #at = 0;
-  readonly #members = new Map<string, SourceMember>();
-  /** In the order in which the last block had them. */
-  readonly #expected: SourceMember[] = [];
-  readonly #connector = this.#member('connector', true);
-  readonly #tableName = this.#member('table', true);
-  readonly #schema = this.#member('schema', true);
-  readonly #database = this.#member('db', true);
-  readonly #snapshot = this.#member('snapshot', true);
-  readonly #xid = this.#member('txId', true);
-  readonly #gtid = this.#member('gtid', true);
-  readonly #micros = this.#member('ts_us', true);
-  readonly #millis = this.#member('ts_ms', true);
-  readonly #sequence = this.#member('sequence', true);
-  readonly #ownLsn = this.#member('lsn', true);
-  readonly #file = this.#member('file', true);
-  readonly #position = this.#member('pos', true);
-  readonly #row = this.#member('row', true);
+/** A member of the block in the record at hand. */
+export interface SourceValue {
+  /** Neither missing nor null. */
+  readonly isThere: boolean;
+  /** Where its value stands in the record; −1: it is missing, or stands there as before and was not looked at. */
+  readonly from: number;
+  readonly to: number;
+  /** Null: it is missing, or null. `json` has the record. */
+  text(json: JsonReader): string | null;
+  /** Its digits as a number; −1: they are none, or more than a number can hold. */
+  whole(json: JsonReader): number;
+}
+
+/** Members that are asked for. */
+export type SourceName =
+  | 'connector'
+  | 'table'
+  | 'schema'
+  | 'db'
+  | 'snapshot'
+  | 'txId'
+  | 'gtid'
+  | 'ts_us'
+  | 'ts_ms'
+  | 'sequence'
+  | 'lsn'
+  | 'file'
+  | 'pos'
+  | 'row';
+export type SourceValues = Readonly<Record<SourceName, SourceValue>>;
+
+/** Makes of the block `source` what it says: it holds names and places, no values of columns. */
+export class SourceFacts {
   /** The last `schema.table` and what it was made of. */
   #table = { schema: '', table: '', name: '' };
   /** The last time, and the number that it was. */
@@ -79,56 +90,24 @@ export class SourceReader {
   /** The last commit that a sequence told, and the number that it was. */
   #committed = { number: -1, lsn: 0n };
 
-  /** What the block said that was walked over last, while `json` still has its record. @throws JsonError */
-  told(json: JsonReader): RecordSource {
-    const at = this.#at;
-    this.#json = json;
-    const engine = ENGINES[this.#connector.text(json) ?? ''];
-    const table = this.#tableName.text(json);
-    const schema = (engine === 'postgres' ? this.#schema : this.#database).text(json);
+  /** `json` has the record, where the block stands at `at`. @throws JsonError */
+  told(json: JsonReader, said: SourceValues, at: number): RecordSource {
+    const engine = ENGINES[said.connector.text(json) ?? ''];
+    const table = said.table.text(json);
+    const schema = (engine === 'postgres' ? said.schema : said.db).text(json);
     if (engine === undefined || table === null || schema === null) {
       throw new JsonError('connector, schema or table is missing in `source`', at);
     }
-    const snapshot = this.#snapshot.text(json) ?? 'false';
+    const snapshot = said.snapshot.text(json) ?? 'false';
     return {
       engine,
       table: this.#nameOf(schema, table),
       snapshot: snapshot !== 'false',
       snapshotMark: SNAPSHOT_MARKS[snapshot] ?? null,
-      transaction: (engine === 'postgres' ? this.#xid : this.#gtid).text(json),
-      timeUs: this.#timeUs(at),
-      place: engine === 'postgres' ? this.#lsn() : this.#logPlace(),
+      transaction: (engine === 'postgres' ? said.txId : said.gtid).text(json),
+      timeUs: this.#timeUs(json, said, at),
+      place: engine === 'postgres' ? this.#lsn(json, said) : logPlace(json, said),
     };
-  }
-
-  /** Goes over the block at which `json` stands. @throws JsonError */
-  walk(json: JsonReader): void {
-    this.#at = json.at;
-    const expected = this.#expected;
-    for (const member of expected) member.seen = false;
-    json.enter();
-    for (let place = 0; ; place += 1) {
-      const next = expected[place];
-      if (next !== undefined && json.passes(next.written)) {
-        next.passed();
-        continue;
-      }
-      const begin = json.at;
-      if (!json.member()) return;
-      const member = next !== undefined && json.isNamed(next.name) ? next : this.#member(json.name());
-      if (place >= EXPECTED_MAX) throw new JsonError('too many members in `source`', begin);
-      expected[place] = member;
-      json.take();
-      member.take(json, begin);
-    }
-  }
-
-  #member(name: string, isWanted = false): SourceMember {
-    const known = this.#members.get(name);
-    if (known !== undefined) return known;
-    const made = new SourceMember(Buffer.from(name, 'utf8'), isWanted);
-    if (this.#members.size < EXPECTED_MAX * 2) this.#members.set(name, made);
-    return made;
   }
 
   #nameOf(schema: string, table: string): string {
@@ -138,55 +117,51 @@ export class SourceReader {
     return this.#table.name;
   }
 
-  #timeUs(at: number): bigint {
-    const number = this.#micros.whole(this.#json);
+  #timeUs(json: JsonReader, said: SourceValues, at: number): bigint {
+    const number = said.ts_us.whole(json);
     if (number >= 0) {
       if (number !== this.#time.number) this.#time = { number, timeUs: BigInt(number) };
       return this.#time.timeUs;
     }
-    const micros = this.#micros.text(this.#json);
+    const micros = said.ts_us.text(json);
     if (micros !== null && /^\d{1,17}$/.test(micros)) return BigInt(micros);
-    const millis = this.#millis.text(this.#json);
+    const millis = said.ts_ms.text(json);
     if (millis !== null && /^\d{1,14}$/.test(millis)) return BigInt(millis) * 1000n;
     throw new JsonError('the time is missing in `source`', at);
   }
 
   /** `sequence` is `["24023119","24023128"]`: the last commit that was handled, or null, and this change. */
-  #lsn(): RecordSource['place'] {
-    if (!this.#ownLsn.isThere) return null;
-    const written = this.#sequenceAsWritten();
+  #lsn(json: JsonReader, said: SourceValues): RecordSource['place'] {
+    if (!said.lsn.isThere) return null;
+    const written = this.#sequenceAsWritten(json, said.sequence);
     if (written !== null) return written;
-    const sequence = this.#sequence.text(this.#json) ?? '';
+    const sequence = said.sequence.text(json) ?? '';
     const match = /^\[\s*(?:"(\d{1,20})"|null)\s*,\s*"(\d{1,20})"\s*\]$/.exec(sequence);
     if (match?.[1] === undefined || match[2] === undefined) return null;
     return [BigInt(match[1]), BigInt(match[2])];
   }
 
   /** As Debezium writes it: `[\"24023119\",\"24023128\"]`. Null: it is written otherwise, or the numbers are too great. */
-  #sequenceAsWritten(): RecordSource['place'] {
-    const { bytes } = this.#json;
-    const { from, to } = this.#sequence;
+  #sequenceAsWritten({ bytes }: JsonReader, { from, to }: SourceValue): RecordSource['place'] {
     if (from < 0 || bytes[from] !== 0x5b || bytes[to - 1] !== 0x5d) return null;
-    const comma = bytes.indexOf(0x2c, from);
+    let comma = from;
+    while (comma < to && bytes[comma] !== 0x2c) comma += 1;
     const first = quotedNumber(bytes, from + 1, comma);
     const second = quotedNumber(bytes, comma + 1, to - 1);
-    if (comma < 0 || comma > to || first < 0 || second < 0) return null;
+    if (first < 0 || second < 0) return null;
     if (first !== this.#committed.number) this.#committed = { number: first, lsn: BigInt(first) };
     return [this.#committed.lsn, BigInt(second)];
   }
-
-  /** `file` is `binlog.000004`; `row` counts within the event at `pos`. */
-  #logPlace(): RecordSource['place'] {
-    const file = /\.(\d{1,18})$/.exec(this.#file.text(this.#json) ?? '')?.[1];
-    const position = this.#position.whole(this.#json);
-    const row = this.#row.whole(this.#json);
-    if (file === undefined || position < 0 || row < 0 || row > ROW_MAX) return null;
-    return [BigInt(file), (BigInt(position) << ROW_BITS) | BigInt(row)];
-  }
 }
 
-const ROW_BITS = 32n;
-const ROW_MAX = 999_999_999;
+/** `file` is `binlog.000004`; `row` counts within the event at `pos`. */
+function logPlace(json: JsonReader, said: SourceValues): RecordSource['place'] {
+  const file = /\.(\d{1,18})$/.exec(said.file.text(json) ?? '')?.[1];
+  const position = said.pos.whole(json);
+  const row = said.row.whole(json);
+  if (file === undefined || position < 0 || row < 0 || row > ROW_MAX) return null;
+  return [BigInt(file), (BigInt(position) << ROW_BITS) | BigInt(row)];
+}
 
 /** A number between escaped quotes, alone; −1: something else. */
 function quotedNumber(bytes: Uint8Array, from: number, to: number): number {

@@ -175,11 +175,12 @@ export class TopicEvents {
     );
   }
 
-  #decoded({ key, value, topic, partition, offset }: TopicRecord): Decoded {
+  #decoded(record: TopicRecord): Decoded {
     try {
-      return this.#decoder.decode(key, value);
+      return this.#decoder.decode(record);
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
+      const { topic, partition, offset } = record;
       const place = `topic ${topic}, partition ${partition}, offset ${offset}`;
       return { kind: 'unreadable', reason: `a record cannot be read (${place}): ${error.message}` };
     }
@@ -189,28 +190,29 @@ export class TopicEvents {
     const decoded = this.#decoded(record);
     const source = 'source' in decoded ? decoded.source : null;
     order.take({
-      // What was fetched together stays for as long as a view of it does.
-      record: { ...record, key: record.key?.slice() ?? null, value: null },
+      record: record.withoutValue(),
       decoded,
       name: record.name,
       place: placeBehind(record),
       table: source?.table ?? null,
       transaction: 'tied' in decoded && decoded.tied ? decoded.source.transaction : null,
       anywhere: source === null || (source.snapshot && source.snapshotMark === null),
-      bytes: (record.value?.length ?? 0) + RECORD_BYTES,
+      bytes: record.valueBytes + RECORD_BYTES,
     });
   }
 
   #transaction(record: TopicRecord): void {
-    const told = record.value === null ? null : readTransactionRecord(record.value);
+    const { value } = record;
+    const told = value === null ? null : readTransactionRecord(value);
     // One that cannot be read is as good as lost.
     if (told === null) this.#order?.passed(record.name, placeBehind(record));
     else this.#order?.told(told, placeBehind(record));
   }
 
   #schema(record: TopicRecord): void {
-    if (record.value !== null) {
-      const change = readSchemaChange(record.value);
+    const { value } = record;
+    if (value !== null) {
+      const change = readSchemaChange(value);
       const tables = change === null ? this.#everyTable() : this.#schemas.voidedBy(change);
       const reason =
         change === null ? 'a record of the schema changes cannot be read' : 'a statement redefined it';

@@ -16,7 +16,7 @@ import { TopicEvents } from './topic-events.ts';
 import { endsOfTopic, missingIn } from './topic-group.ts';
 import { idsOf, otherLog } from './topic-log.ts';
 import type { BesideTopics } from './topic-names.ts';
-import type { TopicRecord } from './topic-record.ts';
+import { TopicRecord } from './topic-record.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
 import { startOfStream, type StreamStart } from './topic-start.ts';
 
@@ -241,12 +241,12 @@ class TopicStream implements ChangeStream {
         if (offset < reading.offset) {
           const { recalls } = reading;
           if (!reading.isSame(offset, cursor, batch.leaderEpoch)) throw otherLog(reading.name);
-          if (isData && recalls) this.#events.recall(recordAt(cursor, offset, reading));
+          if (isData && recalls) this.#events.recall(new TopicRecord(reading, offset, cursor));
           continue;
         }
         if (reading.unchecked) throw otherLog(reading.name);
         if (offset > reading.offset) this.#hole(reading, offset, fetched.low);
-        if (isData) this.#events.next(recordAt(cursor, offset, reading));
+        if (isData) this.#events.next(new TopicRecord(reading, offset, cursor));
         reading.passed(offset, cursor);
         if (!isData) this.#events.passed(reading.name, placeOf(reading));
       }
@@ -279,13 +279,4 @@ class TopicStream implements ChangeStream {
 
 function placeOf({ offset, mark, topicId }: PartitionReading): Place {
   return { offset, mark, topicId };
-}
-
-function recordAt(
-  { key, value, timestamp }: RecordCursor,
-  offset: bigint,
-  of: PartitionReading,
-): TopicRecord {
-  const { name, topic, partition, leaderEpoch } = of;
-  return { name, topic, partition, offset, key, value, timestamp, leaderEpoch };
 }

@@ -5,6 +5,7 @@ import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka
 import { connectPostgres, type PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
 import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { recordBytesOf } from './harness/kafka-changes.ts';
 import { Capture } from './harness/kafka-debezium.ts';
 import { fieldTexts, rangeTexts, rowTexts } from './harness/kafka-rows.ts';
 import { DEBEZIUM, missingPackage } from './harness/kafka-packages.ts';
@@ -166,7 +167,7 @@ describe.skipIf(missing !== null)(`what Debezium sends${missing === null ? '' : 
     });
     return capture.records
       .filter(({ topic }) => topic === `${mode}.public.${table}`)
-      .map(({ key, value }) => decoder.decode(key, value));
+      .map(({ key, value }) => decoder.decode(recordBytesOf(key, value)));
   }
 
   function changesOf(mode: (typeof MODES)[number], table: string, options: Partial<DecoderOptions> = {}) {

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DebeziumDecoder, type DebeziumRecord } from '../../connectors/kafka/debezium.ts';
+import type { DebeziumRecord } from '../../connectors/kafka/change-record.ts';
+import { DebeziumDecoder } from '../../connectors/kafka/debezium.ts';
 import { JsonError } from '../../connectors/kafka/json-error.ts';
+import { recordBytesOf } from '../servers/harness/kafka-changes.ts';
 import { anyText } from './any-text.ts';
 import { times } from './property-runs.ts';
 
@@ -125,7 +127,7 @@ describe('records of change topics', () => {
         const decoder = newDecoder();
         const told = (own: DebeziumDecoder, [one, blank]: (typeof records)[number]): unknown[] => {
           const value = valueOf(rowOf('1', 'a'), { source: one, space: blank });
-          const { source: of, table, key: identity, after } = changeOf(own.decode(key, value));
+          const { source: of, table, key: identity, after } = changeOf(own.decode(recordBytesOf(key, value)));
           return [of, table.leaf, identity, after];
         };
         expect(records.map((one) => told(decoder, one))).toEqual(
@@ -137,7 +139,7 @@ describe('records of change topics', () => {
   });
 
   it('tell place, transaction and time of a change', () => {
-    const { source: told } = changeOf(newDecoder().decode(key, valueOf(rowOf('1', 'a'))));
+    const { source: told } = changeOf(newDecoder().decode(recordBytesOf(key, valueOf(rowOf('1', 'a')))));
     expect(told).toEqual({
       engine: 'postgres',
       table: 'public.letters',
@@ -157,7 +159,9 @@ describe('records of change topics', () => {
       ['pos', '5000000000'],
       ['row', '3'],
     ];
-    const { source: other } = changeOf(newDecoder().decode(key, valueOf(rowOf('1', 'a'), { source: mysql })));
+    const { source: other } = changeOf(
+      newDecoder().decode(recordBytesOf(key, valueOf(rowOf('1', 'a'), { source: mysql }))),
+    );
     expect([other.table, other.transaction, other.place, other.timeUs]).toEqual([
       'shop.letters',
       'a:7',
@@ -178,7 +182,7 @@ describe('records of change topics', () => {
             ['text', written],
             ['size', 'null'],
           ];
-          expect(textOf(decoder.decode(key, valueOf(row)))).toBe(text);
+          expect(textOf(decoder.decode(recordBytesOf(key, valueOf(row))))).toBe(text);
         }
       }),
       { numRuns: times(20) },
@@ -188,12 +192,16 @@ describe('records of change topics', () => {
   it('may be huge, and may hold much within one another beside the row', () => {
     const decoder = newDecoder();
     const text = `${'x'.repeat(1_200_000)}"${'é'.repeat(10)}`;
-    expect(textOf(decoder.decode(key, valueOf(rowOf('1', text))))).toBe(text);
+    expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', text)))))).toBe(text);
     const nested = (depth: number): Members => [...SOURCE, ['deep', '['.repeat(depth) + ']'.repeat(depth)]];
-    expect(textOf(decoder.decode(key, valueOf(rowOf('1', 'a'), { source: nested(30) })))).toBe('a');
-    expect(() => decoder.decode(key, valueOf(rowOf('1', 'a'), { source: nested(3000) }))).toThrow(JsonError);
+    expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'a'), { source: nested(30) }))))).toBe(
+      'a',
+    );
+    expect(() =>
+      decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'a'), { source: nested(3000) }))),
+    ).toThrow(JsonError);
     // What was refused leaves nothing behind.
-    expect(textOf(decoder.decode(key, valueOf(rowOf('1', 'b'))))).toBe('b');
+    expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'b')))))).toBe('b');
   });
 
   it.each([
@@ -212,19 +220,21 @@ describe('records of change topics', () => {
     ['a second value behind the first', Buffer.concat([valueOf(rowOf('1', 'a')), Buffer.from('{}')])],
   ])('are refused for %s', (_, value) => {
     const decoder = newDecoder();
-    expect(() => decoder.decode(key, value)).toThrow(JsonError);
-    expect(textOf(decoder.decode(key, valueOf(rowOf('1', 'a'))))).toBe('a');
+    expect(() => decoder.decode(recordBytesOf(key, value))).toThrow(JsonError);
+    expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'a')))))).toBe('a');
   });
 
   it('are refused for a key with something behind it', () => {
-    expect(() => newDecoder().decode(Buffer.from('{"id":1}x'), valueOf(rowOf('1', 'a')))).toThrow(JsonError);
+    expect(() =>
+      newDecoder().decode(recordBytesOf(Buffer.from('{"id":1}x'), valueOf(rowOf('1', 'a')))),
+    ).toThrow(JsonError);
   });
 
   it('give rows that stay as they were given', () => {
     const decoder = newDecoder();
     // More than a chunk of the memory that rows are given from.
     const texts = Array.from({ length: 200 }, (_, index) => `${index}`.repeat(1000));
-    const records = texts.map((text) => decoder.decode(key, valueOf(rowOf('1', text))));
+    const records = texts.map((text) => decoder.decode(recordBytesOf(key, valueOf(rowOf('1', text)))));
     expect(records.map(textOf)).toEqual(texts);
     expect(fieldsOf(changeOf(records[0] ?? { kind: 'nothing' }).after)).toEqual([
       '0000000000000001',

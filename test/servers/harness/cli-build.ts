@@ -15,10 +15,18 @@ import { dirname, join } from 'node:path';
 import type TypeScript from 'typescript';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..', '..');
-const MODULES = [join('src', 'digest', 'kernel.wasm'), join('connectors', 'mysql', 'transcode.wasm')];
+const MODULES = [
+  join('src', 'digest', 'kernel.wasm'),
+  join('connectors', 'mysql', 'transcode.wasm'),
+  join('connectors', 'kafka', 'scan.wasm'),
+];
 
 /** AssemblyScript: another language. */
-const COMPILED = new Set([join('src', 'digest', 'kernel'), join('connectors', 'mysql', 'transcode')]);
+const COMPILED = new Set([
+  join('src', 'digest', 'kernel'),
+  join('connectors', 'mysql', 'transcode'),
+  join('connectors', 'kafka', 'scan'),
+]);
 
 let program: string | null = null;
 

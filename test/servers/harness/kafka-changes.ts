@@ -1,3 +1,5 @@
+import type { RecordBytes } from '../../../connectors/kafka/record-scan.ts';
+
 /** A change as a test states it; the value is as Debezium writes it (compare kafka-debezium.test.ts). */
 export interface StatedChange {
   readonly op: 'c' | 'u' | 'd' | 'r' | 't';
@@ -46,4 +48,18 @@ export function recordOf(change: StatedChange): { readonly key: string | null; r
     ts_ms: 1,
   };
   return { key: op === 't' ? null : JSON.stringify({ id }), value: JSON.stringify(value) };
+}
+
+/** Key and value where they stand together, as in a batch. */
+export function recordBytesOf(key: Uint8Array | null, value: Uint8Array | null): RecordBytes {
+  const keyBytes = key ?? new Uint8Array(0);
+  const bytes = Buffer.concat([keyBytes, value ?? new Uint8Array(0)]);
+  const keyTo = keyBytes.length;
+  return {
+    bytes,
+    keyFrom: key === null ? -1 : 0,
+    keyTo,
+    valueFrom: value === null ? -1 : keyTo,
+    valueTo: bytes.length,
+  };
 }
