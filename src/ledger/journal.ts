@@ -130,7 +130,8 @@ export class Journal {
     this.#link = latin1Of(end.link);
     this.#newestUs = this.#files.segments.at(-1)?.header.newestUs ?? NO_TIME;
     if (this.#options.writable && end.at < tail) this.#files.truncate(end.at);
-    this.#durable = end.at;
+    // The rest a killed process may have written, and not synced.
+    this.#durable = this.#options.writable ? mark.at : end.at;
     return tail - end.at;
   }
 

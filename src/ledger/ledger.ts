@@ -12,7 +12,7 @@ import { Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { LedgerLock } from './lock.ts';
 import { pruneJournal, type Retention } from './pruning.ts';
-import { findEnd, openTransaction, replay, replayRecord, undo } from './recovery.ts';
+import { bringUp, findEnd, openTransaction } from './recovery.ts';
 import { RowDigester, sha256Digest, xxh64Digest } from './row-digest.ts';
 import { boundaryAt, type Boundary } from './state.ts';
 import { LEDGER_VERSION, Store, type LedgerIdentity } from './store.ts';
@@ -159,9 +159,9 @@ export class Ledger {
       await this.core.journal.sync();
       this.core.pending.clear();
       const open = openTransaction(this.core);
-      await bringUp(this.core, open, true, this.options.pendingMax ?? PENDING_MAX);
       // No stream, perhaps for ever: whoever certifies now finds everything in the index.
-      await this.#applyAll();
+      await bringUp(this.core, open, true, this.options.pendingMax ?? PENDING_MAX);
+      this.#appliedAtMs = this.options.now().getTime();
     });
   }
 
@@ -268,19 +268,6 @@ async function openCore(
     await store.close();
     throw error;
   }
-}
-
-async function bringUp(
-  core: Core,
-  open: Parameters<typeof undo>[1] | null,
-  writable: boolean,
-  pendingMax: number,
-): Promise<void> {
-  if (writable && open !== null) undo(core, open);
-  const from = core.store.applied() ?? core.journal.start;
-  const to = core.committed.mark.at;
-  if (writable) await replay(core, from, to, pendingMax);
-  else for (const record of core.journal.scan(from.at, to)) replayRecord(core, record);
 }
 
 function identify(store: Store, options: LedgerOptions, writable: boolean): LedgerIdentity {

@@ -77,10 +77,33 @@ export function openTransaction(core: Core): Recovered['open'] {
 }
 
 /**
+ * Brings what the journal has and the index has not into it, once a transaction that never ended is taken back; for those
+ * who only read: into memory.
+ */
+export async function bringUp(
+  core: Core,
+  open: Recovered['open'],
+  writable: boolean,
+  pendingMax: number,
+): Promise<void> {
+  if (writable && open !== null) undo(core, open);
+  const from = core.store.applied() ?? core.journal.start;
+  const to = core.committed.mark.at;
+  if (!writable) {
+    for (const record of core.journal.scan(from.at, to)) replayRecord(core, record);
+    return;
+  }
+  // A killed process need not have synced what it wrote. Who is killed soon again must not have more to replay each time.
+  await core.journal.sync();
+  await replay(core, from, to, pendingMax);
+  await core.apply();
+}
+
+/**
  * Takes back a transaction that never ended, in the index and then in the journal: the server will send it again. May be
  * interrupted and done again: an entry is put back only while it is the one that the change made.
  */
-export function undo(core: Core, open: { readonly from: Mark; readonly to: number }): void {
+function undo(core: Core, open: { readonly from: Mark; readonly to: number }): void {
   const { journal, store, catalog } = core;
   const places = [...journal.scan(open.from.at, open.to)].map(({ at }) => at);
   for (const at of places.toReversed()) {
@@ -117,11 +140,8 @@ function takeBack(core: Core, change: RowRecord): void {
   core.put(key.stored, gone ? null : encodeEntry(change.before, change.previous, null, key.long));
 }
 
-/**
- * Brings entries of the journal that the index does not have yet back into memory, as they were before the crash; above
- * `pendingMax` of them they go into the index at once.
- */
-export async function replay(core: Core, from: Mark, to: number, pendingMax: number): Promise<void> {
+/** Brings entries of the journal that the index does not have into memory; above `pendingMax` of them into the index. */
+async function replay(core: Core, from: Mark, to: number, pendingMax: number): Promise<void> {
   for (const record of core.journal.scan(from.at, to)) {
     replayRecord(core, record);
     if (core.pending.size >= pendingMax)
@@ -129,8 +149,7 @@ export async function replay(core: Core, from: Mark, to: number, pendingMax: num
   }
 }
 
-/** For those who only read: into memory, whatever it takes. */
-export function replayRecord(
+function replayRecord(
   core: { readonly pending: PendingEntries; readonly catalog: Catalog },
   record: RawRecord,
 ): void {

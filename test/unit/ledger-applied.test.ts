@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import {
@@ -49,6 +50,25 @@ test('changes wait for the index, but not for long', async () => {
   nowMs -= 3_600_000;
   await write(5);
   expect(bytesBehind()).toBe(0);
+});
+
+test('who opens a ledger whose process was killed leaves no more to be replayed than was written since', async () => {
+  await write(2);
+  await write(3);
+  expect(bytesBehind()).toBeGreaterThan(0);
+  const killed = temporaryFolder();
+  cpSync(folder, killed, { recursive: true, filter: (from) => !from.endsWith('.lock') });
+  const next = await openLedger(killed, { now: () => new Date(nowMs) });
+  try {
+    expect(next.core.journal.end.at).toBe(ledger.core.journal.end.at);
+    expect(next.core.store.applied()?.at).toBe(next.core.journal.end.at);
+    expect(next.core.journal.durable).toBe(next.core.journal.end.at);
+    expect(next.core.pending.size).toBe(0);
+    expect(next.core.catalog.ofTable(TABLE.id)?.rows).toBe(2);
+  } finally {
+    await next.close();
+    removeFolder(killed);
+  }
 });
 
 test('when the stream ends the index has every transaction, and nothing of the one that did not end', async () => {
