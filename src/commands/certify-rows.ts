@@ -61,7 +61,9 @@ export async function readRows(question: RowQuestion, signal: AbortSignal): Prom
   const selects = selecting(selection);
   const selected = all.filter(({ schema, table }) => selects(schema, table));
   const described = new Map(selected.map((table) => [table.name, table]));
-  const roots = new Set([...described.keys(), ...(definitions?.tables ?? []).map(({ root }) => root)]);
+  // What the primary was asked about last may be more than is selected now: it cannot be asked again when it is gone.
+  const known = (definitions?.tables ?? []).map(({ root }) => root);
+  const roots = new Set([...described.keys(), ...known.filter((root) => isSelected(root, selects))]);
   const counts = new Map([...roots].map((root) => [root, counting(question, root, described.get(root))]));
   for (const { root, identity } of proofs === null ? [] : dirtyAsOf(ledger.core, proofs, view)) {
     const count = counts.get(root);
@@ -74,14 +76,20 @@ export async function readRows(question: RowQuestion, signal: AbortSignal): Prom
   for (const count of counts.values()) tables.push(await finished(count, site, signal));
   return {
     tables,
-    excluded: all
-      .filter(({ schema, table }) => !selects(schema, table))
-      .map(({ name }) => ({ table: name, reason: 'not selected', decidedBy: 'configuration' })),
+    excluded: [...new Set([...all.map(({ name }) => name), ...known])]
+      .filter((name) => !roots.has(name))
+      .map((name) => ({ table: name, reason: 'not selected', decidedBy: 'configuration' })),
     shapes: new Map(
       [...counts].flatMap(([root, { shape }]) => (shape === null ? [] : [[root, shape] as const])),
     ),
     read: [...counts.values()].reduce((sum, { read }) => sum + read, 0n),
   };
+}
+
+/** By a name alone. Where names hold dots it is selected if any reading of it is. */
+function isSelected(root: string, selects: (schema: string, table: string) => boolean): boolean {
+  const dots = [...root.matchAll(/\./g)].map(({ index }) => index);
+  return dots.length === 0 || dots.some((at) => selects(root.slice(0, at), root.slice(at + 1)));
 }
 
 function counting(question: RowQuestion, root: string, described: TableDescription | undefined): Counting {

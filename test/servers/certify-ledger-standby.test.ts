@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLag } from '../../src/commands/lag.ts';
@@ -145,6 +145,18 @@ describe('certify by a ledger', () => {
       { table: 'public.account', kind: 'update', key: { id: '18' } },
       { table: 'public.account', kind: 'update', key: { id: '19' } },
     ]);
+  }, 120_000);
+
+  it('takes out of the scope what the configuration excludes when the primary is gone already', async () => {
+    const config = path.join(folder.path, 'narrow.yaml');
+    const narrow = readFileSync(folder.config, 'utf8').replace(
+      /^(\s*)policy:/m,
+      `$1tables: { include: ['*'], exclude: ['public.tag'] }\n$&`,
+    );
+    writeFileSync(config, narrow);
+    const { verdict } = await certify({ config }, ...GASAN, ...fenced());
+    expect(weighty(verdict)).toEqual(['TP-V-LOSS-WITHIN-RPO loss']);
+    expect(verdict.coverage).toMatchObject({ tables: 1, compared: 1, excluded: [{ table: 'public.tag' }] });
   }, 120_000);
 
   it('stands on what the primary told last, of which readiness says how old it is', async () => {

@@ -18,7 +18,10 @@ export interface Certified {
   readonly verdict: CandidateVerdict;
 }
 
-export async function certify(folder: WatchFolder, ...args: readonly string[]): Promise<Certified> {
+export async function certify(
+  folder: Pick<WatchFolder, 'config'>,
+  ...args: readonly string[]
+): Promise<Certified> {
   const result: CliResult = await runCli(['certify', '--config', folder.config, '--format', 'json', ...args]);
   if (result.stdout === '') throw new Error(result.stderr);
   const verdict: CandidateVerdict = JSON.parse(result.stdout);
