@@ -9,7 +9,8 @@ import type { MysqlInstallation } from './mysql-installation.ts';
 import { Replication } from './mysql-replication.ts';
 import { createMysqlHome, MysqlServer } from './mysql-server.ts';
 
-const APPLY_LIMIT_MS = 180_000;
+/** Of single transactions of many thousands of rows, on a machine that does much else. */
+const APPLY_LIMIT_MS = 900_000;
 const REPLICATOR = { user: 'replicator', password: 'replicator' };
 /** Every column by its name, as a ledger needs it; workers that apply side by side. */
 const SETTINGS = {

@@ -88,7 +88,7 @@ export abstract class MysqlEndpoint {
       supportBigNumbers: true,
       bigNumberStrings: true,
       dateStrings: true,
-      connectTimeout: 15_000,
+      connectTimeout: 60_000,
       ...options,
     });
     // A server that is killed breaks its sessions; without a listener that would end this process.

@@ -5,7 +5,7 @@ import type { MysqlInstallation } from './mysql-installation.ts';
 import { mysqlEnvironment } from './mysql-run.ts';
 
 const POLL_MS = 10;
-const STOP_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 180_000;
 
 /** Folder of everything that belongs to a server, and the file of settings in it. */
 export interface MysqlPaths {
@@ -53,18 +53,18 @@ export class MysqlProcess implements Guarded {
     return this.child.ended;
   }
 
-  /** Clean shutdown; returns at its end. @throws Error after a minute. */
+  /** Clean shutdown; returns at its end. @throws Error after three minutes. */
   async stop(): Promise<void> {
     this.signal('SIGTERM');
     if (!(await this.child.end(STOP_TIMEOUT_MS, POLL_MS)))
-      throw new Error('the server did not stop within a minute');
+      throw new Error('the server did not stop within three minutes');
   }
 
   /** SIGKILL, as a power cut would; returns when the process is gone. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     if (!(await this.child.end(STOP_TIMEOUT_MS, POLL_MS)))
-      throw new Error('the server outlived SIGKILL for a minute');
+      throw new Error('the server outlived SIGKILL for three minutes');
   }
 
   signal(name: NodeJS.Signals): void {

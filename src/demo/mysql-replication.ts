@@ -75,13 +75,14 @@ export class Replication {
     await this.replica.sql(`START REPLICA${threadWord(thread)}`);
   }
 
-  /** The error that stopped a thread, or null. A thread that tries to connect again has not stopped. */
+  /** The error that stopped a thread, or null. One that tries again, to connect or to apply, has not stopped. */
   private async fault(): Promise<string | null> {
     const status = await this.status();
     if (status === null) return 'it follows nobody';
-    const stopped = ['Replica_IO_Running', 'Slave_IO_Running'].some((name) => status[name] === 'No');
-    if (stopped && Number(status['Last_IO_Errno']) !== 0) return String(status['Last_IO_Error']);
-    return Number(status['Last_SQL_Errno']) === 0 ? null : String(status['Last_SQL_Error']);
+    const stopped = (thread: 'IO' | 'SQL'): boolean =>
+      ['Replica', 'Slave'].some((word) => status[`${word}_${thread}_Running`] === 'No');
+    if (stopped('IO') && Number(status['Last_IO_Errno']) !== 0) return String(status['Last_IO_Error']);
+    return stopped('SQL') && Number(status['Last_SQL_Errno']) !== 0 ? String(status['Last_SQL_Error']) : null;
   }
 }
 

@@ -11,8 +11,9 @@ import { type MysqlSettings, newServerId, serverSettings, settingsFile } from '.
 import { type Guarded, guard, release } from './server-guard.ts';
 
 const PORT_ATTEMPTS = 5;
-const START_TIMEOUT_MS = 60_000;
-const ANSWER_TIMEOUT_MS = 5_000;
+/** A server whose process lives is on its way: on a busy disk it takes minutes to make its log. */
+const START_TIMEOUT_MS = 300_000;
+const ANSWER_TIMEOUT_MS = 15_000;
 const POLL_MS = 20;
 /** Of the event loop, in which a socket that was closed is read to its end and says so. */
 const TURNS_TO_END = 20;

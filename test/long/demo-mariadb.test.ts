@@ -10,7 +10,7 @@ import { findMysql } from '../servers/harness/mysql-installation.ts';
 import { describeMysql } from '../servers/harness/mysql-suite.ts';
 
 /** Far above what it takes, about a minute: this is about the machine of a stranger. */
-const LIMIT_MS = 400_000;
+const LIMIT_MS = 600_000;
 
 /** A program as an installed MariaDB has it; the first argument of a server says where its settings are. */
 function install(folder: string, { command, folders }: MysqlInstallation): void {
