@@ -11,6 +11,9 @@ import { boundaryAt, StateAt, type Boundary, type StatedRow } from './state.ts';
 
 type Compare = (a: Position, b: Position) => PositionOrder;
 
+/** Of one or two records: the end of a transaction is asked for again and again. */
+const READ_BYTES = 4096;
+
 /**
  * Why a row can be neither clean nor different. `no position`: the candidate did not say what the read contains.
  * `another history`, `before the window`: the ledger has nothing to hold against it. `not known`: the ledger does not
@@ -83,7 +86,7 @@ export function atLeast(view: View, floor: Boundary | null): View {
 
 /** Behind the first commit from a boundary on; null: the ledger has none. */
 function nextCommit(core: Core, from: number): Boundary | null {
-  for (const record of core.journal.scan(from, core.committed.mark.at)) {
+  for (const record of core.journal.scan(from, core.committed.mark.at, READ_BYTES)) {
     if (record.kind === RECORD.commit) return boundaryAt(record.end);
   }
   return null;

@@ -3,6 +3,9 @@ import type { Core } from '../ledger/core.ts';
 import { RECORD, readIdle, readTransaction, type RawRecord } from '../ledger/record.ts';
 import { boundaryOf } from '../ledger/state.ts';
 
+/** Of the one or two records that are looked at each time: a transaction after the other is asked for. */
+const READ_BYTES = 4096;
+
 type Compare = Parameters<typeof boundaryOf>[2];
 
 /** Behind every place of the journal: nothing changed there or later. */
@@ -30,7 +33,7 @@ export class OriginPlaces {
   startOf(position: Position): number {
     if (this.#at === null || this.#at < this.#core.journal.start.at) return this.#leap(position);
     let start = this.#at;
-    for (const record of this.#core.journal.scan(this.#at, this.#core.committed.mark.at)) {
+    for (const record of this.#core.journal.scan(this.#at, this.#core.committed.mark.at, READ_BYTES)) {
       const here = endOf(record);
       if (here === null) continue;
       const order = this.#compare(here, position);
