@@ -17,6 +17,12 @@ const AUTH: Kind = {
   hint: 'check user and password (MYSQL_PWD, ~/.my.cnf) and from which hosts this account may log in',
 };
 const PERMISSION: Kind = { code: 'TP-PERMISSION', retryable: false };
+/** ER_DBACCESS_DENIED_ERROR is met at login, where preflight comes no further either. */
+const NO_DATABASE: Kind = {
+  code: 'TP-PERMISSION',
+  retryable: false,
+  hint: 'check the database name at the end of the URL; if it is right: GRANT SELECT, SHOW VIEW ON that database TO this account',
+};
 const CHANGED: Kind = { code: 'TP-DEFINITION-CHANGED', retryable: true };
 const AGAIN: Kind = { code: 'TP-QUERY', retryable: true };
 const LOST: Kind = { code: 'TP-CONNECTION-LOST', retryable: true };
@@ -33,8 +39,7 @@ const PACKET: Kind = {
  * its text, which is localised.
  */
 const NUMBERS: ReadonlyMap<number, Kind> = new Map([
-  // ER_DBACCESS_DENIED_ERROR is met at login, for a database that may well exist.
-  [1044, PERMISSION],
+  [1044, NO_DATABASE],
   [1045, AUTH],
   // ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ER_MUST_CHANGE_PASSWORD(_LOGIN), ER_ACCOUNT_HAS_BEEN_LOCKED (two numbers).
   [1698, AUTH],

@@ -10,6 +10,9 @@ interface Kind {
   readonly retryable: boolean;
 }
 
+const CONNECT_HINT =
+  'let the owner of the database run GRANT CONNECT ON DATABASE … TO this role, on the primary of a standby';
+
 /** Single states (manual, appendix "PostgreSQL Error Codes"). Nothing is told apart by its text, which is localised. */
 const STATES: ReadonlyMap<string, Kind> = new Map([
   ['28P01', { code: 'TP-AUTH', retryable: false }],
@@ -71,7 +74,9 @@ function serverFailure(error: unknown, state: string, stage: Stage, where: strin
   const kind = kindOfState(state, stage);
   // Only the primary message: detail and context may quote rows.
   const message = `${where}: ${messageOf(error)} (SQLSTATE ${state})`;
-  return new TwinproofError(kind.code, { message, retryable: kind.retryable, cause: error });
+  // At login preflight, which the usual hint names, comes no further either.
+  const hint = stage === 'connect' && kind.code === 'TP-PERMISSION' ? { hint: CONNECT_HINT } : {};
+  return new TwinproofError(kind.code, { message, ...hint, retryable: kind.retryable, cause: error });
 }
 
 /** The kind of failure that an SQLSTATE stands for. */

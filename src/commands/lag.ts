@@ -153,7 +153,7 @@ export async function sampleLag(
     const unseenMs = witnessedUntil === null ? null : now.getTime() - witnessedUntil.getTime();
     if (unseenMs !== null && unseenMs > WITNESS_MS_MAX) {
       notes.push(
-        `the ledger has not seen the primary for ${Math.round(unseenMs / 1000)} s: does \`watch\` run?`,
+        `the ledger has not seen the primary for ${Math.round(unseenMs / 1000)} s: does \`watch\` run, and reach it?`,
       );
     }
     if (told?.feed.fed === false) notes.push('nothing brings it the primary’s changes at the moment');

@@ -113,7 +113,7 @@ export const APPLY_RULES: readonly Rule[] = [
       if (one.applyErrors === null) return unknown(one.name, 'the candidate does not count apply errors');
       return one.applyErrors === 0n
         ? pass(one.name, 'no apply error is on record')
-        : fail(one.name, `${one.applyErrors} apply errors are on record`);
+        : fail(one.name, `${errorsText(one.applyErrors)} on record`);
     }),
   },
   {
@@ -194,17 +194,21 @@ function eachSubscription(
   };
 }
 
+function errorsText(count: bigint): string {
+  return count === 1n ? '1 apply error is' : `${count} apply errors are`;
+}
+
 /** A running worker has got past its errors, so their number (not counted before PostgreSQL 15) does not matter then. */
 function observeApplyErrors(one: SubscriptionFact): Observation {
   if (one.workerRunning === true) return pass(one.name, 'its apply worker is running');
   if (one.applyErrors === null) return unknown(one.name, 'the candidate does not count apply errors');
   if (one.applyErrors === 0n) return pass(one.name, 'no apply error is on record');
   return one.workerRunning === null
-    ? unknown(
+    ? unknown(one.name, `${errorsText(one.applyErrors)} on record, and whether the worker runs is not known`)
+    : fail(
         one.name,
-        `${one.applyErrors} apply errors are on record, and whether the worker runs is not known`,
-      )
-    : fail(one.name, `the apply worker is down after ${one.applyErrors} apply errors`);
+        `the apply worker is down after ${one.applyErrors} apply ${one.applyErrors === 1n ? 'error' : 'errors'}`,
+      );
 }
 
 function observeTablesReady(input: ReadinessInput): readonly Observation[] {

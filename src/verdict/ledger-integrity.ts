@@ -82,7 +82,7 @@ const PROBLEMS: Readonly<
   'no table': {
     code: 'TP-V-NOT-IN-LEDGER',
     message: 'the ledger has no such table as of the candidate’s position',
-    hint: 'add it to the publication (`twinproof preflight --sql` prints how), or exclude it in the configuration',
+    hint: '`twinproof ledger show` says why; mend that while the primary is there (on PostgreSQL `preflight --sql` prints what the publication lacks), or exclude the table in the configuration',
   },
   'no key': {
     code: 'TP-V-NO-KEY',
