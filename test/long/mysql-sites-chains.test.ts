@@ -21,13 +21,13 @@ describe.each(MYSQL_FLAVORS)('a %s replica', (flavor) => {
     const leaf = tests.own(await createMysqlServer({ flavor, name: 'leaf' }));
     const replication = new Replication(pair.replica, leaf);
     await replication.follow(REPLICATOR);
-    await replication.caughtUp(20_000);
+    await replication.caughtUp(120_000);
     const session = await tests.open(leaf);
     const { relation, lineage } = await relateSites(session, source, signal());
     expect(relation).toEqual({ kind: 'logical' });
     await pair.write('INSERT INTO t VALUES (60, 0)');
     const { head } = await readHead(source, signal());
-    await replication.caughtUp(20_000);
+    await replication.caughtUp(120_000);
     const { applied } = await readApplied(session, lineage, signal());
     expect(orderOf(applied, head)).toBe('equal');
   });

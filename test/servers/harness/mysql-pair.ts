@@ -35,8 +35,8 @@ export class MysqlPair<Server extends MysqlEndpoint = MysqlServer> {
     this.replication = new Replication(source, replica);
   }
 
-  /** Waits until the replica has applied what the source has committed. @throws Error when it fails or after 30 s. */
-  caughtUp(timeoutMs = 30_000): Promise<void> {
+  /** Waits until the replica has applied what the source has committed. @throws Error when it fails or after two minutes. */
+  caughtUp(timeoutMs = 120_000): Promise<void> {
     return this.replication.caughtUp(timeoutMs);
   }
 
