@@ -72,7 +72,11 @@ export function proofOf({ doubt, candidate }: CandidateStanding, now: Date, word
       >${words.differentRows(`${rows.differences}${rows.more ? '+' : ''}`)}</strong
     >`;
   }
-  if (rows.provenAt === null) return html`${words.unprovenTables(String(rows.unprovenTables))}`;
+  if (rows.provenAt === null) {
+    // Of a stranger no table was looked at, and none counts as proven.
+    const { unprovenTables } = rows;
+    return html`${unprovenTables === 0 ? words.integrity.unproven : words.unprovenTables(String(unprovenTables))}`;
+  }
   return html`${words.allProven} · ${ageOf(rows.provenAt, now, words)}`;
 }
 

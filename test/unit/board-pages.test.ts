@@ -72,6 +72,17 @@ describe('the page of a system', () => {
     expect(text).toMatch(/1 table not proven: gasan<\/h2>\s*<p class="tables">public\.ledger_entry/);
   });
 
+  it('does not count 0 tables as not proven where nothing was looked at', () => {
+    const config = fleetConfig({ bank: '' });
+    const known = candidateOf('gasan', 'UNKNOWN');
+    const rows = known.rows === null ? null : { ...known.rows, unproven: [], unprovenTables: 0 };
+    const state = read(stateOf('bank', [{ ...known, rows }]));
+    const view = fleetView(fleetPlan(config), new Map([['bank', state]]), NOW);
+    const { text } = systemMain(named(view, 'bank'), view, NOTHING, EN);
+    expect(text).toContain('rows not all proven');
+    expect(text).not.toContain('0 tables');
+  });
+
   it('says in Korean what speaks against a promotion, beside its own words', () => {
     const config = fleetConfig({ bank: '' });
     const state = read(stateOf('bank', [candidateOf('gasan', 'NOT_SAFE')]));
