@@ -1,7 +1,7 @@
 import type { ChangeEvent, RowChange } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
 import type { DebeziumRecord } from './change-record.ts';
-import type { FeedNotes } from './feed-notes.ts';
+import type { FeedNotes, NotedTable } from './feed-notes.ts';
 import type { TopicTable } from './layout.ts';
 import { type RecentChange, RecentChanges } from './recent-changes.ts';
 import type { RecordSource } from './record-source.ts';
@@ -35,6 +35,8 @@ export class EventWriter {
   readonly #defined = new Map<string, TopicTable>();
   readonly #recent = new RecentChanges();
   #events: ChangeEvent[] = [];
+  /** Of the last change. */
+  #noted: NotedTable | null = null;
   #open: { readonly partition: string; readonly id: string; readonly timeUs: bigint } | null = null;
 
   /** `position`: behind the record that was given last. */
@@ -137,8 +139,10 @@ export class EventWriter {
     const carried = tables.get(topic);
     if (carried === undefined) tables.set(topic, new Set([source.table]));
     else carried.add(source.table);
-    const table = decoded.kind === 'change' ? { table: decoded.table, topic } : null;
-    notes.saw(table, source.timeUs, !source.snapshot, timestamp);
+    if (decoded.kind === 'change' && (this.#noted?.table !== decoded.table || this.#noted.topic !== topic))
+      this.#noted = { table: decoded.table, topic };
+    const noted = decoded.kind === 'change' ? this.#noted : null;
+    notes.saw(noted, source.timeUs, !source.snapshot, timestamp);
     schemas.snapshot(source.table, source);
   }
 

@@ -23,7 +23,8 @@ export interface UntiedTransactions {
 export class FeedNotes {
   readonly #tables = new Map<string, NotedTable>();
   #newestUs: bigint | null = null;
-  #delivery: Delivery | null = null;
+  /** The newest change: when it was committed, and when its record was written. */
+  #delivered: { committedAtUs: bigint; timestamp: number } | null = null;
   #untied: UntiedTransactions | null = null;
 
   /** `timestamp`: of the record, milliseconds since 1970; null: not known. */
@@ -32,9 +33,10 @@ export class FeedNotes {
     // What a snapshot reads was committed before, nobody knows when.
     if (!isChange) return;
     if (this.#newestUs === null || timeUs > this.#newestUs) this.#newestUs = timeUs;
-    if (timestamp !== null && timeUs >= (this.#delivery?.committedAtUs ?? 0n)) {
-      this.#delivery = { ms: timestamp - Number(timeUs / 1000n), committedAtUs: timeUs };
-    }
+    if (timestamp === null || timeUs < (this.#delivered?.committedAtUs ?? 0n)) return;
+    this.#delivered ??= { committedAtUs: timeUs, timestamp };
+    this.#delivered.committedAtUs = timeUs;
+    this.#delivered.timestamp = timestamp;
   }
 
   /** Records were handed out without the rest of their transaction. */
@@ -59,6 +61,8 @@ export class FeedNotes {
 
   /** Of the newest change. */
   get delivery(): Delivery | null {
-    return this.#delivery;
+    if (this.#delivered === null) return null;
+    const { committedAtUs, timestamp } = this.#delivered;
+    return { ms: timestamp - Number(committedAtUs / 1000n), committedAtUs };
   }
 }

@@ -1,31 +1,6 @@
-import type { JsonKind, JsonReader } from './json-reader.ts';
+import type { JsonReader } from './json-reader.ts';
 import type { Layout } from './layout.ts';
 import type { RecordScan } from './record-scan.ts';
-import { MEMBER } from './scan-module.ts';
-
-/** Kinds of values as scan.ts numbers them; `ESCAPED`: a string with escapes. */
-const KINDS: readonly JsonKind[] = ['string', 'number', 'object', 'array', 'true', 'false', 'null'];
-const ESCAPED = 8;
-const NULL = 6;
-
-/** As if `json` had just taken the value of a member. */
-export function recallMember(
-  scan: RecordScan,
-  of: 'key' | 'before' | 'after' | 'source',
-  member: number,
-  json: JsonReader,
-): void {
-  const kind = scan.place(of, member, MEMBER.kind);
-  json.from = scan.place(of, member, MEMBER.from);
-  json.to = scan.place(of, member, MEMBER.to);
-  json.kind = KINDS[kind & (ESCAPED - 1)] ?? 'null';
-  json.escaped = kind >= ESCAPED;
-}
-
-/** Whether the value of a member of `source` is null. */
-export function isNull(scan: RecordScan, member: number): boolean {
-  return scan.place('source', member, MEMBER.kind) === NULL;
-}
 
 /** Where the values of a row or key stand in the record that was scanned last, by place of the column. */
 export class ScannedColumns {
@@ -33,7 +8,7 @@ export class ScannedColumns {
   readonly #of: 'key' | 'before' | 'after';
   /** Whose names the last one had, in their order; null: nobody looked. */
   #written: Layout['written'] | null = null;
-  /** Place of the column → number of the member. */
+  /** Place of the column → where its member stands among the numbers of the scan. */
   #members: Int32Array = new Int32Array(0);
 
   constructor(scan: RecordScan, of: 'key' | 'before' | 'after') {
@@ -53,9 +28,9 @@ export class ScannedColumns {
     if (scan.count(this.#of) !== written.length) return false;
     const members = new Int32Array(written.length);
     for (const [member, { name, place }] of written.entries()) {
-      const from = scan.place(this.#of, member, MEMBER.nameFrom);
-      if (!json.isAt(from, scan.place(this.#of, member, MEMBER.nameTo), name)) return false;
-      members[place] = member;
+      const at = scan.member(this.#of, member);
+      if (!scan.isNamed(at, name, json)) return false;
+      members[place] = at;
     }
     this.#members = members;
     this.#written = written;
@@ -64,6 +39,6 @@ export class ScannedColumns {
 
   /** As if `json` had just taken that value. Only after `has`. */
   recall(json: JsonReader, place: number): void {
-    recallMember(this.#scan, this.#of, this.#members[place] ?? 0, json);
+    this.#scan.recall(this.#members[place] ?? 0, json);
   }
 }

@@ -2,17 +2,18 @@ import type { JsonReader } from './json-reader.ts';
 import type { RecordScan } from './record-scan.ts';
 import { MEMBER } from './scan-module.ts';
 import type { SourceName, SourceValue, SourceValues } from './record-source.ts';
-import { isNull, recallMember } from './scanned-columns.ts';
 import { digitsOf } from './source-member.ts';
 
 const UNREAD = -2;
+const MISSING = -1;
+const NULL = 6;
 
 /** A member of `source` in the record that was scanned last. What it said is kept while it stays the same. */
 class ScannedMember implements SourceValue {
   readonly name: Uint8Array;
   readonly #scan: RecordScan;
-  /** Its number among the members; −1: it is missing. */
-  #member = -1;
+  /** Where it stands among the numbers of the scan; −1: it is missing. */
+  #at = MISSING;
   /** Undefined: it was not read. */
   #text: string | null | undefined = null;
   #whole = UNREAD;
@@ -22,9 +23,9 @@ class ScannedMember implements SourceValue {
     this.#scan = scan;
   }
 
-  /** It is that member now (−1: it is missing), or that member says something else. */
-  becomes(member: number): void {
-    this.#member = member;
+  /** It stands there now (−1: it is missing), or what stands there says something else. */
+  becomes(at: number): void {
+    this.#at = at;
     this.#text = undefined;
     this.#whole = UNREAD;
   }
@@ -46,22 +47,26 @@ class ScannedMember implements SourceValue {
 
   /** Neither missing nor null. */
   get isThere(): boolean {
-    return this.#member >= 0 && !isNull(this.#scan, this.#member);
+    return this.#at !== MISSING && this.#scan.numbers[this.#at + MEMBER.kind] !== NULL;
   }
 
   /** Where its value stands; −1: it is missing. */
   get from(): number {
-    return this.#member < 0 ? -1 : this.#scan.place('source', this.#member, MEMBER.from);
+    return this.#place(MEMBER.from);
   }
 
   get to(): number {
-    return this.#member < 0 ? -1 : this.#scan.place('source', this.#member, MEMBER.to);
+    return this.#place(MEMBER.to);
+  }
+
+  #place(which: number): number {
+    return this.#at === MISSING ? -1 : (this.#scan.numbers[this.#at + which] ?? 0) - this.#scan.shift;
   }
 
   /** False: it is missing, or null. */
   #recall(json: JsonReader): boolean {
     if (!this.isThere) return false;
-    recallMember(this.#scan, 'source', this.#member, json);
+    this.#scan.recall(this.#at, json);
     return true;
   }
 }
@@ -109,7 +114,7 @@ export class ScannedSource {
   #update(changes: number): void {
     for (let changed = changes; changed !== 0; changed &= changed - 1) {
       const member = 31 - Math.clz32(changed & -changed);
-      this.#members[member]?.becomes(member);
+      this.#members[member]?.becomes(this.#scan.member('source', member));
     }
   }
 
@@ -118,16 +123,15 @@ export class ScannedSource {
     const scan = this.#scan;
     const count = scan.count('source');
     this.#members = [];
-    for (const wanted of this.#wanted) wanted.becomes(-1);
+    for (const wanted of this.#wanted) wanted.becomes(MISSING);
     let isOnce = true;
     for (let member = 0; member < count; member += 1) {
-      const from = scan.place('source', member, MEMBER.nameFrom);
-      const to = scan.place('source', member, MEMBER.nameTo);
-      const found = this.#wanted.find(({ name }) => json.isAt(from, to, name));
+      const at = scan.member('source', member);
+      const found = this.#wanted.find(({ name }) => scan.isNamed(at, name, json));
       this.#members.push(found);
       if (found === undefined) continue;
       if (this.#members.indexOf(found) < member) isOnce = false;
-      found.becomes(member);
+      found.becomes(at);
     }
     return isOnce;
   }
