@@ -4,7 +4,8 @@ import type { Position } from '../../src/connector/position.ts';
 import { AdminShare } from './admin-share.ts';
 import type { Brokers, Ends } from './brokers.ts';
 import { ofCoordinators } from './coordinator.ts';
-import { type Place, type Places, positionText } from './position.ts';
+import { parsePosition, type Place, type Places, positionText } from './position.ts';
+import { demandStanding } from './standing-log.ts';
 import { feedTopics } from './topic-names.ts';
 
 /** How long the list of topics is taken for what it was. */
@@ -32,6 +33,7 @@ export interface SinkPlace {
  * committed lies before the ends of the topics.
  */
 export class SinkGroup {
+  readonly #client: Kafka;
   readonly #share: AdminShare;
   readonly #settings: SinkSettings;
   readonly #prefix: string;
@@ -39,6 +41,7 @@ export class SinkGroup {
   #topics: SinkTopics | null = null;
 
   constructor(client: Kafka, prefix: string, settings: SinkSettings, now: () => number) {
+    this.#client = client;
     this.#share = new AdminShare(client);
     this.#prefix = prefix;
     this.#settings = settings;
@@ -79,6 +82,15 @@ export class SinkGroup {
     return this.#share.ask(signal, async (_, brokers) => {
       const { clusterId, names } = await this.#names(brokers);
       return ceilingAt(clusterId, await brokers.endsOf(names));
+    });
+  }
+
+  /** Throws TP-GAP where its topics are not what was read up to `position` any more. */
+  demandLog(position: Position, signal: AbortSignal): Promise<void> {
+    return this.#share.ask(signal, async (_, brokers) => {
+      const { names } = await this.#names(brokers);
+      const places = parsePosition(position)?.places ?? new Map<string, Place>();
+      await demandStanding(this.#client, { places, ends: await brokers.endsOf(names) }, signal);
     });
   }
 

@@ -157,6 +157,10 @@ export class SinkSite implements Connector, LedgerSite {
     });
   }
 
+  demandLog(position: Position, signal: AbortSignal): Promise<void> {
+    return this.#group.demandLog(position, signal);
+  }
+
   async incarnation(signal: AbortSignal): Promise<string> {
     return `${await this.#database.incarnation(signal)}/${this.#group.name}`;
   }

@@ -126,9 +126,9 @@ async function identify(
   return { identity, skewMs, readiness: await site.readiness(io.signal, { pair, as: 'candidate' }) };
 }
 
-/** Why it does not follow the ledger's primary; null: it does. */
+/** Why it does not follow the ledger's primary, or not the log that the ledger has read; null: it does. */
 async function follow(
-  { known }: CandidateQuestion,
+  { known, ledger }: CandidateQuestion,
   site: LedgerConnector,
   io: SiteIo,
 ): Promise<string | null> {
@@ -136,6 +136,7 @@ async function follow(
   if (followed === null) return 'the ledger does not know its primary yet: `watch` has never reached it';
   try {
     await site.follow(followed, io.signal);
+    if (ledger.position !== null) await site.demandLog?.(ledger.position, io.signal);
     return null;
   } catch (error) {
     if (!(error instanceof TwinproofError) || !STRANGERS.has(error.code)) throw error;
@@ -143,7 +144,7 @@ async function follow(
   }
 }
 
-const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-SAME-SERVER']);
+const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-SAME-SERVER', 'TP-GAP']);
 
 type Seen = Pick<
   CandidateFindings,

@@ -175,6 +175,11 @@ export interface LedgerCandidate {
    * comparePositions also orders positions of before a failover and of after it. Absent: positions tell that themselves.
    */
   recall?(source: FollowedSource): void;
+  /**
+   * Throws TP-GAP where what was read of the primary's log up to `position` does not stand there any more. Absent: there
+   * is no log that outlives the primary and may lose its end.
+   */
+  demandLog?(position: Position, signal: AbortSignal): Promise<void>;
   /** Opaque. Another one means: other storage, another history, a clone, or redefined on its own; proofs are void. */
   incarnation(signal: AbortSignal): Promise<string>;
   /**
