@@ -3,6 +3,7 @@ import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import type { LagJson } from '../../src/report/lag-text.ts';
 import { becomesProven, certify, fenced, provenWatch, weighty } from '../servers/harness/certify-ledger.ts';
+import type { VerdictJson } from '../../src/verdict/json.ts';
 import { runCli } from '../servers/harness/cli.ts';
 import { prepareStream } from '../servers/harness/change-stream.ts';
 import { builtProgram } from '../servers/harness/cli-build.ts';
@@ -10,8 +11,10 @@ import { Capture } from '../servers/harness/kafka-debezium.ts';
 import { FeedFolder } from '../servers/harness/kafka-feed.ts';
 import { DEBEZIUM, KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
 import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
+import { createTopic } from '../servers/harness/kafka-topics.ts';
+import { checked, mirrored } from '../servers/harness/ledger-mirror.ts';
 import { postgresRows, Relay, Sink } from '../servers/harness/kafka-sink.ts';
-import { problemsOf, type RunningWatch } from '../servers/harness/watch.ts';
+import { problemsOf, RunningWatch } from '../servers/harness/watch.ts';
 
 const missing = (await missingPackage(KAFKA)) ?? (await missingPackage(DEBEZIUM));
 const TABLES = `CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint);
@@ -28,6 +31,7 @@ describe.skipIf(missing !== null)(
     let relay: Relay;
     let sink: Sink;
     let folder: FeedFolder;
+    let elsewhere: FeedFolder;
     let watch: RunningWatch;
 
     beforeAll(async () => {
@@ -56,13 +60,9 @@ describe.skipIf(missing !== null)(
       relay = await Relay.start(capture, kafka, 2);
       await relay.through();
       sink = await Sink.start(kafka.client(), postgresRows(candidate), SINK);
-      folder = new FeedFolder({
-        kafka,
-        prefix: 'bank',
-        candidate,
-        group: SINK.group,
-        policy: '{ rpo: 1h }',
-      });
+      await createTopic(await kafka.admin(), 'dr.bank');
+      folder = feedFolder();
+      elsewhere = feedFolder();
       watch = await provenWatch(folder, ['gasan'], 2);
     }, 300_000);
 
@@ -73,7 +73,14 @@ describe.skipIf(missing !== null)(
       await capture?.end();
       await Promise.all([kafka?.destroy(), primary?.destroy(), candidate?.destroy()]);
       folder?.remove();
+      elsewhere?.remove();
     });
+
+    function feedFolder(): FeedFolder {
+      const mirror = `{ brokers: ["${kafka.broker}"], topic: dr.bank }`;
+      const { group } = SINK;
+      return new FeedFolder({ kafka, prefix: 'bank', candidate, group, policy: '{ rpo: 1h }', mirror });
+    }
 
     /** A change of the primary, until its record is on the broker. */
     async function committed(sql: string, records: number): Promise<void> {
@@ -130,7 +137,10 @@ describe.skipIf(missing !== null)(
       await capture.until((all) => all.length > head);
       await relay.through();
       await primary.kill();
-      const { code, verdict } = await certifiedUntil(({ loss }) => loss.changes === '5');
+      // Definitions are looked at every few seconds.
+      const isJudged = (one: VerdictJson): boolean =>
+        one.loss.changes === '5' && !weighty(one).includes('TP-V-DEFINITIONS ledger');
+      const { code, verdict } = await certifiedUntil(isJudged);
       expect(weighty(verdict)).toEqual(['TP-V-LOSS-WITHIN-RPO loss']);
       expect(verdict).toMatchObject({
         verdict: 'SAFE_WITH_LOSS',
@@ -170,6 +180,29 @@ describe.skipIf(missing !== null)(
       expect(verdict.verdict).toBe('UNKNOWN');
       expect(weighty(verdict)).toContain('TP-V-LOCAL-WRITES candidate');
     }, 120_000);
+
+    test('is judged by a ledger that was rebuilt from its mirror, once every row was read again', async () => {
+      await mirrored(folder);
+      expect(await runCli(['ledger', 'rebuild', '--config', elsewhere.config])).toMatchObject({ code: 0 });
+      const { content } = await checked(folder);
+      expect((await checked(elsewhere)).content).toMatchObject({
+        rows: content?.rows,
+        definitions: content?.definitions,
+      });
+      const lost = ['--primary-lost', ...fenced()];
+      expect((await certify(elsewhere, ...lost)).verdict.verdict).toBe('UNKNOWN');
+      watch = new RunningWatch(elsewhere);
+      await watch.said(/difference/, /accounts.*changed/);
+      expect((await certify(elsewhere, ...lost)).verdict.verdict).toBe('NOT_SAFE');
+      await candidate.sql(`UPDATE accounts SET balance = balance - 1 WHERE id = 21`);
+      await becomesProven(elsewhere, 'gasan', 2);
+      const { verdict } = await certify(elsewhere, ...lost);
+      expect(verdict).toMatchObject({
+        verdict: 'SAFE_WITH_LOSS',
+        integrity: 'same',
+        loss: { kind: 'bounded', transactions: '0', recoverableTransactions: '0' },
+      });
+    }, 240_000);
 
     async function certifiedUntil(
       isSo: (verdict: Awaited<ReturnType<typeof certify>>['verdict']) => boolean,
