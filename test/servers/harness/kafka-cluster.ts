@@ -76,7 +76,11 @@ class BrokerGroup {
   /** Waits until these brokers and no others have all of the topic. */
   isInSync(topic: string, brokers: readonly number[]): Promise<void> {
     const wanted = brokers.join();
-    return this.#until(topic, `in sync on ${wanted}`, ({ isr }) => isr.toSorted((a, b) => a - b).join() === wanted);
+    return this.#until(
+      topic,
+      `in sync on ${wanted}`,
+      ({ isr }) => isr.toSorted((a, b) => a - b).join() === wanted,
+    );
   }
 
   async destroy(): Promise<void> {
