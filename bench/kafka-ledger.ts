@@ -14,8 +14,8 @@ import { drain } from './ledger-drain.ts';
 import { cpuOf } from './measure.ts';
 
 /**
- * How many change events a second the ledger takes, durably, from a Debezium topic without schemas (target: 50,000 of up
- * to 1 KB, on two cores with the broker): first inserts, then updates at random.
+ * How many change events a second the ledger takes, durably, from a Debezium topic without schemas (target: 50,000 of
+ * up to 1 KB, on two cores with the broker): first inserts, then updates at random.
  *
  *   node dist/bench/kafka-ledger.js [--events 500000] [--bytes 1000] [--partitions 2]
  */

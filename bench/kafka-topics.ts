@@ -7,8 +7,8 @@ import { createTopic } from '../test/servers/harness/kafka-topics.ts';
 import { type Measurement, measure, median } from './measure.ts';
 
 /**
- * What `verify` of a topic and its replica takes, as a ratio to draining both with kafkajs alone (bench/kafka-drain.ts),
- * each as a whole process, in turns. Both topics are on one broker.
+ * What `verify` of a topic and its replica takes, as a ratio to draining both with kafkajs alone
+ * (bench/kafka-drain.ts), each as a whole process, in turns. Both topics are on one broker.
  *
  *   node dist/bench/kafka-topics.js [--records 5000000] [--bytes 100] [--partitions 4] [--rounds 3]
  */

@@ -2,7 +2,9 @@ import type { Admin, Kafka } from 'kafkajs';
 import { Brokers } from './brokers.ts';
 import { isHungUp, isStale, kafkaFailure } from './failure.ts';
 
-/** One connection for questions, opened at the first and kept; a failure closes it, and the next question opens another. */
+/**
+ * One connection for questions, opened at the first and kept; a failure closes it, and the next question opens another.
+ */
 export class AdminShare {
   readonly #client: Kafka;
   #open: Promise<Brokers> | null = null;

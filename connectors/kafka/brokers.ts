@@ -5,7 +5,10 @@ import { adminOn, type AskedCluster, clusterOf, type EndsUpTo } from './cluster.
 import { topicIds } from './metadata.ts';
 
 const METADATA = 3;
-/** Of the metadata request (Kafka protocol guide, "Metadata API"): those that tell the cluster's id and that kafkajs can read. */
+/**
+ * Of the metadata request (Kafka protocol guide, "Metadata API"): those that tell the cluster's id and that kafkajs can
+ * read.
+ */
 const VERSION_MIN = 2;
 const VERSION_MAX = 6;
 
@@ -37,8 +40,8 @@ export type Ends = ReadonlyMap<string, End>;
 const LOOKS = 3;
 
 /**
- * Brokers to be asked. kafkajs makes a TypeError of the answer about all topics as soon as one partition of any topic in
- * the cluster has no leader, and asks for ends topic by topic.
+ * Brokers to be asked. kafkajs makes a TypeError of the answer about all topics as soon as one partition of any topic
+ * in the cluster has no leader, and asks for ends topic by topic.
  */
 export class Brokers {
   readonly admin: Admin;

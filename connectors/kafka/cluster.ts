@@ -5,8 +5,8 @@ import { decodeFetch, type FetchedPartition } from './fetch-response.ts';
 
 const FETCH = 1;
 /**
- * Of the fetch request (Kafka protocol guide, "Fetch API"): the versions with record batches that only a leader answers.
- * From 11 on (KIP-392) a replica does, too: one that is behind would tell that an offset is not there.
+ * Of the fetch request (Kafka protocol guide, "Fetch API"): the versions with record batches that only a leader
+ * answers. From 11 on (KIP-392) a replica does, too: one that is behind would tell that an offset is not there.
  */
 const VERSION_MIN = 4;
 const VERSION_MAX = 10;
@@ -50,7 +50,10 @@ export interface Cluster {
 /** What else is asked of it where nothing is fetched. */
 export interface AskedCluster extends Cluster {
   readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
-  /** The oldest records that are kept, or the ends, as `upTo` of `clusterOf` says. Throws for any partition without a leader. */
+  /**
+   * The oldest records that are kept, or the ends, as `upTo` of `clusterOf` says. Throws for any partition without a
+   * leader.
+   */
   fetchTopicsOffset(
     wanted: readonly {
       readonly topic: string;
@@ -65,7 +68,10 @@ export interface AskedCluster extends Cluster {
   >;
 }
 
-/** Which end a partition has: behind everything that was written, or before the first record of a producer's transaction that is still open. */
+/**
+ * Which end a partition has: behind everything that was written, or before the first record of a producer's transaction
+ * that is still open.
+ */
 export type EndsUpTo = 'written' | 'stable';
 
 /**

@@ -13,8 +13,8 @@ const [NONE, GZIP, SNAPPY, LZ4, ZSTD] = [0, 1, 2, 3, 4];
 const gunzip = promisify(zlib.gunzip);
 
 /**
- * The records of a batch. Throws TP-STREAM-PROTOCOL for bytes that make no sense, TP-STREAM-SETUP for zstd on a Node.js that does not know it (before
- * 22.15) and for what is not known here.
+ * The records of a batch. Throws TP-STREAM-PROTOCOL for bytes that make no sense, TP-STREAM-SETUP for zstd on a Node.js
+ * that does not know it (before 22.15) and for what is not known here.
  */
 export async function inflated(bytes: Buffer, compression: number): Promise<Uint8Array> {
   switch (compression) {

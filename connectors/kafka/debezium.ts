@@ -23,8 +23,8 @@ export interface DecoderOptions {
   /** By `schema.table`. Of a table whose records carry schemas, it may say more of types than the schema does. */
   readonly declared: ReadonlyMap<string, readonly DeclaredColumn[]>;
   /**
-   * Whether `before` holds whole rows: REPLICA IDENTITY FULL, or binlog_row_image=FULL. Otherwise Debezium fills what the
-   * log does not have with nulls, and nobody can tell.
+   * Whether `before` holds whole rows: REPLICA IDENTITY FULL, or binlog_row_image=FULL. Otherwise Debezium fills what
+   * the log does not have with nulls, and nobody can tell.
    */
   readonly beforeImages: boolean;
   /** `unavailable.value.placeholder`; absent: Debezium's own. */

@@ -23,9 +23,9 @@ const PLAIN: ReadonlyMap<string, string> = new Map([
 const BYTES = new Set(['varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob']);
 
 /**
- * The field that Debezium's connectors of MySQL and MariaDB make of a column (`type` as SHOW COLUMNS prints it), for topics
- * whose records carry no schema. Null: it depends on a setting that is not known, or the type is not one of those that
- * are exact. Pure.
+ * The field that Debezium's connectors of MySQL and MariaDB make of a column (`type` as SHOW COLUMNS prints it), for
+ * topics whose records carry no schema. Null: it depends on a setting that is not known, or the type is not one of
+ * those that are exact. Pure.
  */
 export function mysqlField(name: string, type: string, settings: ConnectorSettings): ConnectField | null {
   const field = (connect: string, semantic: string | null = null): ConnectField => ({

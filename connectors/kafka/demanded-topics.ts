@@ -32,8 +32,8 @@ export class DemandedTopics {
   }
 
   /**
-   * To be asked behind a fetch, of the same broker, which learns of a topic before it has its records: so what it gave is
-   * of the topic that it names now, or of one before that. Throws TP-GAP for another topic, and errors of kafkajs.
+   * To be asked behind a fetch, of the same broker, which learns of a topic before it has its records: so what it gave
+   * is of the topic that it names now, or of one before that. Throws TP-GAP for another topic, and errors of kafkajs.
    */
   async sameOn(broker: Broker, wishes: readonly Wish[]): Promise<void> {
     const { ids } = this.#demanded;

@@ -10,7 +10,10 @@ export interface FetchedPartition {
   readonly partition: number;
   /** Of the protocol; 0: none. */
   readonly errorCode: number;
-  /** Behind the newest record that can be read: all replicas in sync have it, and no transaction of a producer is open before it. */
+  /**
+   * Behind the newest record that can be read: all replicas in sync have it, and no transaction of a producer is open
+   * before it.
+   */
   readonly high: bigint;
   /** Of the oldest record that is there; null: the broker does not say. */
   readonly low: bigint | null;
@@ -102,10 +105,10 @@ class Reader {
 }
 
 /**
- * Decodes the answer to a fetch of version 4 to 10 (Kafka protocol guide, "Fetch API"). Of compressed records so many are
- * taken that they fill `inflatedAtOnce` bytes: the others come with the next fetch, as if the answer had ended there.
- * Throws TP-STREAM-PROTOCOL, TP-STREAM-SETUP for a compression or a format that is not read, and an error of the brokers
- * that is of no partition.
+ * Decodes the answer to a fetch of version 4 to 10 (Kafka protocol guide, "Fetch API"). Of compressed records so many
+ * are taken that they fill `inflatedAtOnce` bytes: the others come with the next fetch, as if the answer had ended
+ * there. Throws TP-STREAM-PROTOCOL, TP-STREAM-SETUP for a compression or a format that is not read, and an error of the
+ * brokers that is of no partition.
  */
 export async function decodeFetch(
   payload: Buffer,

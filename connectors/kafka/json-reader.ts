@@ -20,8 +20,8 @@ const SHORT_BYTES = 48;
 export type JsonKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
 
 /**
- * Walks JSON as bytes and makes nothing of them: no string, no number, no object. A value is its place in the bytes. Use:
- * `enter`, then `member` until it says false, each time followed by `take`, `enter` or `skip`.
+ * Walks JSON as bytes and makes nothing of them: no string, no number, no object. A value is its place in the bytes.
+ * Use: `enter`, then `member` until it says false, each time followed by `take`, `enter` or `skip`.
  */
 export class JsonReader {
   bytes: Uint8Array = new Uint8Array(0);
@@ -81,7 +81,10 @@ export class JsonReader {
     return true;
   }
 
-  /** Goes behind a member that is written exactly so, with the comma before it, if it has one; false: another stands here. */
+  /**
+   * Goes behind a member that is written exactly so, with the comma before it, if it has one; false: another stands
+   * here.
+   */
   passes(written: Uint8Array): boolean {
     const { bytes, at } = this;
     if (written.length === 0 || (written[0] === COMMA) === this.#first) return false;

@@ -1,4 +1,7 @@
-/** Parts of kafkajs that it does not declare: how a fetch and the metadata are asked for, and what the brokers' error codes are called. */
+/**
+ * Parts of kafkajs that it does not declare: how a fetch and the metadata are asked for, and what the brokers' error
+ * codes are called.
+ */
 declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
   interface FetchWish {
     readonly isolationLevel: 0 | 1;

@@ -29,7 +29,9 @@ export interface Layout {
   readonly table: TopicTable;
   /** In the order of `table.columns`. Null: unread. */
   readonly readings: readonly (Reading | null)[];
-  /** Names as they are written in JSON, and where each goes in `table.columns`, in the order in which records hold them. */
+  /**
+   * Names as they are written in JSON, and where each goes in `table.columns`, in the order in which records hold them.
+   */
   readonly written: readonly { readonly name: Uint8Array; readonly place: number }[];
   /** The members of the record's key, likewise; null: records have no key. */
   readonly key: readonly { readonly name: Uint8Array; readonly place: number }[] | null;

@@ -10,8 +10,9 @@ import { RecordCursor } from './record-batch.ts';
 import { type TakeRecords, TopicReader } from './topic-reader.ts';
 
 /**
- * A topic of one partition as the mirror of a ledger. A record counts as appended when every replica in sync has it, and
- * the brokers leave out what one connection sends twice (idempotent producer). Connects when it is asked. Throws TP-TLS.
+ * A topic of one partition as the mirror of a ledger. A record counts as appended when every replica in sync has it,
+ * and the brokers leave out what one connection sends twice (idempotent producer). Connects when it is asked. Throws
+ * TP-TLS.
  */
 export async function openLedgerTopic(address: KafkaAddress, topic: string): Promise<MirrorLog> {
   return new LedgerTopic(await kafkaClient(address), topic);

@@ -8,7 +8,10 @@ const HAS_DICTIONARY = 0x01;
 const PLAIN = 0x80000000;
 const MATCH_LEAST = 4;
 
-/** A frame of LZ4, as Kafka's clients write it. Its own sums are not looked at: the record batch has one. Throws TP-STREAM-PROTOCOL. */
+/**
+ * A frame of LZ4, as Kafka's clients write it. Its own sums are not looked at: the record batch has one. Throws
+ * TP-STREAM-PROTOCOL.
+ */
 export function unlz4ed(bytes: Uint8Array, most: number): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const out = new Inflated(most);
@@ -32,7 +35,10 @@ export function unlz4ed(bytes: Uint8Array, most: number): Uint8Array {
   }
 }
 
-/** One block (lz4/doc/lz4_Block_format.md): literals, then a repetition, again and again; the last one has literals alone. */
+/**
+ * One block (lz4/doc/lz4_Block_format.md): literals, then a repetition, again and again; the last one has literals
+ * alone.
+ */
 function block(bytes: Uint8Array, from: number, end: number, out: Inflated): void {
   let at = from;
   // Lengths of 15 go on behind, as long as there is 255.

@@ -16,8 +16,8 @@ import {
  * What the values of a column mean, decided by three things: the type that Kafka Connect's schema gives them with its
  * semantic name (Debezium documentation, "Data type mappings" of each connector), the type of the source's column where
  * it is known, and the connector's settings where they are known. What a setting has made lossy, or what may be one of
- * two things, has no meaning here: the column is unproven, by the reason given. Nothing is guessed. Of PostgreSQL (MySQL
- * and MariaDB: meaning-mysql.ts):
+ * two things, has no meaning here: the column is unproven, by the reason given. Nothing is guessed. Of PostgreSQL
+ * (MySQL and MariaDB: meaning-mysql.ts):
  *
  * | Connect type, semantic name                    | from                          | form            | exact when                     |
  * |------------------------------------------------|-------------------------------|-----------------|--------------------------------|

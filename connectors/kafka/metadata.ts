@@ -2,7 +2,10 @@ import protocolErrors from 'kafkajs/src/protocol/error.js';
 import type { Broker } from './cluster.ts';
 
 const METADATA = 3;
-/** The first version with the ids of topics (KIP-516), and the last one that is spoken here; both are flexible (KIP-482). */
+/**
+ * The first version with the ids of topics (KIP-516), and the last one that is spoken here; both are flexible
+ * (KIP-482).
+ */
 const VERSION_MIN = 10;
 const VERSION_MAX = 12;
 /** From here on nothing is said of what may be done to the cluster. */
@@ -14,8 +17,8 @@ const UNKNOWN_TOPIC = 3;
 
 /**
  * Which topics stand behind these names: a topic that was deleted and made anew under its name has another id. Of each,
- * the first eight characters of its id in base64url (kafka-topics.sh --describe tells all 22); a topic of which nothing is
- * told is left out. Empty where the broker tells no ids (before Kafka 2.8). Throws errors of kafkajs.
+ * the first eight characters of its id in base64url (kafka-topics.sh --describe tells all 22); a topic of which nothing
+ * is told is left out. Empty where the broker tells no ids (before Kafka 2.8). Throws errors of kafkajs.
  */
 export async function topicIds(
   broker: Broker,
@@ -44,9 +47,9 @@ function encoded(buffer: Buffer): { readonly buf: Buffer; readonly buffer: Buffe
 }
 
 /**
- * Kafka protocol guide, "Metadata API", request: the end of the header's second version (its tagged fields, none), topics
- * (id, name, tagged fields), whether to make those that are not there, whether to tell what may be done to the cluster and
- * to the topics, tagged fields.
+ * Kafka protocol guide, "Metadata API", request: the end of the header's second version (its tagged fields, none),
+ * topics (id, name, tagged fields), whether to make those that are not there, whether to tell what may be done to the
+ * cluster and to the topics, tagged fields.
  */
 function requestOf(topics: readonly string[], version: number): Buffer {
   const parts: Buffer[] = [Buffer.of(0), varint(topics.length + 1)];

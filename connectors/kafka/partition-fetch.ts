@@ -47,7 +47,10 @@ type Answer =
 
 const PARTITION_BYTES = 1024 * 1024;
 const BYTES_AT_ONCE = 8 * PARTITION_BYTES;
-/** With the pauses between them some 15 s: brokers that are gone are noticed by the others after nine (broker.session.timeout.ms). */
+/**
+ * With the pauses between them some 15 s: brokers that are gone are noticed by the others after nine
+ * (broker.session.timeout.ms).
+ */
 const FAILURES_MAX = 8;
 /** What it counts for that no broker says who leads: then there is nobody to wait for. */
 const NOBODY_ANSWERS = 2;
@@ -124,8 +127,9 @@ export class PartitionFetch {
   }
 
   /**
-   * What came next, by partition; without records where a broker had none to give. Empty once closed, or when no partition
-   * is left. Throws TP-GAP for an offset that is not there, and what kafkaFailure makes of errors that did not pass.
+   * What came next, by partition; without records where a broker had none to give. Empty once closed, or when no
+   * partition is left. Throws TP-GAP for an offset that is not there, and what kafkaFailure makes of errors that did
+   * not pass.
    */
   async next(): Promise<readonly FetchedRecords[]> {
     while (this.#closing === null) {

@@ -42,7 +42,8 @@ export class PartitionReading implements Place {
 
   /**
    * Before the batch is read: where to begin again, since another leader wrote it, who may have lost the end of the log
-   * that was read; null: nowhere, go on. `low`: of the oldest record that is there. Throws TP-GAP for an earlier leader's, which only another log can hold.
+   * that was read; null: nowhere, go on. `low`: of the oldest record that is there. Throws TP-GAP for an earlier
+   * leader's, which only another log can hold.
    */
   before({ leaderEpoch, lastOffset }: RecordBatch, low: bigint | null): bigint | null {
     if (this.unchecked || lastOffset < this.offset) return null;

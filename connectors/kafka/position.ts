@@ -36,9 +36,9 @@ export interface ParsedPosition {
 
 /**
  * A position in topics is one offset for each partition: a partial order. Written as
- * `kafka:CLUSTER/topic:0@17~1719878400000.312.5+sX0bQ1aZ,topic:1@4!schema.table=topic/begun`: behind the exclamation mark
- * stand the snapshots that are under way, percent-encoded, so that who goes on there knows of them. Positions of earlier
- * versions lack the epoch (`.5`) and the id of the topic.
+ * `kafka:CLUSTER/topic:0@17~1719878400000.312.5+sX0bQ1aZ,topic:1@4!schema.table=topic/begun`: behind the exclamation
+ * mark stand the snapshots that are under way, percent-encoded, so that who goes on there knows of them. Positions of
+ * earlier versions lack the epoch (`.5`) and the id of the topic.
  */
 export function positionText(
   clusterId: string,
@@ -133,8 +133,8 @@ function comparePlaces(left: Places, right: Places): PositionOrder {
 
 /**
  * Where one of our places stands to a bound; of partitions that the bound does not name nothing counts. A floor stands
- * behind the last place all of which lies at or before it, a ceiling before the first all of which lies at or behind it:
- * so along the places of one reader the order never goes back, and each bound has one place among them.
+ * behind the last place all of which lies at or before it, a ceiling before the first all of which lies at or behind
+ * it: so along the places of one reader the order never goes back, and each bound has one place among them.
  */
 function toBound(place: ParsedPosition, bound: ParsedPosition): PositionOrder {
   const differences = differencesOf(place.places, bound.places);

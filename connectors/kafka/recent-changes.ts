@@ -35,7 +35,10 @@ class PartitionChanges {
   #operations: string[] = [];
   /** Each row behind its length. */
   #rows = new Uint8Array(REMEMBERED_MIN * (ROW_BYTES_MAX + 1));
-  /** By their own places (what was committed before a change may be told otherwise when it is sent once more): their numbers. Null: not needed. */
+  /**
+   * By their own places (what was committed before a change may be told otherwise when it is sent once more): their
+   * numbers. Null: not needed.
+   */
   #index: Map<bigint, number[]> | null = null;
   #unused = 0;
 
@@ -152,7 +155,10 @@ export class RecentChanges {
     this.#most = most;
   }
 
-  /** `repeated`: it was there before; `back`: it lies before the newest, and was not; `new`: neither. Only the latter two are remembered. */
+  /**
+   * `repeated`: it was there before; `back`: it lies before the newest, and was not; `new`: neither. Only the latter
+   * two are remembered.
+   */
   look(partition: string, change: RecentChange): 'new' | 'repeated' | 'back' {
     const recent = this.#of(partition);
     const order = recent.order(change.place);

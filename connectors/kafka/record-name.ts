@@ -12,9 +12,9 @@ export class RecordNamer {
   readonly #lanes = new DataView(this.#name.buffer, this.#name.byteOffset, this.#name.length);
 
   /**
-   * Two lanes of xxh64 over time stamp, key, value and headers of the record that the cursor is at, as 16 characters of one
-   * byte each. Key, value and headers each stand behind their lengths, as in the batch: a key and a value are not the same
-   * as one longer key, nor none the same as an empty one.
+   * Two lanes of xxh64 over time stamp, key, value and headers of the record that the cursor is at, as 16 characters of
+   * one byte each. Key, value and headers each stand behind their lengths, as in the batch: a key and a value are not
+   * the same as one longer key, nor none the same as an empty one.
    */
   nameOf({ bytes, contentFrom, contentTo, timestamp }: RecordCursor): string {
     const length = contentTo - contentFrom + TIME_BYTES;

@@ -17,8 +17,8 @@ const ESCAPED = 8;
 const WINDOW_BYTES = 262_144;
 
 /**
- * Walks over records of Debezium's in WebAssembly: after `scan` it is known where their parts stand. It understands those
- * that JsonConverter wrote without a schema, and no others.
+ * Walks over records of Debezium's in WebAssembly: after `scan` it is known where their parts stand. It understands
+ * those that JsonConverter wrote without a schema, and no others.
  */
 export class RecordScan {
   readonly #exports: ScanInstance['exports'];

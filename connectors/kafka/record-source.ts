@@ -21,8 +21,9 @@ export interface RecordSource {
   /** Microseconds since 1970: when the source committed it (a snapshot: when it was read). */
   readonly timeUs: bigint;
   /**
-   * Where the change stands in the source's log; later changes have greater places. PostgreSQL: the end of the transaction
-   * before it, then its own place; MySQL, MariaDB: number of the log file, then position and row in it. Null: not told.
+   * Where the change stands in the source's log; later changes have greater places. PostgreSQL: the end of the
+   * transaction before it, then its own place; MySQL, MariaDB: number of the log file, then position and row in it.
+   * Null: not told.
    */
   readonly place: readonly [bigint, bigint] | null;
 }
@@ -141,7 +142,9 @@ export class SourceFacts {
     return [BigInt(match[1]), BigInt(match[2])];
   }
 
-  /** As Debezium writes it: `[\"24023119\",\"24023128\"]`. Null: it is written otherwise, or the numbers are too great. */
+  /**
+   * As Debezium writes it: `[\"24023119\",\"24023128\"]`. Null: it is written otherwise, or the numbers are too great.
+   */
   #sequenceAsWritten({ bytes }: JsonReader, { from, to }: SourceValue): RecordSource['place'] {
     if (from < 0 || bytes[from] !== 0x5b || bytes[to - 1] !== 0x5d) return null;
     let comma = from;

@@ -9,7 +9,9 @@ export interface FoundColumns {
   recall(json: JsonReader, place: number): void;
 }
 
-/** Writes rows and keys of records, framed as in src/connector/changes.ts. @throws JsonError for values of other kinds. */
+/**
+ * Writes rows and keys of records, framed as in src/connector/changes.ts. @throws JsonError for values of other kinds.
+ */
 export class RowValues {
   readonly #placeholder: Placeholder;
   readonly #out = new RowWriter();

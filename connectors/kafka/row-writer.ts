@@ -7,8 +7,8 @@ const SHORT_BYTES = 32;
 const TWO_32 = 4_294_967_296;
 
 /**
- * Fields behind their lengths, as rows and keys of the stream hold them (src/row/stream.ts). What was taken stays where it was written: pieces of large
- * chunks, each given out once.
+ * Fields behind their lengths, as rows and keys of the stream hold them (src/row/stream.ts). What was taken stays where
+ * it was written: pieces of large chunks, each given out once.
  */
 export class RowWriter {
   #bytes = new Uint8Array(0);

@@ -17,7 +17,9 @@ export const HEAD = {
 } as const;
 export const ABSENT = -1;
 
-/** Objects that are walked over: where their numbers of members stand, where these begin, and the bit of `HEAD.same`. */
+/**
+ * Objects that are walked over: where their numbers of members stand, where these begin, and the bit of `HEAD.same`.
+ */
 export const SCANNED = {
   key: { count: 4353, members: 4528, same: 2 },
   before: { count: 4354, members: 9648, same: 4 },
@@ -40,7 +42,9 @@ const instantiate = wasmInstances<ScanExports>(
   'the walk over records',
 );
 
-/** A new one that looks at up to `windowBytes` at once; `before`: also at rows before their changes. Throws TP-INSTALL. */
+/**
+ * A new one that looks at up to `windowBytes` at once; `before`: also at rows before their changes. Throws TP-INSTALL.
+ */
 export function newScan(windowBytes: number, before: boolean): ScanInstance {
   const made = instantiate(WINDOW_AT + windowBytes + READ_BEHIND);
   made.exports.configure(before ? 1 : 0);

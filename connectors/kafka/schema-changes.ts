@@ -33,7 +33,9 @@ const eitherSchema = z.union([changeSchema, wrappedSchema]);
 
 const ROW_BITS = 32n;
 
-/** Null: it cannot be understood. It holds no values of columns. Debezium documentation, "Schema change topic". Pure. */
+/**
+ * Null: it cannot be understood. It holds no values of columns. Debezium documentation, "Schema change topic". Pure.
+ */
 export function readSchemaChange(value: Uint8Array): SchemaChange | null {
   const parsed = eitherSchema.safeParse(jsonOf(value));
   if (!parsed.success) return null;

@@ -1,10 +1,15 @@
 import { Inflated, noData } from './inflated.ts';
 
-/** Before the blocks of snappy-java's stream, which Kafka's own clients write: the name, then two versions of four bytes. */
+/**
+ * Before the blocks of snappy-java's stream, which Kafka's own clients write: the name, then two versions of four
+ * bytes.
+ */
 const FRAME = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const FRAME_BYTES = 16;
 
-/** Snappy, as Kafka's clients write it: blocks of snappy-java's stream, or one block alone. Throws TP-STREAM-PROTOCOL. */
+/**
+ * Snappy, as Kafka's clients write it: blocks of snappy-java's stream, or one block alone. Throws TP-STREAM-PROTOCOL.
+ */
 export function unsnappied(bytes: Uint8Array, most: number): Uint8Array {
   const out = new Inflated(most);
   if (!FRAME.every((byte, at) => bytes[at] === byte)) {
@@ -23,7 +28,10 @@ export function unsnappied(bytes: Uint8Array, most: number): Uint8Array {
   return out.bytes();
 }
 
-/** One block (google/snappy, format_description.txt): the length of what it holds, then literals and copies of what came before. */
+/**
+ * One block (google/snappy, format_description.txt): the length of what it holds, then literals and copies of what came
+ * before.
+ */
 function block(bytes: Uint8Array, from: number, end: number, out: Inflated): void {
   const started = out.length;
   let at = from;

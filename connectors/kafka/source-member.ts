@@ -5,8 +5,8 @@ const CHANGES_MAX = 4;
 const ZERO = 0x30;
 
 /**
- * A member of the blocks `source`, and what it said last: most stay the same from record to record, and are known again by
- * how they are written.
+ * A member of the blocks `source`, and what it said last: most stay the same from record to record, and are known again
+ * by how they are written.
  */
 export class SourceMember {
   readonly name: Uint8Array;

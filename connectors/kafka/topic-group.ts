@@ -24,7 +24,9 @@ export async function endsOfTopic(client: Kafka, topic: string): Promise<Readonl
   }
 }
 
-/** What a hole means, in words. The ends of producers' transactions, and those that were taken back, leave none. Pure. */
+/**
+ * What a hole means, in words. The ends of producers' transactions, and those that were taken back, leave none. Pure.
+ */
 export function missingIn({ name, from, to, low, compacted }: Hole): string {
   if (low !== null && low > from)
     return `${name} lost its records from ${from} to ${low} before they were read`;

@@ -9,7 +9,9 @@ export interface PartitionStart {
   readonly partition: number;
   /** What was read so far. */
   readonly place: Place;
-  /** The offset to read from: some records early, which tell whether it is still the same log, and what its rows are. */
+  /**
+   * The offset to read from: some records early, which tell whether it is still the same log, and what its rows are.
+   */
   readonly readFrom: bigint;
   /** It was read before. */
   readonly resumed: boolean;
@@ -30,7 +32,9 @@ export interface WantedTopics {
   readonly topics: readonly string[];
   /** How far each partition was read; null: nothing was. */
   readonly stored: Places | null;
-  /** Those that say something of the others; where those were read without them, what they said until now is of no use. */
+  /**
+   * Those that say something of the others; where those were read without them, what they said until now is of no use.
+   */
   readonly beside?: ReadonlySet<string>;
 }
 
@@ -94,7 +98,9 @@ function demandAll(topic: string, before: ReadonlyMap<number, Place>, partitions
 /** Records that are read once more: the newest may be tombstones, which say nothing of their table. */
 export const LOOK_BACK = 8n;
 
-/** By partition: the first record that came behind the newest one that was read of any topic; behind all where none did. */
+/**
+ * By partition: the first record that came behind the newest one that was read of any topic; behind all where none did.
+ */
 async function offsetsSince(
   { admin }: Brokers,
   topic: string,

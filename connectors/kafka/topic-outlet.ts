@@ -5,8 +5,8 @@ import { kafkaClient } from './client.ts';
 import { kafkaFailure } from './failure.ts';
 
 /**
- * A topic to publish to. Every replica in sync has a message before it counts as sent, and the brokers leave out what is
- * sent twice (idempotent producer). Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION.
+ * A topic to publish to. Every replica in sync has a message before it counts as sent, and the brokers leave out what
+ * is sent twice (idempotent producer). Throws TP-UNREACHABLE, TP-AUTH, TP-TLS, TP-PERMISSION.
  */
 export async function openTopicOutlet(address: KafkaAddress, topic: string): Promise<Outlet> {
   const client = await kafkaClient(address);

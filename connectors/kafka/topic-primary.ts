@@ -166,8 +166,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   /**
-   * As their newest records have them. A topic or a partition that came since the stream began ends it, for it has to be
-   * streamed from its beginning.
+   * As their newest records have them. A topic or a partition that came since the stream began ends it, for it has to
+   * be streamed from its beginning.
    */
   async sourceTables(
     selection: TableSelection,
@@ -247,7 +247,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
 
   async #untilCaughtUp(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    // Tables are asked for every few seconds for as long as `watch` runs: nothing must hang on its signal for each time.
+    // Tables are asked for every few seconds for as long as `watch` runs: nothing must hang on its signal for each
+    // time.
     if (this.#isCaughtUp) return;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), CAUGHT_UP_MS);

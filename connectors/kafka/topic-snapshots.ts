@@ -7,7 +7,9 @@ import type { TopicLog } from './topic-log.ts';
 /** Where the reading of a topic's partitions began, as far as snapshots are concerned. */
 interface TopicStart {
   readonly partitions: number;
-  /** Every partition was read from its first record, offset 0, or goes on where it was read before: nothing is missed. */
+  /**
+   * Every partition was read from its first record, offset 0, or goes on where it was read before: nothing is missed.
+   */
   readonly whole: boolean;
 }
 
@@ -25,10 +27,10 @@ interface Open {
  * Finds where the snapshots of whole tables begin and end. Debezium marks the first and the last row of each table, and
  * of all; a table of one row has one of the marks. Changes follow only behind the snapshot of all tables.
  *
- * In a topic of one partition the marks are where they belong. Partitions of several are read in any order, so a snapshot
- * begins with the first of its rows that is met, its beginning may be met later, and it ends when everything that the
- * topic held after the mark of its end was read. Two beginnings are two snapshots, of which nobody can tell the rows
- * apart: then it ends nothing.
+ * In a topic of one partition the marks are where they belong. Partitions of several are read in any order, so a
+ * snapshot begins with the first of its rows that is met, its beginning may be met later, and it ends when everything
+ * that the topic held after the mark of its end was read. Two beginnings are two snapshots, of which nobody can tell
+ * the rows apart: then it ends nothing.
  */
 export class TopicSnapshots {
   readonly #starts: ReadonlyMap<string, TopicStart>;

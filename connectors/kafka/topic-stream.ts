@@ -23,7 +23,10 @@ import { startOfStream, type StreamStart } from './topic-start.ts';
 export interface TopicStreamOptions {
   /** Topics of changes, by name. */
   readonly topics: readonly string[];
-  /** What the names of the topics begin with, and topics that say something of the changes in the others; absent: none do. */
+  /**
+   * What the names of the topics begin with, and topics that say something of the changes in the others; absent: none
+   * do.
+   */
   readonly feed?: { readonly prefix: string; readonly beside: BesideTopics };
   readonly decoder: DecoderOptions;
   /** How long the brokers may wait for records, in milliseconds. */
@@ -35,8 +38,9 @@ export interface TopicStreamOptions {
 }
 
 /**
- * Reads change topics from behind `after` (null: from the oldest record that is there). Throws TP-GAP when records after
- * it are no longer to be had or the topic is another, TP-STREAM-SETUP for topics that do not exist, TP-PERMISSION, TP-AUTH, TP-TLS, TP-UNREACHABLE.
+ * Reads change topics from behind `after` (null: from the oldest record that is there). Throws TP-GAP when records
+ * after it are no longer to be had or the topic is another, TP-STREAM-SETUP for topics that do not exist,
+ * TP-PERMISSION, TP-AUTH, TP-TLS, TP-UNREACHABLE.
  */
 export async function openTopicStream(
   client: Kafka,

@@ -18,16 +18,19 @@ const WAIT_MS = 10_000;
 const WAIT_MAX_MS = 60_000;
 /** Of one partition, until no more of it is read. */
 const HELD_BYTES = 4 * 1024 * 1024;
-/** Of all together, until nothing more is read of any that waits. What is awaited comes in one that does not, so it does come. */
+/**
+ * Of all together, until nothing more is read of any that waits. What is awaited comes in one that does not, so it does
+ * come.
+ */
 const HELD_BYTES_OF_ALL = 256 * 1024 * 1024;
 const AHEAD_MAX = 100_000;
 const DONE_MAX = 65_536;
 
 /**
- * Puts transactions together whose records stand in several partitions, by Debezium's topic of their beginnings and ends.
- * That topic and each partition are in the order of commits: so the records of the first transaction that is not done are
- * handed out as they come, and it is done when there were as many as its end says. Where nothing moves for ten seconds (an
- * end was lost, records were filtered away) all that waits is handed out by itself, and that is noted.
+ * Puts transactions together whose records stand in several partitions, by Debezium's topic of their beginnings and
+ * ends. That topic and each partition are in the order of commits: so the records of the first transaction that is not
+ * done are handed out as they come, and it is done when there were as many as its end says. Where nothing moves for ten
+ * seconds (an end was lost, records were filtered away) all that waits is handed out by itself, and that is noted.
  */
 export class TransactionOrder<T extends Waiting> {
   /** What was handed out, of the partitions that are read for it. */
@@ -54,7 +57,9 @@ export class TransactionOrder<T extends Waiting> {
   /** When something was handed out last, or told, by the ticks. */
   #stuckSinceMs = { handedOut: 0, read: 0 };
 
-  /** `topic`: `topic:partition` of the transactions; `tables`: partitions by table; `places`: where the reading begins. */
+  /**
+   * `topic`: `topic:partition` of the transactions; `tables`: partitions by table; `places`: where the reading begins.
+   */
   constructor(
     parts: {
       readonly topic: string;

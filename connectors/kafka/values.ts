@@ -40,8 +40,9 @@ export function placeholderOf(text = PLACEHOLDER): Placeholder {
 }
 
 /**
- * Writes the value that `json` took last as a field in its form: the canonical bytes of src/row/portable.ts. What has no
- * certain bytes is written as unread, the placeholder as unchanged where it can be meant. @throws JsonError when it is another kind of value.
+ * Writes the value that `json` took last as a field in its form: the canonical bytes of src/row/portable.ts. What has
+ * no certain bytes is written as unread, the placeholder as unchanged where it can be meant. @throws JsonError when it
+ * is another kind of value.
  */
 export function writeValue(
   json: JsonReader,

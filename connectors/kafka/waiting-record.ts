@@ -16,7 +16,9 @@ export interface Waiting {
 
 /** Where records go. */
 export interface TransactionSink<T> {
-  /** `whole`: as a part of the transaction that is open, or opens with it; else by itself. False: it was there before. */
+  /**
+   * `whole`: as a part of the transaction that is open, or opens with it; else by itself. False: it was there before.
+   */
   give(record: T, whole: boolean): boolean;
   /** Ends the transaction that is open, if one is. */
   end(): void;

@@ -1,6 +1,6 @@
 /**
- * What is done with every byte of a topic, in AssemblyScript: the check sums of record batches, and one walk over a record
- * that Debezium wrote without its schema. JavaScript gets places from it, and no values.
+ * What is done with every byte of a topic, in AssemblyScript: the check sums of record batches, and one walk over a
+ * record that Debezium wrote without its schema. JavaScript gets places from it, and no values.
  *
  * It answers only for records as JsonConverter writes them: no space between their parts, every part of the envelope
  * once, no control characters within strings. Of all others it says that it did not understand them, and they are read
