@@ -3,13 +3,12 @@ import type { PendingLog, Scattered } from '../connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import { EXIT } from '../error-codes.ts';
 import { TwinproofError } from '../errors.ts';
-import { havingAll } from '../ledger/candidate-check-places.ts';
+import { boundaryFor } from '../ledger/candidate-check-places.ts';
 import { Known } from '../ledger/known.ts';
 import { Ledger, type LedgerOptions } from '../ledger/ledger.ts';
 import { lossBetween } from '../ledger/loss.ts';
 import { ledgerOptions } from '../ledger/options.ts';
 
-import { boundaryOf } from '../ledger/state.ts';
 import { Witness } from '../ledger/witness.ts';
 import { type Behind, judgeLag, lagOf } from '../lag/candidate-lag.ts';
 import { type Feed, feedOf } from '../lag/feed.ts';
@@ -207,7 +206,7 @@ function behindOf(
   const end = ledger.position;
   const bytes = end === null ? null : site.bytesBetween(position, end);
   const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
-  const answer = boundaryOf(core, position, scattered === null ? compare : havingAll(compare));
+  const answer = boundaryFor(core, { applied: position, scattered }, compare);
   // It has all that the ledger has seen.
   if (answer.kind === 'ahead' && end !== null) return { bytes, transactions: 0n, oldestCommitAt: null };
   if (answer.kind !== 'found') return { bytes, transactions: null, oldestCommitAt: null };

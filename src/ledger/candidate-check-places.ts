@@ -1,4 +1,4 @@
-import type { Bracket } from '../connector/ledger-sites.ts';
+import type { Bracket, Scattered } from '../connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import type { Core } from './core.ts';
 import { readIdle, readTransaction, RECORD, type RawRecord } from './record.ts';
@@ -10,11 +10,25 @@ type Compare = (a: Position, b: Position) => PositionOrder;
  * For boundaryOf, of a candidate that may have transactions and lack earlier ones: the last place of the journal before
  * which it has everything.
  */
-export function havingAll(compare: Compare): Compare {
+function havingAll(compare: Compare): Compare {
   return (place, candidate) => {
     const order = compare(place, candidate);
     return order === 'incomparable' ? 'after' : order;
   };
+}
+
+/**
+ * As boundaryOf, of any candidate. Where the order of its places tells where it stands, what cannot be compared is of a
+ * history that ended before this one and is passed over; else it is what a scattered one lacks a part of.
+ */
+export function boundaryFor(
+  core: Core,
+  { applied, scattered }: { readonly applied: Position; readonly scattered: Scattered | null | undefined },
+  compare: Compare,
+): BoundaryAnswer {
+  const answer = boundaryOf(core, applied, compare);
+  if (scattered == null || answer.kind !== 'incomparable') return answer;
+  return boundaryOf(core, applied, havingAll(compare));
 }
 
 /** Likewise: the last place that lies before something that it has. */

@@ -4,11 +4,11 @@ import type { Position } from '../connector/position.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import type { Timing } from '../compare/timing.ts';
 import type { TwinproofError } from '../errors.ts';
-import { havingAll } from '../ledger/candidate-check-places.ts';
+import { boundaryFor } from '../ledger/candidate-check-places.ts';
 import { checkKeys, type CheckedKey, type CheckedSite } from '../ledger/candidate-check-keys.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import { RELATION_BYTES, storedKey } from '../ledger/key.ts';
-import { boundaryAt, boundaryOf, type Boundary } from '../ledger/state.ts';
+import { boundaryAt, type Boundary } from '../ledger/state.ts';
 import {
   candidateTables,
   type CandidateTable,
@@ -103,7 +103,7 @@ export class CandidateSession {
     }
     const { core } = this.watched.ledger;
     const { compare } = this.watched;
-    const answer = boundaryOf(core, applied, scattered == null ? compare : havingAll(compare));
+    const answer = boundaryFor(core, { applied, scattered }, compare);
     const boundary = answer.kind === 'ahead' ? boundaryAt(core.committed.mark.at) : null;
     const placed = answer.kind === 'found' ? answer.boundary : boundary;
     // What a subscriber tells may be less when its worker has ended; what a running server has applied it does not undo.

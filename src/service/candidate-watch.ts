@@ -4,10 +4,10 @@ import type { FollowedSource } from '../connector/ledger-sites.ts';
 import { historyName } from '../connector/source-history.ts';
 import type { PairKind, TableSelection } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
-import { havingAll } from '../ledger/candidate-check-places.ts';
+import { boundaryFor } from '../ledger/candidate-check-places.ts';
 import type { Candidate } from '../ledger/candidates.ts';
 import type { KnownPrimary } from '../ledger/known.ts';
-import { type Boundary, boundaryOf } from '../ledger/state.ts';
+import type { Boundary } from '../ledger/state.ts';
 import { pauseBefore } from './backoff.ts';
 import { type CandidateState, lookAt, tellState, UNSEEN } from './candidate-state.ts';
 import { kindOf } from './candidate-tables.ts';
@@ -167,8 +167,8 @@ export class CandidateWatch {
   async #standsAt(site: WatchSite, signal: AbortSignal): Promise<Boundary | null> {
     const { watched } = this.#parts;
     const { applied, scattered } = await site.pendingLog(signal);
-    const compare = scattered == null ? watched.compare : havingAll(watched.compare);
-    const answer = applied === null ? null : boundaryOf(watched.ledger.core, applied, compare);
+    const { ledger, compare } = watched;
+    const answer = applied === null ? null : boundaryFor(ledger.core, { applied, scattered }, compare);
     return answer?.kind === 'found' ? answer.boundary : null;
   }
 

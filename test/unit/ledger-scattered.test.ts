@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Bracket } from '../../src/connector/ledger-sites.ts';
 import type { Position, PositionOrder } from '../../src/connector/position.ts';
+import { boundaryFor } from '../../src/ledger/candidate-check-places.ts';
 import { TableCheck, viewOf } from '../../src/ledger/candidate-check.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { changesBetween, lossBetween } from '../../src/ledger/loss.ts';
@@ -166,4 +167,35 @@ describe('a candidate that has transactions and lacks earlier ones', () => {
       { numRuns: times(8) },
     );
   }, 60_000);
+});
+
+describe('a candidate of a log that was begun anew', () => {
+  /** From 100 on they are of the log that was made anew, which nothing before it can be compared with. */
+  const compare = (a: Position, b: Position): PositionOrder => {
+    const [left, right] = [Number(a), Number(b)];
+    if (left < 100 !== right < 100) return 'incomparable';
+    return left === right ? 'equal' : left < right ? 'before' : 'after';
+  };
+
+  it('is placed in what came since, be it scattered or not', async () => {
+    const folder = temporaryFolder();
+    const ledger = await openLedger(folder, { comparePositions: compare });
+    try {
+      await beginEmpty(ledger, OF, 1);
+      for (const number of [2, 3, 4]) ledger.take(transaction(number, [insert(OF, number, 'old')]));
+      ledger.recordGap('the topic was made anew', null);
+      await beginEmpty(ledger, OF, 100);
+      for (const number of [101, 102, 103]) ledger.take(transaction(number, [insert(OF, number, 'new')]));
+      await ledger.settle();
+      const applied = place(101);
+      const position = applied;
+      const scattered = { position, atMost: position, contains: () => null };
+      const plain = boundaryFor(ledger.core, { applied, scattered: null }, compare);
+      expect(plain.kind).toBe('found');
+      expect(boundaryFor(ledger.core, { applied, scattered }, compare)).toEqual(plain);
+    } finally {
+      await ledger.close();
+      removeFolder(folder);
+    }
+  });
 });
