@@ -33,6 +33,8 @@ function nothing(): Arrived {
 export class Arrivals {
   #coming = nothing();
   #visible = nothing();
+  /** How often what had come was forgotten. */
+  #forgotten = 0;
 
   /** Keys that have come and were not taken. */
   get size(): number {
@@ -61,7 +63,10 @@ export class Arrivals {
     const { touched, emptied, position, mark } = this.#coming;
     this.#coming = nothing();
     const strange = [...emptied, ...touched.filter((one) => isStrange(one))];
+    const before = this.#forgotten;
     if (strange.length > 0) await visible(new Set(strange.map(({ transaction }) => transaction)));
+    // It will come once more, with what stood before it: a place without that would pass over it.
+    if (this.#forgotten !== before) return;
     const shown = this.#visible;
     for (const one of touched) shown.touched.push(one);
     shown.emptied.push(...emptied);
@@ -77,7 +82,9 @@ export class Arrivals {
     return { touched, emptied, position, mark };
   }
 
+  /** What was not taken is dropped, also what readers do not see yet: the log is to be followed anew from before it. */
   forget(): void {
+    this.#forgotten += 1;
     this.#coming = nothing();
     this.#visible = nothing();
   }

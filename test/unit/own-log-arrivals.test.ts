@@ -45,6 +45,28 @@ test('what others wrote is handed on once readers see it, with the place that it
   expect([arrivals.take(), arrivals.size]).toEqual([null, 1]);
 });
 
+test('what was forgotten while readers did not see it yet is not handed on, however late they do', async () => {
+  const arrivals = new Arrivals();
+  arrivals.coming.touched.push(touched(1));
+  arrivals.coming.position = at('0/100');
+  await arrivals.show(
+    () => Promise.resolve(),
+    () => true,
+  );
+  arrivals.coming.touched.push(touched(2));
+  arrivals.coming.position = at('0/200');
+  const { promise, resolve } = promised();
+  const shown = arrivals.show(
+    () => promise,
+    () => true,
+  );
+  // The log is followed anew from where it was taken last, which is before both.
+  arrivals.forget();
+  resolve();
+  await shown;
+  expect([arrivals.take(), arrivals.size]).toEqual([null, 0]);
+});
+
 test('what replication brought is handed on at once, and an emptied table never is', async () => {
   const arrivals = new Arrivals();
   const asked: string[] = [];
