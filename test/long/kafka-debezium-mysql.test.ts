@@ -3,6 +3,7 @@ import { DebeziumDecoder } from '../../connectors/kafka/debezium.ts';
 import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/connect-field.ts';
 import { connectMysql, type MysqlConnector } from '../../connectors/mysql/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
+import { recordBytesOf } from '../servers/harness/kafka-changes.ts';
 import { Capture } from '../servers/harness/kafka-debezium.ts';
 import { captureMysql } from '../servers/harness/kafka-debezium-mysql.ts';
 import { DEBEZIUM_MYSQL, missingPackage } from '../servers/harness/kafka-packages.ts';
@@ -167,7 +168,7 @@ describe.skipIf(missing !== null)(`what Debezium sends of other sources${without
       const decoder = new DebeziumDecoder({ settings, declared, beforeImages: true });
       return capture.records
         .filter(({ topic }) => topic === `${mode}.${DATABASE}.${table}`)
-        .map(({ key, value }) => decoder.decode(key, value));
+        .map(({ key, value }) => decoder.decode(recordBytesOf(key, value)));
     }
 
     function changesOf(mode: Mode, table: string, settings: ConnectorSettings) {
