@@ -6,6 +6,7 @@ import { recordOf, type StatedChange } from '../servers/harness/kafka-changes.ts
 import { FeedFolder } from '../servers/harness/kafka-feed.ts';
 import { KAFKA, missingPackage } from '../servers/harness/kafka-packages.ts';
 import { createKafka, type KafkaServer } from '../servers/harness/kafka-server.ts';
+import { createTopic } from '../servers/harness/kafka-topics.ts';
 import { postgresRows, Sink } from '../servers/harness/kafka-sink.ts';
 import { problemsOf, provenOf, RunningWatch } from '../servers/harness/watch.ts';
 
@@ -153,6 +154,29 @@ describe.skipIf(missing !== null)(
       );
       await candidate.sql('DELETE FROM letters WHERE id NOT IN (1, 3)');
       await becomesProven(folder, 'gasan', 2);
+      expect(await problemsOf(folder)).toEqual([]);
+    });
+
+    test('begins anew with a topic that was made anew under its name, and proves the candidate again', async () => {
+      await sink.stop();
+      const admin = await kafka.admin();
+      await admin.deleteTopics({ topics: ['p.public.letters'] });
+      const isGone = async (): Promise<boolean> => !(await admin.listTopics()).includes('p.public.letters');
+      await watch.sees(isGone, 'the topic is gone');
+      await createTopic(admin, 'p.public.letters');
+      await sendChanges(
+        { op: 'r', id: 1, text: 'A', tx: 8, lsn: 800, mark: 'first' },
+        { op: 'r', id: 3, text: 'c', tx: 8, lsn: 800, mark: 'last' },
+        { op: 'u', id: 3, text: 'C', tx: 9, lsn: 910 },
+      );
+      await watch.said(/^gap$/, /that was deleted and made anew under its name/);
+      sink = await Sink.start(kafka.client(), postgresRows(candidate), BOTH);
+      await watch.sees(
+        async () => (await candidate.sql(`SELECT 1 FROM letters WHERE text = 'C'`)).length === 1,
+        'the sink has written',
+      );
+      await becomesProven(folder, 'gasan', 2);
+      expect(await folder.reading(({ position }) => position)).toMatch(/p\.public\.letters:0@3~/);
       expect(await problemsOf(folder)).toEqual([]);
     });
   },
