@@ -179,5 +179,24 @@ describe.skipIf(missing !== null)(
       expect(await folder.reading(({ position }) => position)).toMatch(/p\.public\.letters:0@3~/);
       expect(await problemsOf(folder)).toEqual([]);
     });
+
+    test('goes on while another member joins the sink’s group, and leaves it', async () => {
+      const from = watch.lines.length;
+      const changed = async (text: string, number: number): Promise<void> => {
+        await sendChanges({ op: 'u', id: 1, text, tx: number, lsn: number * 100 + 10 });
+        await watch.sees(
+          async () => (await candidate.sql(`SELECT 1 FROM letters WHERE text = '${text}'`)).length === 1,
+          'the sink has written',
+        );
+      };
+      const another = await Sink.start(kafka.client(), postgresRows(candidate), BOTH);
+      await changed('two', 10);
+      await becomesProven(folder, 'gasan', 2);
+      await another.stop();
+      await changed('one', 11);
+      await becomesProven(folder, 'gasan', 2);
+      const trouble = watch.lines.slice(from).filter(({ event }) => /gap|difference|incarnation/.test(event));
+      expect(trouble).toEqual([]);
+    });
   },
 );
