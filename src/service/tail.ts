@@ -1,4 +1,5 @@
 import type { ChangeEvent, ChangeStream } from '../connector/changes.ts';
+import { throwIfInterrupted } from '../connector/interruption.ts';
 import type { Position } from '../connector/position.ts';
 import type { PairKind } from '../connector/table.ts';
 import { TwinproofError } from '../errors.ts';
@@ -44,7 +45,7 @@ export class Tail {
       try {
         this.#start = 'stored';
         this.#log.state({ level: 'info', site: 'primary', event: 'stream', message: 'following the log' });
-        await this.#follow(stream, nowUs);
+        await this.#follow(stream, nowUs, signal);
       } finally {
         await within(stream.close());
       }
@@ -65,9 +66,11 @@ export class Tail {
     nowUs: () => bigint,
     signal: AbortSignal,
   ): Promise<ChangeStream> {
-    const after = this.#start === 'stored' ? this.#watched.ledger.position : null;
+    const { ledger, compare, exclusive } = this.#watched;
+    // A stream that was given up may have handed over a batch that is still waiting to be taken.
+    const position = await exclusive.run(() => ledger.position);
+    const after = this.#start === 'stored' ? position : null;
     try {
-      const { ledger, compare } = this.#watched;
       const held = (behind: Position): ReturnType<typeof heldBehind> =>
         heldBehind(ledger.core, behind, compare);
       const mark = this.#watched.known.logMark();
@@ -80,10 +83,11 @@ export class Tail {
     }
   }
 
-  async #follow(stream: ChangeStream, nowUs: () => bigint): Promise<void> {
+  async #follow(stream: ChangeStream, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
     let seen = false;
     try {
       for await (const events of stream.batches) {
+        throwIfInterrupted(signal);
         const durable = await this.#watched.take(events);
         this.#tellGaps(events, nowUs());
         seen ||= events.some(({ type }) => type === 'commit' || type === 'idle');

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ChangeEvent, ChangeRequest, ChangeStream } from '../../src/connector/changes.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { Tail } from '../../src/service/tail.ts';
@@ -16,6 +16,7 @@ import {
 } from './ledger-fixture.ts';
 
 const OF = table('accounts');
+const NOTHING = (): void => undefined;
 let folder = '';
 beforeEach(() => {
   folder = temporaryFolder();
@@ -51,5 +52,47 @@ it('what lies behind a gap is read once the log has told where it goes on, and n
     ['from where the server is', 0],
     ['told', 1],
   ]);
+  await watched.close();
+});
+
+it('a stream begins behind what the one before it has handed over, also where that waits for the ledger still', async () => {
+  const watched = await WatchedLedger.open(ledgerOptions(folder), { comparePositions: comparePlaces });
+  await watched.take([define(OF), ...transaction(9, [])]);
+  const tail = new Tail(watched, new WatchLog('bank', () => undefined));
+  const given = new AbortController();
+  let release = NOTHING;
+  async function* batches(): AsyncGenerator<readonly ChangeEvent[]> {
+    // The index is being written.
+    void watched.exclusive.run(() => new Promise<void>((resolve) => (release = resolve)));
+    yield await Promise.resolve(transaction(10, []));
+    // It was received before the connection was given up.
+    yield transaction(11, []);
+  }
+  const first: ChangeStream = {
+    batches: batches(),
+    acknowledge: () => undefined,
+    close: () => Promise.resolve(),
+  };
+  const asked: (string | null)[] = [];
+  const opened = (stream: ChangeStream) => ({
+    streamChanges: ({ after }: ChangeRequest): Promise<ChangeStream> => {
+      asked.push(after);
+      return Promise.resolve(stream);
+    },
+  });
+  const one = tail.run(opened(first), 'logical', () => 1n, given.signal);
+  await vi.waitFor(() => expect(release).not.toBe(NOTHING), { timeout: 30_000 });
+  await new Promise(setImmediate);
+  given.abort();
+  const next = tail.run(
+    opened(streamOf([], () => undefined)),
+    'logical',
+    () => 1n,
+    new AbortController().signal,
+  );
+  release();
+  await expect(one).rejects.toMatchObject({ code: 'TP-INTERRUPTED' });
+  await next;
+  expect([asked, watched.ledger.position]).toEqual([['9', '10'], '10']);
   await watched.close();
 });
