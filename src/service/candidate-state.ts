@@ -14,6 +14,8 @@ export interface CandidateState {
   readonly unproven: readonly string[];
   /** Up to this place of the journal every key that changed was looked at; those that are left differ. 0: it was not. */
   readonly lookedAtUpTo: number;
+  /** Nothing that the candidate had applied was left to be looked at: a long backlog takes many rounds. */
+  readonly drained: boolean;
   /** Everything that can be proven is. */
   readonly proven: boolean;
   /** How often it was looked at, so that an old answer is not taken for a new one. */
@@ -28,6 +30,7 @@ export const UNSEEN: CandidateState = {
   moreDifferences: false,
   unproven: [],
   lookedAtUpTo: 0,
+  drained: false,
   proven: false,
   looks: 0,
 };
@@ -37,7 +40,7 @@ export function lookAt(
   session: CandidateSession,
   scrubber: Scrubber,
   differences: Differences,
-  looks: number,
+  { looks, drained }: Pick<CandidateState, 'looks' | 'drained'>,
 ): CandidateState {
   const { watched, bound, roots } = session;
   const { listed } = watched.candidates.dirtyCounts(bound);
@@ -52,6 +55,7 @@ export function lookAt(
     moreDifferences: differences.more,
     unproven: unproven.map(({ root }) => root),
     lookedAtUpTo: clear ? bound.cursor : 0,
+    drained,
     proven: scrubber.done && isKnown(roots, watched.unreadable),
     looks,
   };
@@ -70,7 +74,7 @@ function isKnown(roots: ReadonlyMap<string, WatchedRoot>, unreadable: ReadonlySe
 
 /** Says when a candidate is ready, and when it is not any more. */
 export function tellState(
-  { differences, proven, unproven, lookedAtUpTo }: CandidateState,
+  { differences, proven, unproven, lookedAtUpTo, drained }: CandidateState,
   name: string,
   log: WatchLog,
 ): void {
@@ -80,7 +84,7 @@ export function tellState(
     log.state({ ...about, level: 'error', message });
   } else if (!proven) {
     log.over({ ...about, level: 'warn', message: 'not every row is proven equal any more' });
-  } else if (lookedAtUpTo > 0) {
+  } else if (drained && lookedAtUpTo > 0) {
     const some = unproven.length === 1 ? '1 table' : `${unproven.length} tables`;
     const but = unproven.length === 0 ? '' : `, but for ${some} that cannot be proven`;
     log.state({ ...about, level: 'info', message: `every row is proven equal${but}` });

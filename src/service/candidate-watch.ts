@@ -215,7 +215,8 @@ export class CandidateWatch {
       times.lag = now;
       this.#writeLag(session);
     }
-    let busy = await keys.drain(now + DRAIN_SLICE_MS, signal);
+    const drained = !(await keys.drain(now + DRAIN_SLICE_MS, signal));
+    let busy = !drained;
     const { listed } = watched.candidates.dirtyCounts(session.bound);
     const every = listed > MANY_KEYS ? RECHECK_MANY_EVERY_MS : RECHECK_EVERY_MS;
     if (listed > 0 && Math.abs(timing.now() - times.recheck) >= every) {
@@ -226,13 +227,14 @@ export class CandidateWatch {
     let scrubbed = true;
     while (scrubbed && timing.now() < until && !signal.aborted) scrubbed = await scrubber.step(signal);
     await session.tellDifferences(signal);
-    this.#look(session, scrubber);
+    this.#look(session, scrubber, drained);
     return busy || scrubbed;
   }
 
-  #look(session: CandidateSession, scrubber: Scrubber): void {
+  #look(session: CandidateSession, scrubber: Scrubber, drained: boolean): void {
     const { log, name } = this.#parts;
-    this.state = lookAt(session, scrubber, this.#differences, this.state.looks + 1);
+    const looks = this.state.looks + 1;
+    this.state = lookAt(session, scrubber, this.#differences, { looks, drained });
     tellState(this.state, name, log);
   }
 

@@ -5,7 +5,7 @@ import type { ProvenRange } from '../../src/ledger/coverage.ts';
 import { Known } from '../../src/ledger/known.ts';
 import { pauseBefore } from '../../src/service/backoff.ts';
 import { Differences } from '../../src/service/differences.ts';
-import { type CandidateState, UNSEEN } from '../../src/service/candidate-state.ts';
+import { type CandidateState, tellState, UNSEEN } from '../../src/service/candidate-state.ts';
 import { Exclusive } from '../../src/service/exclusive.ts';
 import { isMoreUrgent, nextDue, rowsPerRange } from '../../src/service/scrub-plan.ts';
 import { statusLine } from '../../src/service/status.ts';
@@ -42,6 +42,19 @@ describe('the pause before another attempt', () => {
         expect(pause).toBeLessThanOrEqual(most);
       }),
     );
+  });
+});
+
+describe('that a candidate is proven', () => {
+  it('is told once nothing of what it has applied is left to be looked at', () => {
+    const lines: WatchLine[] = [];
+    const log = new WatchLog('bank', (line) => lines.push(line));
+    const state = { ...UNSEEN, connected: true, proven: true, lookedAtUpTo: 7 };
+    tellState({ ...state, drained: false }, 'far', log);
+    expect(lines).toEqual([]);
+    tellState({ ...state, drained: true }, 'far', log);
+    tellState({ ...state, drained: false }, 'far', log);
+    expect(lines.map(({ message }) => message)).toEqual(['every row is proven equal']);
   });
 });
 
