@@ -158,7 +158,7 @@ describe.skipIf(missing !== null)(
         }),
       );
       expect(await behind(positionText(stored?.clusterId ?? '', withoutEpoch))).toEqual([]);
-    }, 120_000);
+    }, 240_000);
 
     test('certifies nothing, before and after a watch has found it out', async () => {
       const unseen = await certify(folder, '--primary-lost', ...fence);
@@ -174,7 +174,7 @@ describe.skipIf(missing !== null)(
       await watch.said(/difference/, /letters.*changed/);
       const seen = await certify(folder, '--primary-lost', ...fenced());
       expect(seen).toMatchObject({ code: 2, verdict: { verdict: 'NOT_SAFE', integrity: 'different' } });
-    }, 120_000);
+    }, 240_000);
 
     test('is found out by a comparison with a replica of the topic', async () => {
       const url = (topic: string): string => `kafka://${kafka.first.broker}/${topic}`;
@@ -182,6 +182,6 @@ describe.skipIf(missing !== null)(
       const { code, stdout, stderr } = await runCli(['verify', ...sites, '--format', 'json']);
       expect(code, `${stdout}${stderr}`).toBe(2);
       expect(`${stdout}${stderr}`).toMatch(/lost|missing/);
-    }, 120_000);
+    }, 240_000);
   },
 );
