@@ -188,7 +188,7 @@ export const CODES = {
   },
   'TP-LEDGER-WRITE': {
     message: 'the ledger could not be written',
-    hint: 'intake has stopped and nothing acknowledged is lost: mend the disk, run `twinproof ledger check`, start watch again',
+    hint: 'intake has stopped and nothing acknowledged is lost: see whether the disk is full or broken, run `twinproof ledger check`, start watch again',
     exitCode: 3,
   },
   'TP-LEDGER-SYSTEM': {

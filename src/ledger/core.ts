@@ -205,5 +205,8 @@ export function diskFailure(error: unknown): TwinproofError | null {
     });
   }
   const system = typeof code === 'number' || /^E[A-Z]+$/.test(String(code));
-  return system ? new TwinproofError('TP-LEDGER-WRITE', { cause: error }) : null;
+  if (!system) return null;
+  // LMDB calls a write that came to a full disk in its middle an error of input or output.
+  const message = `the ledger could not be written: ${error.message}`;
+  return new TwinproofError('TP-LEDGER-WRITE', { message, cause: error });
 }

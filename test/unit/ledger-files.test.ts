@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkLedger } from '../../src/ledger/check.ts';
+import { diskFailure } from '../../src/ledger/core.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { showLedger } from '../../src/ledger/show.ts';
 import { LEDGER_VERSION, Store } from '../../src/ledger/store.ts';
@@ -273,5 +274,19 @@ describe('a ledger', () => {
     expect(ledger.definitions.compare(new Map([[OF.id, 'f2']]))).toHaveLength(1);
     expect(ledger.core.catalog.ofTable(OF.id)).toMatchObject({ cause: 'definition', fingerprint: 'f2' });
     await ledger.close();
+  });
+});
+
+describe('an error of the disk', () => {
+  it('keeps the words of the system, since LMDB calls a disk that is full an error of input or output', () => {
+    const short = Object.assign(new Error('Input/output error'), { code: 5 });
+    expect(diskFailure(short)).toMatchObject({
+      code: 'TP-LEDGER-WRITE',
+      message: 'the ledger could not be written: Input/output error',
+      hint: expect.stringContaining('whether the disk is full'),
+    });
+    const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    expect(diskFailure(full)).toMatchObject({ code: 'TP-LEDGER-FULL' });
+    expect(diskFailure(new Error('something else'))).toBeNull();
   });
 });
