@@ -19,7 +19,7 @@ import type { Session } from './session.ts';
 /** How often, and how many milliseconds apart, to look for a moment at which both logs can be laid side by side. */
 const POLLS = 20;
 const POLL_MS = 50;
-/** How long a reader is waited for that stalls, by its disk or its link, or is in the middle of a transaction whenever asked. */
+/** How long a reader is waited for that stalls, by its disk or its link, or is within a transaction whenever asked. */
 const STALL_MS = 60_000;
 
 export interface Recognised {
@@ -134,7 +134,7 @@ async function readsFrom(
  */
 export function mayStillShow(seen: {
   readonly isReading: boolean;
-  /** How many places of the reader were found in the primary's log; how many there were; how many ends that log had. */
+  /** How many places of the reader were found in the primary's log, and were there; how many ends that log had. */
   readonly received: number;
   readonly read: number;
   readonly heads: number;

@@ -227,7 +227,8 @@ const tooSlow = new WeakSet<SitePair>();
 
 /**
  * Waits until the candidate has applied the primary's present head, by its position or by the time that changes take.
- * Throws TP-CATCH-UP when the candidate has stood still before it for `catchUpMs`, or has not come there in ten times that.
+ * Throws TP-CATCH-UP when the candidate has stood still before it for `catchUpMs`, or has not come there in ten times
+ * that.
  */
 export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Promise<void> {
   if (pair.applyWithinMs !== null) return pair.timing.sleep(pair.applyWithinMs, signal);

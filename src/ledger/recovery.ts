@@ -140,7 +140,7 @@ function takeBack(core: Core, change: RowRecord): void {
   core.put(key.stored, gone ? null : encodeEntry(change.before, change.previous, null, key.long));
 }
 
-/** Brings entries of the journal that the index does not have into memory; above `pendingMax` of them into the index. */
+/** Brings entries of the journal that the index lacks into memory, above `pendingMax` of them into the index. */
 async function replay(core: Core, from: Mark, to: number, pendingMax: number): Promise<void> {
   for (const record of core.journal.scan(from.at, to)) {
     replayRecord(core, record);

@@ -35,7 +35,7 @@ export class MysqlPair<Server extends MysqlEndpoint = MysqlServer> {
     this.replication = new Replication(source, replica);
   }
 
-  /** Waits until the replica has applied what the source has committed. @throws Error when it fails or after two minutes. */
+  /** Waits until the replica has applied what the source has committed. @throws Error when it fails, or after 2 min. */
   caughtUp(timeoutMs = 120_000): Promise<void> {
     return this.replication.caughtUp(timeoutMs);
   }
