@@ -1,7 +1,7 @@
 /**
- * Packed decimals (MySQL manual, "Precision Math", "DECIMAL Data Type Characteristics"; strings/decimal.cc, bin2decimal):
- * nine digits a group in 4 bytes, big endian, the digits left over on either side in as many bytes as they need; a
- * negative number has every bit inverted, then the first bit is inverted.
+ * Packed decimals (MySQL manual, "Precision Math", "DECIMAL Data Type Characteristics"; strings/decimal.cc,
+ * bin2decimal): nine digits a group in 4 bytes, big endian, the digits left over on either side in as many bytes as
+ * they need; a negative number has every bit inverted, then the first bit is inverted.
  */
 const GROUP_DIGITS = 9;
 const GROUP_BYTES = 4;
@@ -48,12 +48,14 @@ export function writeDecimal(
   let flip = 0x80;
   for (let left = whole; left > 0; flip = 0) {
     const digits = left % GROUP_DIGITS === 0 ? GROUP_DIGITS : left % GROUP_DIGITS;
-    putGroup(target, at, digits, groupAt(bytes, source, digits, mask, flip));
+    const value = groupAt(bytes, source, digits, mask, flip);
+    // Zeros in front are not written.
+    const written = zerofill || at > digitsAt ? digits : digitsOf(value, digits);
+    putGroup(target, at, written, value);
     source += BYTES_OF_DIGITS[digits] ?? 0;
-    at += digits;
+    at += written;
     left -= digits;
   }
-  if (!zerofill) at = withoutZeros(target, digitsAt, at);
   if (at === digitsAt) target[at++] = ZERO;
   if (scale === 0) return at;
   target[at++] = POINT;
@@ -102,12 +104,9 @@ function putSmall(target: Uint8Array, at: number, end: number, value: number): v
   }
 }
 
-/** Moves the digits over the zeros in front of them; the answer is where they end. */
-function withoutZeros(target: Uint8Array, start: number, end: number): number {
-  let first = start;
-  while (first < end && target[first] === ZERO) first += 1;
-  const skipped = first - start;
-  if (skipped > 0)
-    for (let place = start; place < end - skipped; place += 1) target[place] = target[place + skipped] ?? 0;
-  return end - skipped;
+/** How many digits a number has, 0 for zero; no more than `most`. */
+function digitsOf(value: number, most: number): number {
+  let digits = 0;
+  for (let limit = 1; digits < most && value >= limit; limit *= 10) digits += 1;
+  return digits;
 }

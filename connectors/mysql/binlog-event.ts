@@ -1,5 +1,6 @@
 import { TwinproofError } from '../../src/errors.ts';
 import { checksumOf } from './binlog-checksum.ts';
+import { viewOf } from './binlog-view.ts';
 
 /**
  * Types of events in the binary log. Up to 42 they are those of MySQL (dev.mysql.com/doc/dev/mysql-server,
@@ -73,8 +74,8 @@ const ARTIFICIAL = 0x20;
 const IGNORABLE = 0x80;
 
 /**
- * One event, until the next one is read; `bytes` from its header on and without its checksum, which stay. Numbers of a place
- * are those of 32 bits.
+ * One event, until the next one is read; `bytes` from its header on and without its checksum, which stay. Numbers of a
+ * place are those of 32 bits.
  */
 export interface LogEvent {
   readonly type: number;
@@ -103,8 +104,8 @@ export function logError(message: string, cause?: unknown): TwinproofError {
 }
 
 /**
- * Takes the headers off, and proves the checksums, which the log has where binlog_checksum was CRC32 when it was written:
- * each file says so in its first event.
+ * Takes the headers off, and proves the checksums, which the log has where binlog_checksum was CRC32 when it was
+ * written: each file says so in its first event.
  */
 export class EventReader {
   #checksums = false;
@@ -113,15 +114,16 @@ export class EventReader {
   /** One event as it was sent stands in `sent` from `from` up to `to`. Throws TP-STREAM-PROTOCOL. */
   read(sent: Uint8Array, from = 0, to = sent.length): LogEvent {
     if (to - from < HEADER_BYTES) throw logError(`an event of ${to - from} bytes`);
+    const view = viewOf(sent);
     const type = sent[from + TYPE_AT] ?? 0;
-    const length = uint32At(sent, from + LENGTH_AT);
+    const length = view.getUint32(from + LENGTH_AT, true);
     if (length !== to - from) throw logError(`an event of ${length} bytes came with ${to - from}`);
-    const flags = uint16At(sent, from + FLAGS_AT);
+    const flags = view.getUint16(from + FLAGS_AT, true);
     const event = this.#event;
     event.type = type;
-    event.timestamp = uint32At(sent, from);
-    event.serverId = uint32At(sent, from + SERVER_AT);
-    event.next = uint32At(sent, from + NEXT_AT);
+    event.timestamp = view.getUint32(from, true);
+    event.serverId = view.getUint32(from + SERVER_AT, true);
+    event.next = view.getUint32(from + NEXT_AT, true);
     event.artificial = (flags & ARTIFICIAL) !== 0;
     event.ignorable = (flags & IGNORABLE) !== 0;
     event.length = length;
@@ -162,10 +164,10 @@ class ReadEvent implements LogEvent {
   #bytes: Uint8Array | null = null;
 
   stands(sent: Uint8Array, from: number, to: number): void {
-    this.sent = sent;
+    if (this.sent !== sent) this.sent = sent;
     this.from = from;
     this.to = to;
-    this.#bytes = null;
+    if (this.#bytes !== null) this.#bytes = null;
   }
 
   get bytes(): Uint8Array {
@@ -183,7 +185,9 @@ const MADE_UP: ReadonlySet<number> = new Set([
   EVENT.startEncryption,
 ]);
 
-/** FORMAT_DESCRIPTION_EVENT ends in the algorithm (1 byte: 1 is CRC32) and room for a checksum, whatever the algorithm. */
+/**
+ * FORMAT_DESCRIPTION_EVENT ends in the algorithm (1 byte: 1 is CRC32) and room for a checksum, whatever the algorithm.
+ */
 function hasChecksums(sent: Uint8Array, to: number): boolean {
   const algorithm = sent[to - CHECKSUM_BYTES - 1];
   if (algorithm === 0) return false;
@@ -191,7 +195,10 @@ function hasChecksums(sent: Uint8Array, to: number): boolean {
   throw logError(`checksums of the unknown kind ${algorithm}`);
 }
 
-/** FORMAT_DESCRIPTION_EVENT: version (2 bytes), server (50), then when the server was started if this file was its first. */
+/**
+ * FORMAT_DESCRIPTION_EVENT: version (2 bytes), server (50), then when the server was started if this file was its
+ * first.
+ */
 export function beginsRun({ bytes, artificial }: LogEvent): boolean {
   return !artificial && uint32At(bytes, HEADER_BYTES + 52) !== 0;
 }

@@ -58,7 +58,8 @@ export class PacketCutter {
 
   #give(bytes: Uint8Array, from: number, to: number): void {
     this.#missing = null;
-    this.bytes = bytes;
+    // Storing an object costs more than looking whether it is there: hundreds of payloads come together.
+    if (this.bytes !== bytes) this.bytes = bytes;
     this.from = from;
     this.to = to;
   }

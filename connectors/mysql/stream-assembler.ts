@@ -1,34 +1,21 @@
 import type { RowChange, StreamedTable } from '../../src/connector/changes.ts';
 import { TwinproofError } from '../../src/errors.ts';
 import { inflated, inflatedRows, isCompressedRows } from './binlog-compressed.ts';
-import {
-  beginsRun,
-  EVENT,
-  EventReader,
-  HEADER_BYTES,
-  logError,
-  type LogEvent,
-  uint48At,
-} from './binlog-event.ts';
+import { beginsRun, EVENT, EventReader, HEADER_BYTES, logError, type LogEvent } from './binlog-event.ts';
 import { GtidReader, type GroupStart } from './binlog-gtid.ts';
 import { isBegin, readQuery } from './binlog-query.ts';
-import { DESCRIPTION_AT, isDescribedBy, readTableMap, type TableMap } from './binlog-table-map.ts';
 import { LogFile, type LogMark, markOf, type PlacedTransaction } from './log-mark.ts';
-import type { Cascades } from './stream-cascades.ts';
 import { CascadeGaps } from './stream-cascade-gaps.ts';
-import type { Resolved } from './stream-catalog.ts';
 import { Group, type GroupParts } from './stream-group.ts';
 import type { LogMemory } from './stream-memory.ts';
 import { isRows, RowsReader } from './stream-rows.ts';
 import { StatementReader } from './stream-statements.ts';
-import type { TableEntry } from './stream-table.ts';
+import { TableMaps, type TableResolver } from './stream-table-maps.ts';
 
 /** StreamCatalog, as far as it is needed here. */
-export interface TableLookup {
+export interface TableLookup extends TableResolver {
   readonly database: string;
-  resolve(map: TableMap): Promise<Resolved | null>;
   current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
-  cascadesOf(schema: string, table: string): Promise<Cascades>;
   forget(leaves: readonly string[] | null): void;
   withBelow(leaves: readonly string[]): Promise<readonly string[]>;
 }
@@ -39,19 +26,6 @@ export interface AssemblerParts extends GroupParts {
   readonly tellsCascades: boolean;
   readonly memory: LogMemory;
 }
-
-/** A table as the last TABLE_MAP_EVENT of its number described it. */
-interface Mapped {
-  readonly description: DataView;
-  /** Null: it is none of ours. */
-  readonly entry: TableEntry | null;
-  readonly cascades: Cascades;
-}
-
-/** Numbers of tables that are remembered; a server gives new ones all the time. */
-const MAPS_MAX = 2000;
-/** Ends a statement, and is no table's (MariaDB knowledge base, "Rows_event"). */
-const NO_TABLE = 0xff_ff_ff;
 
 /** Say nothing about rows. */
 const SILENT: ReadonlySet<number> = new Set([
@@ -81,7 +55,7 @@ export class LogAssembler {
   readonly #rows = new RowsReader();
   readonly #statements: StatementReader;
   readonly #cascades: CascadeGaps;
-  readonly #maps = new Map<number, Mapped>();
+  readonly #maps: TableMaps;
   #group: Group | null = null;
   /** Where the open transaction begins, for LogMemory.torn: its file, and the place behind its first event. */
   #groupFile = '';
@@ -102,6 +76,7 @@ export class LogAssembler {
 
   constructor(parts: AssemblerParts) {
     this.#parts = parts;
+    this.#maps = new TableMaps(parts.catalog);
     this.#statements = new StatementReader(parts, () => this.#maps.clear());
     this.#cascades = new CascadeGaps(parts);
   }
@@ -132,7 +107,7 @@ export class LogAssembler {
         }
         return null;
       default:
-        return this.#skipping || SILENT.has(event.type) ? null : this.#logged(event);
+        return this.#skipping ? null : this.#logged(event);
     }
   }
 
@@ -157,7 +132,7 @@ export class LogAssembler {
       case EVENT.queryCompressed:
         return this.#statement(event);
       case EVENT.tableMap:
-        return this.#tableMap(event);
+        return this.#maps.isKnown(event) ? null : this.#describe(event);
       case EVENT.xaPrepare:
         this.#prepare(event);
         return null;
@@ -168,11 +143,15 @@ export class LogAssembler {
   }
 
   #change(event: LogEvent): void {
+    if (isRows(event.type)) {
+      this.#rowsEvent(this.#open(), event);
+      return;
+    }
+    if (SILENT.has(event.type)) return;
     const group = this.#open();
-    if (isRows(event.type)) this.#rowsEvent(group, event);
-    else if (isCompressedRows(event.type)) this.#rowsEvent(group, inflatedRows(event));
+    if (isCompressedRows(event.type)) this.#rowsEvent(group, inflatedRows(event));
     else if (event.type === EVENT.partialUpdateRows) {
-      const leaf = this.#mapped(event)?.entry?.table.leaf;
+      const leaf = this.#maps.of(event)?.entry?.table.leaf;
       if (leaf !== undefined)
         group.gap('the log holds parts of JSON values (binlog_row_value_options)', [leaf]);
     } else if (event.type === EVENT.transactionPayload) {
@@ -201,7 +180,7 @@ export class LogAssembler {
     const { torn } = this.#parts.memory;
     this.#skipping = torn.size > 0 && torn.has(this.#groupPlace());
     if (this.#skipping) return null;
-    if (this.#maps.size > MAPS_MAX) this.#maps.clear();
+    this.#maps.bound();
     this.#placed = this.#file.place(event);
     this.#group = new Group(start, this.#parts);
     if (start.prepares !== null) {
@@ -242,38 +221,18 @@ export class LogAssembler {
     if (ends || !group.inTransaction) this.#end();
   }
 
-  #tableMap(event: LogEvent): Promise<void> | null {
-    const number = uint48At(event.sent, event.from + HEADER_BYTES);
-    const known = this.#maps.get(number);
-    if (known !== undefined && isDescribedBy(event, known.description)) return null;
-    const { bytes } = event;
-    // Copied: the event's memory is not kept.
-    const description = new Uint8Array(bytes.subarray(DESCRIPTION_AT));
-    return this.#describe(number, new DataView(description.buffer), readTableMap(bytes));
-  }
-
-  async #describe(number: number, description: DataView, map: TableMap): Promise<void> {
-    const resolved = await this.#parts.catalog.resolve(map);
-    const cascades = await this.#parts.catalog.cascadesOf(map.schema, map.table);
-    this.#maps.set(number, { description, entry: resolved, cascades });
-    if (resolved === null || resolved.known) return;
+  async #describe(event: LogEvent): Promise<void> {
+    const table = await this.#maps.describe(event);
+    if (table === null || table.known) return;
     // Within a transaction that is only prepared it stands by itself.
-    const event = { type: 'definition', table: resolved.table } as const;
+    const definition = { type: 'definition', table: table.table } as const;
     const group = this.#open();
-    if (group.xid === null) group.push(event);
-    else this.#parts.batch.push(event);
-  }
-
-  #mapped({ sent, from, to }: LogEvent): Mapped | null {
-    if (to - from < HEADER_BYTES + 6) throw logError('rows without the number of their table');
-    const number = uint48At(sent, from + HEADER_BYTES);
-    const mapped = this.#maps.get(number);
-    if (mapped === undefined && number !== NO_TABLE) throw logError('rows of a table that was not described');
-    return mapped ?? null;
+    if (group.xid === null) group.push(definition);
+    else this.#parts.batch.push(definition);
   }
 
   #rowsEvent(group: Group, event: LogEvent): void {
-    const mapped = this.#mapped(event);
+    const mapped = this.#maps.of(event);
     if (mapped === null) return;
     const { entry, cascades } = mapped;
     this.#follow = this.#cascades.of(event, entry, cascades, group);
@@ -282,7 +241,8 @@ export class LogAssembler {
 
   /**
    * A server that was started anew goes on in a new file. A transaction whose end the old one lacks was cut off by a
-   * crash, and never committed; what was handed out of it is taken back by ending the stream: the next one passes over it.
+   * crash, and never committed; what was handed out of it is taken back by ending the stream: the next one passes over
+   * it.
    */
   #beginFile(event: LogEvent): void {
     this.#file.begun = event.timestamp;

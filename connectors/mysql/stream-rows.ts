@@ -13,21 +13,39 @@ interface RowsLayout {
   readonly extra: boolean;
 }
 
-const LAYOUTS: ReadonlyMap<number, RowsLayout> = new Map([
-  [EVENT.writeRowsV1, { kind: 'insert', extra: false }],
-  [EVENT.updateRowsV1, { kind: 'update', extra: false }],
-  [EVENT.deleteRowsV1, { kind: 'delete', extra: false }],
-  [EVENT.writeRows, { kind: 'insert', extra: true }],
-  [EVENT.updateRows, { kind: 'update', extra: true }],
-  [EVENT.deleteRows, { kind: 'delete', extra: true }],
-] satisfies readonly (readonly [number, RowsLayout])[]);
+const INSERT: RowsLayout = { kind: 'insert', extra: true };
+const UPDATE: RowsLayout = { kind: 'update', extra: true };
+const DELETE: RowsLayout = { kind: 'delete', extra: true };
+const INSERT_V1: RowsLayout = { kind: 'insert', extra: false };
+const UPDATE_V1: RowsLayout = { kind: 'update', extra: false };
+const DELETE_V1: RowsLayout = { kind: 'delete', extra: false };
+
+/** Null: events of this type have no rows. */
+function layoutOf(type: number): RowsLayout | null {
+  switch (type) {
+    case EVENT.writeRows:
+      return INSERT;
+    case EVENT.updateRows:
+      return UPDATE;
+    case EVENT.deleteRows:
+      return DELETE;
+    case EVENT.writeRowsV1:
+      return INSERT_V1;
+    case EVENT.updateRowsV1:
+      return UPDATE_V1;
+    case EVENT.deleteRowsV1:
+      return DELETE_V1;
+    default:
+      return null;
+  }
+}
 
 export function isRows(type: number): boolean {
-  return LAYOUTS.has(type);
+  return layoutOf(type) !== null;
 }
 
 export function rowKindOf({ type }: LogEvent): RowKind | null {
-  return LAYOUTS.get(type)?.kind ?? null;
+  return layoutOf(type)?.kind ?? null;
 }
 
 const COUNT_BYTES = 2;
@@ -50,8 +68,8 @@ export class RowsReader {
    * those that are there (for updates twice, before and after), then the rows. Throws TP-STREAM-PROTOCOL.
    */
   read(event: LogEvent, entry: TableEntry, arena: RowArena, give: (change: RowChange) => void): void {
-    const layout = LAYOUTS.get(event.type);
-    if (layout === undefined) throw logError(`event ${event.type} has no rows`);
+    const layout = layoutOf(event.type);
+    if (layout === null) throw logError(`event ${event.type} has no rows`);
     const { steps } = entry.plan;
     if (steps.length === 0) {
       give({ type: layout.kind, table: entry.table, key: null, oldKey: null, before: null, after: null });
@@ -81,7 +99,7 @@ export class RowsReader {
     const image = this.#after;
     const body = image.body(plan, null, false, arena);
     const keyBytes = image.keyBytes(plan, null);
-    const key = keyBytes === null ? null : body.subarray(COUNT_BYTES, COUNT_BYTES + keyBytes);
+    const key = keyBytes === null ? null : keyIn(body, keyBytes);
     const isInsert = type === 'insert';
     return {
       type,
@@ -106,12 +124,17 @@ export class RowsReader {
     return {
       type: 'update',
       table,
-      key: keyed ? now.subarray(COUNT_BYTES, COUNT_BYTES + newBytes) : null,
-      oldKey: moved ? old.subarray(COUNT_BYTES, COUNT_BYTES + oldBytes) : null,
+      key: keyed ? keyIn(now, newBytes) : null,
+      oldKey: moved ? keyIn(old, oldBytes) : null,
       before: before.complete ? old : null,
       after: now,
     };
   }
+}
+
+/** The key at the beginning of a row; `subarray` takes half as long again. */
+function keyIn(body: Uint8Array, keyBytes: number): Uint8Array {
+  return new Uint8Array(body.buffer, body.byteOffset + COUNT_BYTES, keyBytes);
 }
 
 /** Whether the keys at the beginnings of two rows, of so many bytes each, are the same. */

@@ -13,6 +13,7 @@ export class RowArena {
     }
     const start = this.#used;
     this.#used += length;
-    return this.#chunk.subarray(start, start + length);
+    // `subarray` takes half as long again.
+    return new Uint8Array(this.#chunk.buffer, start, length);
   }
 }
