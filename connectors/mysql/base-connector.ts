@@ -181,8 +181,8 @@ export class BaseConnector implements Connector {
   }
 
   /**
-   * No rows where the log shows that the table was not written to, else the keys of all rows: which of them were written
-   * the server cannot tell. Where they are too many the sink ends the read.
+   * No rows where the log shows that the table was not written to, else the keys of all rows: which of them were
+   * written the server cannot tell. Where they are too many the sink ends the read.
    */
   async readWrittenSince(shape: RowShape, mark: string, sink: RowSink, signal: AbortSignal): Promise<void> {
     const written = await this.control.use(signal, (session) =>

@@ -1,4 +1,7 @@
-/** Types of MariaDB that the log holds as the bytes of the value, and the server sends as text (knowledge base, "INET4", "INET6", "UUID"). */
+/**
+ * Types of MariaDB that the log holds as the bytes of the value, and the server sends as text (knowledge base, "INET4",
+ * "INET6", "UUID").
+ */
 
 const HEX = '0123456789abcdef';
 

@@ -2,7 +2,10 @@ import { inflateSync } from 'node:zlib';
 import { EVENT, HEADER_BYTES, logError, type LogEvent } from './binlog-event.ts';
 import { LogCursor } from './binlog-cursor.ts';
 
-/** What compressed events of MariaDB are without compression (knowledge base, "Compressing Events to Reduce Size of the Binary Log"). */
+/**
+ * What compressed events of MariaDB are without compression (knowledge base, "Compressing Events to Reduce Size of the
+ * Binary Log").
+ */
 const PLAIN: ReadonlyMap<number, number> = new Map([
   [EVENT.writeRowsCompressedV1, EVENT.writeRowsV1],
   [EVENT.updateRowsCompressedV1, EVENT.updateRowsV1],
@@ -18,7 +21,9 @@ export function isCompressedRows(type: number): boolean {
 
 const TABLE_AND_FLAGS_BYTES = 8;
 
-/** The same event as if it had not been compressed: all behind the bits of its columns was. Throws TP-STREAM-PROTOCOL. */
+/**
+ * The same event as if it had not been compressed: all behind the bits of its columns was. Throws TP-STREAM-PROTOCOL.
+ */
 export function inflatedRows(event: LogEvent): LogEvent {
   const type = PLAIN.get(event.type) ?? event.type;
   const cursor = new LogCursor(event.bytes, HEADER_BYTES + TABLE_AND_FLAGS_BYTES);
@@ -34,8 +39,8 @@ export function inflatedRows(event: LogEvent): LogEvent {
 }
 
 /**
- * A byte, whose lower three bits say how many bytes the length has, and whose next ones how it was compressed (0: zlib);
- * the length, big endian; the data. Throws TP-STREAM-PROTOCOL.
+ * A byte, whose lower three bits say how many bytes the length has, and whose next ones how it was compressed (0:
+ * zlib); the length, big endian; the data. Throws TP-STREAM-PROTOCOL.
  */
 export function inflated(bytes: Uint8Array): Uint8Array {
   const cursor = new LogCursor(bytes, 0);

@@ -16,8 +16,8 @@ const SILENT_LOOKS_MAX = 12;
 
 /**
  * Numbers with which a server ends a stream (MySQL manual, "Server Error Message Reference"; MariaDB knowledge base,
- * "MariaDB Error Codes"): ER_MASTER_FATAL_ERROR_READING_BINLOG (what was asked for was purged, or the log is damaged, or
- * of another history), ER_MASTER_HAS_PURGED_REQUIRED_GTIDS, ER_GTID_POSITION_NOT_FOUND_IN_BINLOG (twice),
+ * "MariaDB Error Codes"): ER_MASTER_FATAL_ERROR_READING_BINLOG (what was asked for was purged, or the log is damaged,
+ * or of another history), ER_MASTER_HAS_PURGED_REQUIRED_GTIDS, ER_GTID_POSITION_NOT_FOUND_IN_BINLOG (twice),
  * ER_CANNOT_LOAD_SLAVE_GTID_STATE is another thing.
  */
 const GAPS: ReadonlySet<number> = new Set([1236, 1789, 1945, 1955]);
@@ -52,8 +52,8 @@ export class LogConnection {
   }
 
   /**
-   * Asks for the log. The session belongs to this connection from now on. What is wrong with the request the server says
-   * in place of the first event.
+   * Asks for the log. The session belongs to this connection from now on. What is wrong with the request the server
+   * says in place of the first event.
    */
   static start(session: Session, command: Uint8Array, signal: AbortSignal): LogConnection {
     if (signal.aborted) throw interruption(signal);
@@ -63,8 +63,8 @@ export class LogConnection {
   }
 
   /**
-   * Goes on to the next event, which then stands in `bytes` from `from` up to `to`, in memory that is never written again.
-   * False: it has not come yet. Throws what the server ends the stream with.
+   * Goes on to the next event, which then stands in `bytes` from `from` up to `to`, in memory that is never written
+   * again. False: it has not come yet. Throws what the server ends the stream with.
    */
   next(): boolean {
     try {
@@ -90,7 +90,9 @@ export class LogConnection {
     return this.#cutter.to;
   }
 
-  /** Waits until more has come. To be called when `next` has said no. Throws when the stream has ended, however it did. */
+  /**
+   * Waits until more has come. To be called when `next` has said no. Throws when the stream has ended, however it did.
+   */
   async more(): Promise<void> {
     while (this.#chunks.length === 0) {
       if (this.#over !== null) throw this.#over.error;

@@ -13,8 +13,8 @@ const FIRST_EVENT_AT = 4;
 
 export interface DumpOptions {
   /**
-   * Under which the server knows this stream, from 1 to 2^32 − 1. It ends an older stream of the same number, so it must
-   * be no server's and no other stream's.
+   * Under which the server knows this stream, from 1 to 2^32 − 1. It ends an older stream of the same number, so it
+   * must be no server's and no other stream's.
    */
   readonly serverId: number;
   /** A server with nothing to send says so this often. */
@@ -29,9 +29,10 @@ export interface DumpPlace {
 
 /**
  * What the server must know before it sends its log (MySQL: sql/rpl_replica.cc, get_master_version_and_clock; MariaDB
- * knowledge base, "Replica Registration"): how often to be heard from, that checksums are understood, and on MariaDB that
- * GTIDs are, and from where on. MySQL before 8.0.26 knows the old names alone. We do not register as a replica:
- * tools that look for replicas would find one, and nothing needs it. `after`: null where a file and a place are asked for.
+ * knowledge base, "Replica Registration"): how often to be heard from, that checksums are understood, and on MariaDB
+ * that GTIDs are, and from where on. MySQL before 8.0.26 knows the old names alone. We do not register as a replica:
+ * tools that look for replicas would find one, and nothing needs it. `after`: null where a file and a place are asked
+ * for.
  */
 export async function prepareDump(
   session: Session,
@@ -89,9 +90,9 @@ function dumpByGtids(serverId: number, after: GtidSet): Uint8Array {
 }
 
 /**
- * sql/rpl_gtid_set.cc, Gtid_set::encode: number of sources (8 bytes), then each: UUID (16), number of intervals (8), and
- * for each of those first and behind the last (8 each). A set with tags (MySQL 8.3) says 1 in the first and the last byte
- * of that number, and each source has its tag behind the UUID, with twice its length in front.
+ * sql/rpl_gtid_set.cc, Gtid_set::encode: number of sources (8 bytes), then each: UUID (16), number of intervals (8),
+ * and for each of those first and behind the last (8 each). A set with tags (MySQL 8.3) says 1 in the first and the
+ * last byte of that number, and each source has its tag behind the UUID, with twice its length in front.
  */
 export function encodeSet(set: GtidSet): Buffer {
   const sources = [...set].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -21,7 +21,9 @@ export interface GroupStart {
   /** Microseconds since 1970 on the clock of the server that is read from. */
   readonly committedAtUs: bigint;
   readonly gtid: MysqlGtid | MariadbGtid;
-  /** Ends with its first statement. False: with its commit. Null: that is not said; a statement BEGIN comes if it does. */
+  /**
+   * Ends with its first statement. False: with its commit. Null: that is not said; a statement BEGIN comes if it does.
+   */
   readonly standalone: boolean | null;
   /** The XA transaction that is prepared here, where this says so and no statement does (MariaDB). */
   readonly prepares: string | null;
@@ -48,8 +50,8 @@ export interface MariadbGtid {
 const US = 1_000_000n;
 
 /**
- * GTID_LOG_EVENT (dev.mysql.com/doc/dev/mysql-server, "Gtid_event"): flags (1 byte), UUID (16), number (8), a type (1: 2
- * for what follows), last_committed and sequence_number (8 each), then the commit on this server in microseconds (7,
+ * GTID_LOG_EVENT (dev.mysql.com/doc/dev/mysql-server, "Gtid_event"): flags (1 byte), UUID (16), number (8), a type (1:
+ * 2 for what follows), last_committed and sequence_number (8 each), then the commit on this server in microseconds (7,
  * whose highest bit says that the time of the first commit follows).
  */
 const UUID_AT = HEADER_BYTES + 1;
@@ -63,8 +65,8 @@ const FLAG = { standalone: 0x01, groupCommit: 0x02, preparedXa: 0x40 } as const;
 
 /**
  * GTID_EVENT of MariaDB (knowledge base, "GTID_EVENT"): sequence (8 bytes), domain (4), flags (1), then what these say:
- * commit id (8), XA transaction (format, 4 bytes; two lengths, 1 each; both texts). The server is that of the header. It
- * has no time but the header's: whole seconds, in which the statement that committed began.
+ * commit id (8), XA transaction (format, 4 bytes; two lengths, 1 each; both texts). The server is that of the header.
+ * It has no time but the header's: whole seconds, in which the statement that committed began.
  */
 const SEQUENCE_AT = HEADER_BYTES;
 const DOMAIN_AT = SEQUENCE_AT + 8;
@@ -103,8 +105,8 @@ export class GtidReader {
 
   /**
    * GTID_TAGGED_LOG_EVENT (MySQL 8.3): a message of mysql::serialization ("MySQL Serialization Library"): version (1),
-   * size, last field that must be known, then fields with their numbers in rising order: 0 flags, 1 UUID (16 numbers), 2
-   * number, 3 tag, 4 and 5 the logical clock, 6 commit on this server in microseconds. Signed numbers: 2n, or −2n−1.
+   * size, last field that must be known, then fields with their numbers in rising order: 0 flags, 1 UUID (16 numbers),
+   * 2 number, 3 tag, 4 and 5 the logical clock, 6 commit on this server in microseconds. Signed numbers: 2n, or −2n−1.
    */
   #readTagged(event: LogEvent): GroupStart {
     const cursor = new LogCursor(event.bytes, HEADER_BYTES);
@@ -138,7 +140,10 @@ export class GtidReader {
     this.#uuid = uuidText(known);
   }
 
-  /** Of the UUID that was taken last; `timeUs`: 0 where the log does not say it, as in one that comes from an old server. */
+  /**
+   * Of the UUID that was taken last; `timeUs`: 0 where the log does not say it, as in one that comes from an old
+   * server.
+   */
   #start(event: LogEvent, tag: string, number: bigint, timeUs: number): GroupStart {
     const source = tag === '' ? this.#uuid : `${this.#uuid}:${tag}`;
     const digits = decimal(number);

@@ -115,7 +115,9 @@ class JsonReader {
     return `[${parts.join(', ')}]`;
   }
 
-  /** Type (1 byte), then the value itself where it fits in, else its place from the beginning of the object or array. */
+  /**
+   * Type (1 byte), then the value itself where it fits in, else its place from the beginning of the object or array.
+   */
   #entry(container: number, at: number, large: boolean, depth: number): string {
     this.#need(at, large ? 5 : 3);
     const type = this.#bytes[at] ?? 0;
@@ -192,11 +194,17 @@ function quotedText(text: string): string {
   return `"${escaped}"`;
 }
 
-/** Beyond so many places before the point, unless digits follow behind it, or so many zeros there, the server writes an exponent (my_gcvt). */
+/**
+ * Beyond so many places before the point, unless digits follow behind it, or so many zeros there, the server writes an
+ * exponent (my_gcvt).
+ */
 const PLACES_MAX = 15;
 const PLACES_MIN = -14;
 
-/** The fewest digits that read back as the same number, as my_gcvt of the server writes them; `.0` tells it is no integer. */
+/**
+ * The fewest digits that read back as the same number, as my_gcvt of the server writes them; `.0` tells it is no
+ * integer.
+ */
 export function doubleText(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
   const [mantissa = '', exponent = '0'] = Math.abs(value).toExponential().split('e');

@@ -11,8 +11,8 @@ export interface LoggedStatement {
 
 /**
  * QUERY_EVENT (dev.mysql.com/doc/dev/mysql-server, "Query_event"; MariaDB knowledge base, "QUERY_EVENT"): thread (4
- * bytes), seconds (4), length of the database's name (1), error (2), length of the status variables (2), these, name and
- * a byte 0, the statement. `inflate` makes the statement of what stands there.
+ * bytes), seconds (4), length of the database's name (1), error (2), length of the status variables (2), these, name
+ * and a byte 0, the statement. `inflate` makes the statement of what stands there.
  */
 export function readQuery(
   event: LogEvent,
@@ -45,8 +45,8 @@ export function isBegin({ sent, to }: LogEvent): boolean {
 
 /**
  * Status variables stand one behind the other, code (1 byte) and value, in this order: Q_FLAGS2_CODE (4 bytes),
- * Q_SQL_MODE_CODE (8), Q_CATALOG_NZ_CODE (length and text), Q_AUTO_INCREMENT (4), Q_CHARSET_CODE (6, of which the first two
- * are the collation of the client).
+ * Q_SQL_MODE_CODE (8), Q_CATALOG_NZ_CODE (length and text), Q_AUTO_INCREMENT (4), Q_CHARSET_CODE (6, of which the first
+ * two are the collation of the client).
  */
 const STATUS_BYTES: Readonly<Record<number, number>> = { 0: 4, 1: 8, 3: 4 };
 const CATALOG = 6;
@@ -63,7 +63,10 @@ function clientCharset(cursor: LogCursor): number | null {
   return null;
 }
 
-/** Numbers of the collations of utf8mb3 and utf8mb4 up to 323 (INFORMATION_SCHEMA.COLLATIONS); others only make a gap wider. */
+/**
+ * Numbers of the collations of utf8mb3 and utf8mb4 up to 323 (INFORMATION_SCHEMA.COLLATIONS); others only make a gap
+ * wider.
+ */
 function isUtf8(collation: number): boolean {
   return (
     [33, 45, 46, 76, 83].includes(collation) ||

@@ -23,8 +23,8 @@ const VIEW_BYTES_MAX = 1024;
 const MISSING_LENGTH = -4;
 
 /**
- * One image of a row, taken apart: how many columns it has, then every value in the order of the log, with its length in
- * front, in memory that the next image uses again.
+ * One image of a row, taken apart: how many columns it has, then every value in the order of the log, with its length
+ * in front, in memory that the next image uses again.
  */
 export class RowImage {
   #bytes = new Uint8Array(FIRST_BYTES);
@@ -44,9 +44,9 @@ export class RowImage {
   }
 
   /**
-   * Reads the image at `start` of an event that ends at `end` (knowledge base, "Rows_event": bits of the columns that are NULL, one for each that is
-   * there, then the values of the others) and returns where it ends. `present`: where the bits stand in `source` that say
-   * which columns are there. Throws TP-STREAM-PROTOCOL where the event ends before it.
+   * Reads the image at `start` of an event that ends at `end` (knowledge base, "Rows_event": bits of the columns that
+   * are NULL, one for each that is there, then the values of the others) and returns where it ends. `present`: where
+   * the bits stand in `source` that say which columns are there. Throws TP-STREAM-PROTOCOL where the event ends sooner.
    */
   read(
     source: Uint8Array,

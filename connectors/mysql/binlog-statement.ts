@@ -20,7 +20,9 @@ export type StatementMeaning =
   | { readonly kind: 'define'; readonly tables: readonly StatementTable[] | null }
   /** All of its tables go. */
   | { readonly kind: 'drop database'; readonly schema: string }
-  /** Rows may have changed that the log does not show: a statement in place of its rows, or one that is not understood. */
+  /**
+   * Rows may have changed that the log does not show: a statement in place of its rows, or one that is not understood.
+   */
   | { readonly kind: 'unseen'; readonly verb: string };
 
 /**

@@ -16,9 +16,9 @@ export interface LogColumn {
   /** Of enum and set the real one, which the log writes as STRING. */
   readonly type: number;
   /**
-   * The number that the type needs: the longest value in bytes (string, varchar), bytes of the length (blob and its kin),
-   * width in bits (bit), precision · 256 + digits behind the point (newdecimal), digits of seconds (temporal), bytes of
-   * the number (enum, set).
+   * The number that the type needs: the longest value in bytes (string, varchar), bytes of the length (blob and its
+   * kin), width in bits (bit), precision · 256 + digits behind the point (newdecimal), digits of seconds (temporal),
+   * bytes of the number (enum, set).
    */
   readonly detail: number;
   readonly unsigned: boolean;
@@ -122,8 +122,8 @@ function draftOf(type: number, first: number, second: number): Draft {
 }
 
 /**
- * The real type, and the length, of which bits 8 and 9 are hidden, inverted, in bits 4 and 5 of the type: all types that
- * occur there have both of them set.
+ * The real type, and the length, of which bits 8 and 9 are hidden, inverted, in bits 4 and 5 of the type: all types
+ * that occur there have both of them set.
  */
 function stringDraft(first: number, second: number): Draft {
   if (first === FIELD_TYPE.enum || first === FIELD_TYPE.set) return { type: first, detail: second };

@@ -1,10 +1,10 @@
 import { uint24At, uint32At } from './binlog-event.ts';
 
 /**
- * Dates and times of the log (MariaDB knowledge base, "Rows_event", column data formats; MySQL: "Date and Time Data Type
- * Representation", mysys/my_time.cc) in the layout of the binary protocol (temporal.ts). Each function writes the value
- * at `at` of `target`, which has room for 12 bytes, and returns its length: what is zero at its end is left out, as the
- * server does it.
+ * Dates and times of the log (MariaDB knowledge base, "Rows_event", column data formats; MySQL: "Date and Time Data
+ * Type Representation", mysys/my_time.cc) in the layout of the binary protocol (temporal.ts). Each function writes the
+ * value at `at` of `target`, which has room for 12 bytes, and returns its length: what is zero at its end is left out,
+ * as the server does it.
  */
 
 /** Bytes of the fraction by digits. */
@@ -33,8 +33,8 @@ export function writeDate(bytes: Uint8Array, from: number, target: Uint8Array, a
 }
 
 /**
- * DATETIME2: 5 bytes, big endian: sign (1 bit, always set), year · 13 + month (17), day (5), hour (5), minute (6), second
- * (6); then the fraction.
+ * DATETIME2: 5 bytes, big endian: sign (1 bit, always set), year · 13 + month (17), day (5), hour (5), minute (6),
+ * second (6); then the fraction.
  */
 export function writeDatetime2(
   bytes: Uint8Array,
@@ -96,8 +96,8 @@ function clockSeconds(clock: number): number {
 }
 
 /**
- * TIME2: 3 bytes, big endian: sign (1 bit, set for what is not negative), unused (1), hour (10), minute (6), second (6);
- * then the fraction. Both together are one number, and a negative one is the complement of two.
+ * TIME2: 3 bytes, big endian: sign (1 bit, set for what is not negative), unused (1), hour (10), minute (6), second
+ * (6); then the fraction. Both together are one number, and a negative one is the complement of two.
  */
 export function writeTime2(
   bytes: Uint8Array,
@@ -135,7 +135,9 @@ function putInstant(target: Uint8Array, at: number, seconds: number, microsecond
   );
 }
 
-/** Of every day from 1970 on that 32 bits of seconds reach, as DATE has it: found out once each, which takes a while. */
+/**
+ * Of every day from 1970 on that 32 bits of seconds reach, as DATE has it: found out once each, which takes a while.
+ */
 const dates = new Int32Array(Math.trunc(0xff_ff_ff_ff / 86_400) + 1);
 
 /** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: day (5 bits), month (4), year. */

@@ -1,7 +1,10 @@
 let viewed: Uint8Array = new Uint8Array(0);
 let view = new DataView(viewed.buffer);
 
-/** Reads several of these bytes at once. Kept until other bytes are asked for: hundreds of events stand in what came together. */
+/**
+ * Reads several of these bytes at once. Kept until other bytes are asked for: hundreds of events stand in what came
+ * together.
+ */
 export function viewOf(bytes: Uint8Array): DataView {
   if (bytes !== viewed) {
     viewed = bytes;

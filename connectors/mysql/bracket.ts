@@ -11,9 +11,9 @@ import type { Session } from './session.ts';
 export type BracketEnd = () => Promise<Bracket>;
 
 /**
- * MySQL. Before the read: gtid_executed has a transaction only when it is visible, so all of it is in the read. After its
- * snapshot: a transaction that is visible is executed, or still owned by the worker that applies it (sql/rpl_gtid_state.cc,
- * update_gtids_impl); what is owned is read first, so nothing slips through between the two.
+ * MySQL. Before the read: gtid_executed has a transaction only when it is visible, so all of it is in the read. After
+ * its snapshot: a transaction that is visible is executed, or still owned by the worker that applies it
+ * (sql/rpl_gtid_state.cc, update_gtids_impl); what is owned is read first, so nothing slips through between the two.
  */
 export async function openBracket(
   session: Session,
@@ -45,9 +45,9 @@ interface SlaveRow {
 }
 
 /**
- * MariaDB, within the reading transaction: a replicated transaction writes its GTID into mysql.gtid_slave_pos itself, so
- * what this table says in a snapshot is exactly what the snapshot has (knowledge base, "mysql.gtid_slave_pos Table"; each
- * domain's newest row has the greatest sub_id). Null: the table is no part of the snapshot (Followed.exact).
+ * MariaDB, within the reading transaction: a replicated transaction writes its GTID into mysql.gtid_slave_pos itself,
+ * so what this table says in a snapshot is exactly what the snapshot has (knowledge base, "mysql.gtid_slave_pos Table";
+ * each domain's newest row has the greatest sub_id). Null: the table is no part of the snapshot (Followed.exact).
  */
 export async function readPlaceInSnapshot(
   session: Session,

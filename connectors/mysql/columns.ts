@@ -119,7 +119,8 @@ export function typeName(facts: TypeFacts): string {
 /**
  * What two columns must have in common for equal values to be equal bytes, and no more. So it names the character set
  * but no collation (bytes are compared), the scale of a decimal but not its precision, and no fraction of a second:
- * the binary protocol leaves out zeros there (protocol manual, "Binary Protocol Value": ProtocolBinary::MYSQL_TYPE_DATETIME).
+ * the binary protocol leaves out zeros there (protocol manual, "Binary Protocol Value":
+ * ProtocolBinary::MYSQL_TYPE_DATETIME).
  */
 export function baseTypeOf(facts: TypeFacts): string {
   const type = typeOf(facts);
@@ -154,8 +155,8 @@ export type ColumnEncodings = Readonly<Record<PairKind, ColumnEncoding | null>>;
 
 /**
  * The encodings of a column. A value has one form in the binary protocol, whatever path brought it into the row: a
- * FLOAT comes with all its bits, JSON as the text of what is stored, geometry as SRID and well-known binary. A type that
- * is not known has none: what its bytes mean cannot be said.
+ * FLOAT comes with all its bits, JSON as the text of what is stored, geometry as SRID and well-known binary. A type
+ * that is not known has none: what its bytes mean cannot be said.
  */
 export function encodingsOf(facts: TypeFacts): ColumnEncodings {
   const known = typeOf(facts) !== null;
@@ -228,8 +229,8 @@ export function needsConversion(type: MysqlType): boolean {
 }
 
 /**
- * Kinds by which a table may be cut into ranges: compared by value exactly as their index orders them. Not floats, whose
- * literals round; nor enum and set, whose index goes by number while a comparison goes by label; nor the binary
+ * Kinds by which a table may be cut into ranges: compared by value exactly as their index orders them. Not floats,
+ * whose literals round; nor enum and set, whose index goes by number while a comparison goes by label; nor the binary
  * addresses of MariaDB, which never were tried.
  */
 const RANGEABLE: ReadonlySet<ValueKind> = new Set([

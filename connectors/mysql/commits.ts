@@ -21,14 +21,14 @@ export type Pending = 'none' | 'pending' | 'unknown';
  *
  * Rows have no versions here, so nobody can ask for certain writers, and need not. Say the primary showed v at t0, t1
  * and t2 (a round's last read is the next one's first), the candidate another row between t0 and t1, and again between
- * t1 and t2, and the answer after t1 was `none`: two strikes. Say further that the candidate is faithful. It had applied
- * the head of t0 and more, so what it showed first was written by a transaction that was logged by then; so that was
- * visible by the answer, and yet the primary showed v at t2. Hence the row was changed, and changed back to v, between
- * two reads of the primary. A prepared XA transaction does not matter: its rows are invisible on both sites, and its
- * commit is a transaction of its own in the log.
+ * t1 and t2, and the answer after t1 was `none`: two strikes. Say further that the candidate is faithful. It had
+ * applied the head of t0 and more, so what it showed first was written by a transaction that was logged by then; so
+ * that was visible by the answer, and yet the primary showed v at t2. Hence the row was changed, and changed back to v,
+ * between two reads of the primary. A prepared XA transaction does not matter: its rows are invisible on both sites,
+ * and its commit is a transaction of its own in the log.
  *
- * What is left is a row that goes back and forth between two values faster than a round. No question about commits tells
- * that; only more strikes make it unlikely, by about four for each (see STRIKES_NEEDED).
+ * What is left is a row that goes back and forth between two values faster than a round. No question about commits
+ * tells that; only more strikes make it unlikely, by about four for each (see STRIKES_NEEDED).
  */
 export async function readCommitsPending(session: Session, signal: AbortSignal): Promise<Pending> {
   try {
@@ -70,7 +70,8 @@ export function parseOwned(text: string): GtidSet {
 
 /**
  * MariaDB: inside START TRANSACTION WITH CONSISTENT SNAPSHOT two status variables tell the end of the log as of this
- * snapshot, that is, of what is visible (knowledge base, "Enhancements for START TRANSACTION WITH CONSISTENT SNAPSHOT").
+ * snapshot, that is, of what is visible (knowledge base, "Enhancements for START TRANSACTION WITH CONSISTENT
+ * SNAPSHOT").
  */
 async function pendingInMariadb(session: Session, signal: AbortSignal): Promise<Pending> {
   const end = await readLogPlace(session, signal);

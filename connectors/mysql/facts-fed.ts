@@ -20,10 +20,10 @@ const BATCH = 50;
 const SCAN_BYTES_MAX = 80_000_000;
 
 /**
- * MariaDB's sequence objects (`schema.sequence`), which are replicated like rows: a replica that has caught up stands where
- * the primary stands (knowledge base, "Sequence Overview"). With `withData` each is told with the column furthest ahead of
- * those whose default calls it; a sink, or an INSERT that brings its own value, does not move the sequence. The values come
- * before the sequences: the other way round a row in between would look as if its sequence were behind.
+ * MariaDB's sequence objects (`schema.sequence`), which are replicated like rows: a replica that has caught up stands
+ * where the primary stands (knowledge base, "Sequence Overview"). With `withData` each is told with the column furthest
+ * ahead of those whose default calls it; a sink, or an INSERT that brings its own value, does not move the sequence.
+ * The values come before the sequences: the other way round a row in between would look as if its sequence were behind.
  */
 export async function readObjects(
   session: Session,

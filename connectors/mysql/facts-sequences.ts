@@ -22,9 +22,9 @@ function nothing(): Sequences {
 const BATCH: Readonly<Record<Flavor, number>> = { mysql: 500, mariadb: 50 };
 
 /**
- * What hands out numbers: MariaDB's sequence objects and, of a candidate, the AUTO_INCREMENT counters of `columns`. A primary's
- * (null) are left out: they are ahead of a replica's by every number that was given to a transaction that did not commit,
- * and none of those is in a row. What matters is that a replica's counter is not behind its own rows.
+ * What hands out numbers: MariaDB's sequence objects and, of a candidate, the AUTO_INCREMENT counters of `columns`. A
+ * primary's (null) are left out: they are ahead of a replica's by every number that was given to a transaction that did
+ * not commit, and none of those is in a row. What matters is that a replica's counter is not behind its own rows.
  */
 export async function readSequences(
   share: SessionShare<Session>,
@@ -46,9 +46,9 @@ export async function readSequences(
 }
 
 /**
- * Tables of which the server itself keeps the counter beyond every value: MySQL's InnoDB since 8.0, whether a value came by
- * INSERT, UPDATE or replication (manual, "InnoDB AUTO_INCREMENT Counter Initialization"). There the values are not looked for,
- * since MySQL takes a millisecond for each table (measured).
+ * Tables of which the server itself keeps the counter beyond every value: MySQL's InnoDB since 8.0, whether a value
+ * came by INSERT, UPDATE or replication (manual, "InnoDB AUTO_INCREMENT Counter Initialization"). There the values are
+ * not looked for, since MySQL takes a millisecond for each table (measured).
  */
 function kept(flavor: Flavor, tables: readonly TableEntry[]): ReadonlySet<string> {
   if (flavor !== 'mysql') return new Set();
@@ -82,7 +82,8 @@ async function readCounters(
   const isKept = ({ schema, table }: CounterColumn): boolean => keptTables.has(`${schema}.${table}`);
   await share.runAll(
     batchesOf(columns, BATCH[flavor]).map((batch) => async (session: Session) => {
-      // The values come before the counters: the other way round a row in between would look as if its counter were behind.
+      // The values come before the counters: the other way round a row in between would look as if its counter were
+      // behind.
       for (const part of batchesOf(
         batch.filter((column) => !isKept(column)),
         BATCH.mariadb,
@@ -136,9 +137,9 @@ const NEXT = 'SELECT t.table_name AS `table`, t.auto_increment AS next FROM info
 type Next = Map<string, string | null>;
 
 /**
- * MariaDB opens each table for it, so it is asked while the tables are open, and finds them at once only if each is named by
- * itself: of 10,000 tables this takes 0.7 s of the server's time, one look at all 1.1 s, and a join with the view of
- * columns a minute (measured).
+ * MariaDB opens each table for it, so it is asked while the tables are open, and finds them at once only if each is
+ * named by itself: of 10,000 tables this takes 0.7 s of the server's time, one look at all 1.1 s, and a join with the
+ * view of columns a minute (measured).
  */
 async function addNext(
   session: Session,

@@ -78,7 +78,9 @@ export async function readFacts(
   };
 }
 
-/** What brings the site the primary's changes, and nothing else. Throws only when the site is lost or the run aborted. */
+/**
+ * What brings the site the primary's changes, and nothing else. Throws only when the site is lost or the run aborted.
+ */
 export async function readFeed(session: Session, signal: AbortSignal): Promise<FeedFacts> {
   const query = async (): Promise<readonly ChannelFact[]> =>
     channelFacts(session, await readChannels(session, signal), signal);

@@ -108,8 +108,9 @@ export function sharesState(list: GtidList, { state }: PrimaryHistory): boolean 
 }
 
 /**
- * Whether a position of MariaDB is the primary's beyond doubt: of each domain that the primary has, the last transaction
- * was written by a server of which the primary's log has some in that domain; `alone`: it has no other domain. Pure.
+ * Whether a position of MariaDB is the primary's beyond doubt: of each domain that the primary has, the last
+ * transaction was written by a server of which the primary's log has some in that domain; `alone`: it has no other
+ * domain. Pure.
  */
 export function stemsFrom(list: GtidList, { state }: PrimaryHistory, alone: boolean): boolean {
   const entries = [...list];

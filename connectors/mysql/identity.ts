@@ -35,9 +35,9 @@ interface MomentRow {
 }
 
 /**
- * Who the server is. The system identifier is server_uuid; MariaDB has none, so there it is server_uid (10.6.19, 10.11.9
- * and later: a digest of network card and port, kept nowhere), else `server_id-hostname-port`. Neither must be trusted
- * to tell two servers apart: sameServer does that.
+ * Who the server is. The system identifier is server_uuid; MariaDB has none, so there it is server_uid (10.6.19,
+ * 10.11.9 and later: a digest of network card and port, kept nowhere), else `server_id-hostname-port`. Neither must be
+ * trusted to tell two servers apart: sameServer does that.
  *
  * A role that may not see replication (REPLICATION CLIENT, SLAVE MONITOR) is told a replica from a primary by whether
  * it takes writes, just so that preflight can say what is missing: relateSites never guesses.
@@ -131,8 +131,8 @@ async function readRole(session: Session, writable: boolean, signal: AbortSignal
 
 /**
  * Whether two sessions end in one and the same running server, however it is addressed: one takes a lock that nobody
- * else has, the other sees who holds it, and sees it gone. Needs no privilege, and works on servers that take no writes,
- * and on clones that share UUID and start time.
+ * else has, the other sees who holds it, and sees it gone. Needs no privilege, and works on servers that take no
+ * writes, and on clones that share UUID and start time.
  */
 export async function sameServer(a: Session, b: Session, signal: AbortSignal): Promise<boolean> {
   // One server never has two connections of one number, so it makes the name unique there.

@@ -127,17 +127,17 @@ function strangerMessage(session: Session, source: FollowedSource, channels: rea
 
 /**
  * What tells this candidate from any other that could stand in its place: who it is, and when it was started. A copy of
- * it starts at another moment, and so does itself after a restart, which voids proofs: nothing that a server says of itself
- * tells a restart from the start of a copy of its folder. What is written to it while it runs, and a dump that is loaded
- * into it, is in its own log, or that log has a gap (ownChanges).
+ * it starts at another moment, and so does itself after a restart, which voids proofs: nothing that a server says of
+ * itself tells a restart from the start of a copy of its folder. What is written to it while it runs, and a dump that
+ * is loaded into it, is in its own log, or that log has a gap (ownChanges).
  */
 export function readIncarnation(session: Session, signal: AbortSignal): Promise<string> {
   return readInstance(session, signal);
 }
 
 /**
- * What was received and not applied is in the relay log: recoverable. On MySQL `applied` ends at the first hole; what was
- * applied behind it is in `scattered`.
+ * What was received and not applied is in the relay log: recoverable. On MySQL `applied` ends at the first hole; what
+ * was applied behind it is in `scattered`.
  */
 export async function readPendingLog(
   session: Session,
@@ -161,8 +161,8 @@ export async function readPendingLog(
 
 /**
  * MySQL: each worker says when its last transaction was committed on the server that it came from, which is the
- * primary's own clock where it is read from directly (manual, "The replication_applier_status_by_worker Table"). MariaDB
- * does not say.
+ * primary's own clock where it is read from directly (manual, "The replication_applier_status_by_worker Table").
+ * MariaDB does not say.
  */
 async function readAppliedCommit(
   session: Session,
@@ -192,8 +192,8 @@ async function readAppliedCommit(
 }
 
 /**
- * The primary's place behind a transaction of the candidate's own log. Null: the candidate wrote it, or somebody of whom
- * the primary has nothing. Pure.
+ * The primary's place behind a transaction of the candidate's own log. Null: the candidate wrote it, or somebody of
+ * whom the primary has nothing. Pure.
  */
 export function originPosition(followed: Followed | null, origin: BeginEvent['origin']): Position | null {
   if (followed === null || origin === null) return null;

@@ -18,9 +18,9 @@ import { readSynchrony } from './synchrony.ts';
 const POLL_MS = 20;
 
 /**
- * The clock before the head: what had returned to its client by then is in the log before the head is asked for. What is
- * only owned had not returned; on a replica a worker may own a transaction for as long as it waits for a row, and its log
- * does not bring it until then.
+ * The clock before the head: what had returned to its client by then is in the log before the head is asked for. What
+ * is only owned had not returned; on a replica a worker may own a transaction for as long as it waits for a row, and
+ * its log does not bring it until then.
  */
 export async function readWitness(session: Session, signal: AbortSignal): Promise<WitnessReading> {
   // NOW() is the moment at which the statement began; the session's time zone is UTC.
@@ -40,9 +40,10 @@ export type VisibleNow = (transaction: string) => boolean;
  * change win, which says the same or, if the row was changed once more, is followed by that change, since all that was
  * visible lies before the head that is read after the read began (DESIGN.md section 7).
  *
- * MySQL: gtid_executed has a transaction only when it is visible. MariaDB: gtid_binlog_pos has it as soon as it is logged;
- * so the end of the log is read behind it, and the answer waits until a snapshot reaches that end. (The position of a
- * snapshot in GTIDs would tell as much at once, but BINLOG_GTID_POS reads the log file from its beginning.)
+ * MySQL: gtid_executed has a transaction only when it is visible. MariaDB: gtid_binlog_pos has it as soon as it is
+ * logged; so the end of the log is read behind it, and the answer waits until a snapshot reaches that end. (The
+ * position of a snapshot in GTIDs would tell as much at once, but BINLOG_GTID_POS reads the log file from its
+ * beginning.)
  */
 export async function readVisibleNow(session: Session, signal: AbortSignal): Promise<VisibleNow> {
   if (session.flavor === 'mysql') {
@@ -60,8 +61,8 @@ export async function readVisibleNow(session: Session, signal: AbortSignal): Pro
 }
 
 /**
- * Ends when every transaction whose commit the log held at the call is visible: a commit may wait for a semi-synchronous
- * replica for long. Throws TP-PERMISSION where that cannot be seen.
+ * Ends when every transaction whose commit the log held at the call is visible: a commit may wait for a
+ * semi-synchronous replica for long. Throws TP-PERMISSION where that cannot be seen.
  *
  * `only`, on MySQL with GTIDs: until these are visible. A replica's worker owns its GTID from the beginning of the
  * transaction, not from its commit, and may wait for a lock meanwhile: those are not waited for.
@@ -113,8 +114,9 @@ export async function planLeaf(
 }
 
 /**
- * What tells a replica of this server from another's, and the transactions of this server from a replica's own, when the
- * server is gone. The log is sent to everyone who asks, before any semi-synchronous replica has it: nobody holds it back.
+ * What tells a replica of this server from another's, and the transactions of this server from a replica's own, when
+ * the server is gone. The log is sent to everyone who asks, before any semi-synchronous replica has it: nobody holds it
+ * back.
  */
 export async function readFollowedSource(session: Session, signal: AbortSignal): Promise<FollowedSource> {
   const { engine, systemId, serverId, database, address } = await readIdentity(session, signal);

@@ -23,9 +23,9 @@ interface Wish {
 }
 
 /**
- * What an account needs, so that the log can be streamed, tables be read, and `certify` find nothing unread that keeps a
- * verdict from SAFE, as SQL for an administrator, and what of the server's settings stands in the way. Tables are granted
- * by database: grants on single ones hide the others from the catalog. `role` is `name` or `name@host`.
+ * What an account needs, so that the log can be streamed, tables be read, and `certify` find nothing unread that keeps
+ * a verdict from SAFE, as SQL for an administrator, and what of the server's settings stands in the way. Tables are
+ * granted by database: grants on single ones hide the others from the catalog. `role` is `name` or `name@host`.
  */
 export async function readLedgerSetup(
   session: Session,

@@ -50,8 +50,8 @@ export function nativeLiteral(type: MysqlType, value: Uint8Array): string {
  * A text in its column's own character set and collation: the comparison is the one that the index is in order by.
  * Bytes that are no text there give a warning (1300, ER_INVALID_CHARACTER_STRING), and a read with warnings fails.
  *
- * Not `_utf8mb4 X'61' collate utf8mb4_bin`: both servers take two conditions joined by OR for one and the same when such
- * literals are equal under the character set's default collation, and then find only 'a' of 'a' and 'A'. Here the
+ * Not `_utf8mb4 X'61' collate utf8mb4_bin`: both servers take two conditions joined by OR for one and the same when
+ * such literals are equal under the character set's default collation, and then find only 'a' of 'a' and 'A'. Here the
  * innermost literal is binary, and two of them are equal only in all bytes.
  */
 export function textLiteral(type: MysqlType, value: Uint8Array): string {

@@ -65,9 +65,9 @@ const schema = z.object({
 });
 
 /**
- * What tells whether a log is still the one that was read, where GTIDs do not: a server that was set back gives numbers a
- * second time. The file is known by when it was begun, the transaction by its place and the checksum of the event that
- * holds its GTID, its time and the place of the next.
+ * What tells whether a log is still the one that was read, where GTIDs do not: a server that was set back gives numbers
+ * a second time. The file is known by when it was begun, the transaction by its place and the checksum of the event
+ * that holds its GTID, its time and the place of the next.
  */
 export type LogMark = z.infer<typeof schema>;
 

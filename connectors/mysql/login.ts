@@ -74,7 +74,10 @@ function openSocket(target: ConnectTarget): Socket {
   return socket.connect(target.port, target.host);
 }
 
-/** Without TLS a password goes only to a server whose key is known (MySQL manual, "Caching SHA-2 Pluggable Authentication"). */
+/**
+ * Without TLS a password goes only to a server whose key is known (MySQL manual, "Caching SHA-2 Pluggable
+ * Authentication").
+ */
 function keyedPlugins(target: ConnectTarget): Record<string, ReturnType<typeof authPlugins.sha256_password>> {
   const { serverKey } = target;
   const options =

@@ -61,7 +61,9 @@ export function parseOptions(text: string): ClientOptions {
   return { user, password: password === null || password === '' ? null : new Secret(password) };
 }
 
-/** Quotes around the whole value are dropped; `\s`, `\\` and the like are what the manual lists. Otherwise `#` ends it. */
+/**
+ * Quotes around the whole value are dropped; `\s`, `\\` and the like are what the manual lists. Otherwise `#` ends it.
+ */
 function unquoted(text: string): string {
   const quoted = /^(['"])(.*)\1\s*(?:#.*)?$/.exec(text);
   const value = quoted === null ? text.replace(/\s+#.*$/, '') : (quoted[2] ?? '');

@@ -51,7 +51,8 @@ export class ReaderPool {
   }
 
   /**
-   * As `read`, several reads under one snapshot, in which `look` is asked something first. Throws what `look` throws, too.
+   * As `read`, several reads under one snapshot, in which `look` is asked something first. Throws what `look` throws,
+   * too.
    */
   async readInSnapshot<T>(
     reads: Iterable<RawRead>,

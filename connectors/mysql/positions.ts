@@ -47,9 +47,9 @@ const RESTLESS_FOR_MS = 300;
  * The primary's head, and whether all before it is visible.
  *
  * MySQL: gtid_executed has a transaction only after it became visible, so alone it may lack one that can be seen. In
- * between its GTID is owned; so what is owned is read first, and added. MariaDB: gtid_binlog_pos has a transaction as soon
- * as it is logged, before it is visible. So both may be ahead of what is visible (a commit that waits for a replica),
- * never behind. Without GTIDs: the end of the log, likewise.
+ * between its GTID is owned; so what is owned is read first, and added. MariaDB: gtid_binlog_pos has a transaction as
+ * soon as it is logged, before it is visible. So both may be ahead of what is visible (a commit that waits for a
+ * replica), never behind. Without GTIDs: the end of the log, likewise.
  *
  * Quiet is asked after the head alone. What is in the log at the head is then visible, or its transaction is still open
  * and seen; what is logged later moves the head. (A head that stood still and was quiet is quiet.)
@@ -77,8 +77,8 @@ export async function readHead(
 }
 
 /**
- * The head of the server's own log, also of a replica's, without asking whether it is quiet; `returned`: without what is
- * still being committed, where that can be told. Throws as readHead.
+ * The head of the server's own log, also of a replica's, without asking whether it is quiet; `returned`: without what
+ * is still being committed, where that can be told. Throws as readHead.
  */
 export async function readLogEnd(
   session: Session,
@@ -133,10 +133,10 @@ export async function readList(
  * What the candidate has applied.
  *
  * MySQL: gtid_executed, a set; parallel workers that commit out of order leave holes in it, and transactions of its own
- * (errant ones) are in it too, so while it is behind it may be incomparable with the head, and that is only to be waited
- * for. MariaDB: gtid_slave_pos, which has replicated transactions only and is raised at their commit, in order; not
- * gtid_current_pos, which takes a local write for a replicated one of the same domain. Without GTIDs: the place in the
- * source's log up to which everything is executed; then the source must be the primary itself.
+ * (errant ones) are in it too, so while it is behind it may be incomparable with the head, and that is only to be
+ * waited for. MariaDB: gtid_slave_pos, which has replicated transactions only and is raised at their commit, in order;
+ * not gtid_current_pos, which takes a local write for a replicated one of the same domain. Without GTIDs: the place in
+ * the source's log up to which everything is executed; then the source must be the primary itself.
  */
 export async function readApplied(
   session: Session,

@@ -28,7 +28,9 @@ export interface ProbeSessions {
   ask(sql: string): Promise<readonly Readonly<Record<string, string | null>>[]>;
 }
 
-/** Asks a table about its key: single rows by index, and the optimizer's estimates, for which it dives into the index. */
+/**
+ * Asks a table about its key: single rows by index, and the optimizer's estimates, for which it dives into the index.
+ */
 export function probeOf(
   sessions: ProbeSessions,
   table: MysqlTable,
@@ -145,8 +147,8 @@ function numbered(bodies: readonly Uint8Array[]): ReadonlyMap<number, KeyValues>
 }
 
 /**
- * The `rows` of each SELECT of a UNION ALL (manual, "EXPLAIN Output Format"): `id` counts them from 1. A SELECT of which
- * the optimizer knows that it brings nothing has none.
+ * The `rows` of each SELECT of a UNION ALL (manual, "EXPLAIN Output Format"): `id` counts them from 1. A SELECT of
+ * which the optimizer knows that it brings nothing has none.
  */
 export function estimatesOf(
   plan: readonly Readonly<Record<string, string | null>>[],

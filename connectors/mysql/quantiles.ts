@@ -44,8 +44,8 @@ export interface Cuts {
 }
 
 /**
- * InnoDB doubles what it counted on the few pages that it looked at (btr_estimate_n_rows_in_range), so a part's share of
- * what is known of the whole counts, and half of its own estimate where that is more.
+ * InnoDB doubles what it counted on the few pages that it looked at (btr_estimate_n_rows_in_range), so a part's share
+ * of what is known of the whole counts, and half of its own estimate where that is more.
  */
 const DOUBLED = 2;
 /** Estimates say half or twice as much as there is; a plan may come out finer than wanted, but not without end. */

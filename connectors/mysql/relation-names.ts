@@ -4,7 +4,8 @@ import type { Session } from './session.ts';
 /**
  * Why the two sites cannot mean the same tables by their names; null: they can. Where lower_case_table_names differs, a
  * name in capitals is kept as it was written on one site and in lower case on the other (MySQL manual, "Identifier Case
- * Sensitivity"): every such table would look missing here and extra there. Names without capitals are the same everywhere.
+ * Sensitivity"): every such table would look missing here and extra there. Names without capitals are the same
+ * everywhere.
  */
 export async function nameConfusion(
   candidate: Session,

@@ -18,9 +18,9 @@ export interface SiteRelation {
  * How the candidate stands to the primary, from what both say. It replicates from it when one of its channels, running
  * or stopped, reads from that very server, or from another one that passes the primary's transactions on.
  *
- * A server without any channel replicates from nobody, whatever its history proves: a replica on which RESET REPLICA ALL
- * was run, or that was promoted, no longer gets what the primary commits, and may take writes of its own. So it is refused
- * as TP-ROLES, not compared as a replica that happens to be behind.
+ * A server without any channel replicates from nobody, whatever its history proves: a replica on which RESET REPLICA
+ * ALL was run, or that was promoted, no longer gets what the primary commits, and may take writes of its own. So it is
+ * refused as TP-ROLES, not compared as a replica that happens to be behind.
  *
  * Throws TP-PERMISSION where the role may not see replication.
  */

@@ -30,7 +30,8 @@ export interface Session {
   readonly stream: Duplex;
   /**
    * The rows of one statement, after all earlier ones of this session, over the text protocol: every value is text
-   * (UTF-8) or null. Throws TwinproofError (failure.ts), or the signal's reason when aborted; the server is told to stop.
+   * (UTF-8) or null. Throws TwinproofError (failure.ts), or the signal's reason when aborted; the server is told to
+   * stop.
    */
   rows<Row extends CatalogRow>(
     sql: string,

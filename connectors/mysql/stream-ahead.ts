@@ -11,8 +11,8 @@ export interface AheadSource {
 }
 
 /**
- * Gathers the next batch while the one before it is being stored: until the disk says that it has that one there would be
- * nothing to do, for milliseconds each time. No more than one is gathered ahead.
+ * Gathers the next batch while the one before it is being stored: until the disk says that it has that one there would
+ * be nothing to do, for milliseconds each time. No more than one is gathered ahead.
  */
 export class BatchAhead {
   readonly #batch: EventBatch;
@@ -45,7 +45,9 @@ export class BatchAhead {
     }
   }
 
-  /** Waits until there is something to take. Throws what gathering failed by, when all that came before it was taken. */
+  /**
+   * Waits until there is something to take. Throws what gathering failed by, when all that came before it was taken.
+   */
   async ready(): Promise<void> {
     while (this.#batch.empty) {
       if (this.#failure !== null) throw this.#failure.error;

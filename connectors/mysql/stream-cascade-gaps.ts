@@ -6,7 +6,9 @@ import type { Group } from './stream-group.ts';
 import { rowFlags, rowKindOf } from './stream-rows.ts';
 import type { TableEntry } from './stream-table.ts';
 
-/** "Rows_event", flags: NO_FOREIGN_KEY_CHECKS_F, and USE_SQL_FOREIGN_KEY_F of MySQL (9.6), which logs all that follows. */
+/**
+ * "Rows_event", flags: NO_FOREIGN_KEY_CHECKS_F, and USE_SQL_FOREIGN_KEY_F of MySQL (9.6), which logs all that follows.
+ */
 const UNCHECKED = 0x02;
 const LOGGED = 0x10;
 
@@ -23,7 +25,9 @@ export class CascadeGaps {
     this.#parts = parts;
   }
 
-  /** To be told of every change of the event; null: that is not needed. `entry`: null for a table of another database. */
+  /**
+   * To be told of every change of the event; null: that is not needed. `entry`: null for a table of another database.
+   */
   of(
     event: LogEvent,
     entry: TableEntry | null,

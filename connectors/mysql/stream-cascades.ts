@@ -1,8 +1,9 @@
 import type { Session } from './session.ts';
 
 /**
- * Rows of other tables that change with a row through foreign keys. InnoDB changes them below the log: MariaDB, and MySQL
- * before 9.6, write nothing of it (MySQL manual, "FOREIGN KEY Constraints"; MariaDB knowledge base, "Foreign Keys").
+ * Rows of other tables that change with a row through foreign keys. InnoDB changes them below the log: MariaDB, and
+ * MySQL before 9.6, write nothing of it (MySQL manual, "FOREIGN KEY Constraints"; MariaDB knowledge base, "Foreign
+ * Keys").
  */
 export interface Cascade {
   /** Tables below, `schema.table`, however far down. */

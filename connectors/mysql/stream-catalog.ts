@@ -88,8 +88,8 @@ export class StreamCatalog {
   }
 
   /**
-   * With the tables that foreign keys change with them. A key may be gone by now over which such a change came: then the
-   * table that had it was redefined, and what lies below that is not known either.
+   * With the tables that foreign keys change with them. A key may be gone by now over which such a change came: then
+   * the table that had it was redefined, and what lies below that is not known either.
    */
   async withBelow(leaves: readonly string[]): Promise<readonly string[]> {
     const maps = [this.#cascades, await CascadeMap.read(this.#session, this.#signal)];

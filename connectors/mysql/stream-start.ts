@@ -19,8 +19,8 @@ export interface StreamStart {
 
 /**
  * Finds out whether the log behind a position is still whole, and of the history that it was taken from; the beginning
- * of a first stream is the end of the log. `own`: readers see all that lies before a first stream. Throws TP-STREAM-SETUP,
- * TP-GAP, and TP-PERMISSION where what is visible cannot be seen.
+ * of a first stream is the end of the log. `own`: readers see all that lies before a first stream. Throws
+ * TP-STREAM-SETUP, TP-GAP, and TP-PERMISSION where what is visible cannot be seen.
  */
 export async function readStart(
   session: Session,

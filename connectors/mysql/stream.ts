@@ -21,8 +21,8 @@ export interface StreamOptions {
   readonly serverId: () => number;
   readonly heartbeatMs: number;
   /**
-   * The log of a replica is read for what it writes itself: what its source redefined, and what foreign keys did there, is
-   * known from the source's log.
+   * The log of a replica is read for what it writes itself: what its source redefined, and what foreign keys did there,
+   * is known from the source's log.
    */
   readonly own: boolean;
   /** What earlier streams of this log left; `server`: StreamStart.serverName. */
@@ -138,7 +138,10 @@ class MysqlChangeStream implements ChangeStream {
     }
   }
 
-  /** Takes what has come, until the batch is full or the promise must be waited for. No generator: those are never compiled. */
+  /**
+   * Takes what has come, until the batch is full or the promise must be waited for. No generator: those are never
+   * compiled.
+   */
   #gather(): Promise<void> | null {
     const { connection } = this.#parts;
     while (!this.#batch.full && connection.next()) {

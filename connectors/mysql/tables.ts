@@ -131,8 +131,9 @@ function describeColumn(row: ColumnRow): ColumnDescription {
 }
 
 /**
- * Of the definition alone: nothing that writing or ANALYZE changes. `stored` has the time of creation too, which is that
- * of the last rebuild, so an ALTER that rewrites the table shows even where its columns stay (on MariaDB a TRUNCATE too).
+ * Of the definition alone: nothing that writing or ANALYZE changes. `stored` has the time of creation too, which is
+ * that of the last rebuild, so an ALTER that rewrites the table shows even where its columns stay (on MariaDB a
+ * TRUNCATE too).
  */
 function definitionOf({ table, columns, indexes, partitions }: Facts, of: 'stored' | 'lasting'): unknown {
   const created = of === 'stored' ? table.created : '';
