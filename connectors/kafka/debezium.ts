@@ -13,7 +13,7 @@ import type { ConnectorSettings } from './connect-field.ts';
 import { type RecordSource, SourceFacts } from './record-source.ts';
 import { SourceReader } from './source-reader.ts';
 import { ColumnPlaces } from './column-places.ts';
-import type { RecordBytes } from './record-scan.ts';
+import { keyOf, type RecordBytes } from './record-bytes.ts';
 import { RowValues } from './row-values.ts';
 import { ScannedRecords } from './scanned-records.ts';
 import { placeholderOf } from './values.ts';
@@ -98,9 +98,8 @@ export class DebeziumDecoder {
     if (record.valueFrom < 0) return { kind: 'nothing' };
     const scanned = this.#scanned.decode(record);
     if (scanned !== null) return scanned;
-    const { bytes, keyFrom, keyTo, valueFrom, valueTo } = record;
-    const key = keyFrom < 0 ? null : bytes.subarray(keyFrom, keyTo);
-    return this.#decode(key, bytes.subarray(valueFrom, valueTo));
+    const { bytes, valueFrom, valueTo } = record;
+    return this.#decode(keyOf(record), bytes.subarray(valueFrom, valueTo));
   }
 
   /** Of any record, with or without schemas. */

@@ -1,4 +1,5 @@
 import { TwinproofError } from '../../src/errors.ts';
+import { keyOf, type RecordBytes, valueOf, valueSizeOf } from './record-bytes.ts';
 
 /**
  * Records as a producer sent them together (Kafka documentation, "Record Batch"): what stands in front of them is
@@ -25,7 +26,7 @@ export interface RecordBatch {
  * Goes over the records of a batch without making anything of them (Kafka documentation, "Record"; numbers are
  * zigzag-encoded in groups of seven bits). Throws TP-STREAM-PROTOCOL for bytes that are no records.
  */
-export class RecordCursor {
+export class RecordCursor implements RecordBytes {
   bytes: Uint8Array = new Uint8Array(0);
   /** Places of key and value in `bytes`; a beginning of −1: null. */
   keyFrom = 0;
@@ -55,15 +56,15 @@ export class RecordCursor {
 
   /** Null: the record has none. */
   get key(): Uint8Array | null {
-    return this.keyFrom < 0 ? null : this.bytes.subarray(this.keyFrom, this.keyTo);
+    return keyOf(this);
   }
 
   get value(): Uint8Array | null {
-    return this.valueFrom < 0 ? null : this.bytes.subarray(this.valueFrom, this.valueTo);
+    return valueOf(this);
   }
 
   get valueBytes(): number {
-    return this.valueFrom < 0 ? 0 : this.valueTo - this.valueFrom;
+    return valueSizeOf(this);
   }
 
   /** Goes to the next record; false: there is none. */

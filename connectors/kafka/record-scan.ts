@@ -1,14 +1,6 @@
 import type { JsonKind, JsonReader } from './json-reader.ts';
+import type { RecordBytes } from './record-bytes.ts';
 import { ABSENT, HEAD, MEMBER, newScan, SCANNED, type ScanInstance, WINDOW_AT } from './scan-module.ts';
-
-/** A record within the batch that holds it: places of key and value in `bytes`; a beginning of −1: null. */
-export interface RecordBytes {
-  readonly bytes: Uint8Array;
-  readonly keyFrom: number;
-  readonly keyTo: number;
-  readonly valueFrom: number;
-  readonly valueTo: number;
-}
 
 /** Kinds of values as scan.ts numbers them; `ESCAPED`: a string with escapes. */
 const KINDS: readonly JsonKind[] = ['string', 'number', 'object', 'array', 'true', 'false', 'null'];

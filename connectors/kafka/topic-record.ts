@@ -1,5 +1,5 @@
 import { type Place, recordMark } from './position.ts';
-import type { RecordBytes } from './record-scan.ts';
+import { keyOf, type RecordBytes, valueOf, valueSizeOf } from './record-bytes.ts';
 
 /** A record as it was read from a partition: key and value are where they stand in its batch. */
 export class TopicRecord implements RecordBytes {
@@ -42,15 +42,15 @@ export class TopicRecord implements RecordBytes {
   }
 
   get key(): Uint8Array | null {
-    return this.keyFrom < 0 ? null : this.bytes.subarray(this.keyFrom, this.keyTo);
+    return keyOf(this);
   }
 
   get value(): Uint8Array | null {
-    return this.valueFrom < 0 ? null : this.bytes.subarray(this.valueFrom, this.valueTo);
+    return valueOf(this);
   }
 
   get valueBytes(): number {
-    return this.valueFrom < 0 ? 0 : this.valueTo - this.valueFrom;
+    return valueSizeOf(this);
   }
 
   /** With a copy of its key and without its value: what was fetched together stays for as long as a view of it does. */

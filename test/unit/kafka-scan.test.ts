@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../connectors/kafka/crc32c.ts';
 import { DebeziumDecoder } from '../../connectors/kafka/debezium.ts';
 import { JsonError } from '../../connectors/kafka/json-error.ts';
-import { type RecordBytes, RecordScan } from '../../connectors/kafka/record-scan.ts';
+import type { RecordBytes } from '../../connectors/kafka/record-bytes.ts';
+import { RecordScan } from '../../connectors/kafka/record-scan.ts';
 import { recordBytesOf, recordOf, type StatedChange } from '../servers/harness/kafka-changes.ts';
 import { times } from './property-runs.ts';
 

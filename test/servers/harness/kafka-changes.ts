@@ -1,4 +1,4 @@
-import type { RecordBytes } from '../../../connectors/kafka/record-scan.ts';
+import type { RecordBytes } from '../../../connectors/kafka/record-bytes.ts';
 
 /** A change as a test states it; the value is as Debezium writes it (compare kafka-debezium.test.ts). */
 export interface StatedChange {
