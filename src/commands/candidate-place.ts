@@ -53,8 +53,7 @@ function straysFrom(
 export async function placeOf(ledger: Ledger, site: LedgerConnector, io: SiteIo): Promise<CandidatePlace> {
   const pending = await site.pendingLog(io.signal);
   const { applied, scattered } = pending;
-  const compare = (a: Position, b: Position): ReturnType<LedgerConnector['comparePositions']> =>
-    site.comparePositions(a, b);
+  const compare = (a: Position, b: Position): PositionOrder => site.comparePositions(a, b);
   const view = viewOf(ledger.core, bracketOf(pending), compare);
   const end = ledger.position;
   const position = scattered?.position ?? applied;

@@ -1,23 +1,22 @@
 /**
- * What is done with every byte of a topic, in AssemblyScript: the check sums of record batches, and one walk over a
- * record that Debezium wrote without its schema. JavaScript gets places from it, and no values.
+ * What is done with every byte of a topic, in AssemblyScript: the check sums of record batches (check-sum.ts), and one
+ * walk over a record that Debezium wrote without its schema. JavaScript gets places from it, and no values.
  *
  * It answers only for records as JsonConverter writes them: no space between their parts, every part of the envelope
  * once, no control characters within strings. Of all others it says that it did not understand them, and they are read
  * by json-reader.ts, which also says what is wrong with them. What both take they take alike.
  *
- * CRC-32C: RFC 3720, appendix B.4; sixteen bytes at a time by tables. Records: RFC 8259; Debezium documentation, "Data
- * change events".
+ * Records: RFC 8259; Debezium documentation, "Data change events".
  *
  * Memory belongs to the caller and never grows: first come the areas below, behind them (scan-module.ts) what is looked
  * at. Words of 8 bytes are compared: up to 7 bytes behind what is looked at are read, which the caller leaves there.
  */
 
-const POLYNOMIAL: u32 = 0x82f63b78;
-const TABLES: i32 = 16;
-const TABLES_AT: usize = 1024;
+import { makeTables } from './check-sum';
 
-/** What the last record said (scan-module.ts reads it): numbers of 32 bits. */
+export { crc32c } from './check-sum';
+
+/** What the last record said (scan-module.ts reads it): numbers of 32 bits; behind the tables of check-sum.ts. */
 const HEAD_AT: usize = 17408;
 const HEAD_OPERATION: usize = 0;
 const HEAD_KEY: usize = 4;
@@ -107,52 +106,7 @@ let keptAfter: i32 = -1;
 /** To be called first. `before`: whether rows before their changes are asked for. */
 export function configure(before: bool): void {
   wantsBefore = before;
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    let sum = byte;
-    for (let bit = 0; bit < 8; bit++) sum = (sum & 1) == 0 ? sum >>> 1 : (sum >>> 1) ^ POLYNOMIAL;
-    store<u32>(TABLES_AT + ((<usize>byte) << 2), sum);
-  }
-  for (let index: u32 = 256; index < 256 * TABLES; index++) {
-    const before_ = load<u32>(TABLES_AT + ((<usize>(index - 256)) << 2));
-    const next = load<u32>(TABLES_AT + ((<usize>(before_ & 0xff)) << 2));
-    store<u32>(TABLES_AT + ((<usize>index) << 2), (before_ >>> 8) ^ next);
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function entry(table: usize, byte: u32): u32 {
-  return load<u32>(TABLES_AT + (table << 10) + ((<usize>(byte & 0xff)) << 2));
-}
-
-/** The sum goes on from `sum`, which is −1 at first; of all of it the complement is CRC-32C. */
-export function crc32c(sum: u32, from_: usize, to_: usize): u32 {
-  let p = from_;
-  for (; p + 16 <= to_; p += 16) {
-    const a = load<u32>(p) ^ sum;
-    const b = load<u32>(p, 4);
-    const c = load<u32>(p, 8);
-    const d = load<u32>(p, 12);
-    sum =
-      entry(15, a) ^
-      entry(14, a >>> 8) ^
-      entry(13, a >>> 16) ^
-      entry(12, a >>> 24) ^
-      entry(11, b) ^
-      entry(10, b >>> 8) ^
-      entry(9, b >>> 16) ^
-      entry(8, b >>> 24) ^
-      entry(7, c) ^
-      entry(6, c >>> 8) ^
-      entry(5, c >>> 16) ^
-      entry(4, c >>> 24) ^
-      entry(3, d) ^
-      entry(2, d >>> 8) ^
-      entry(1, d >>> 16) ^
-      entry(0, d >>> 24);
-  }
-  for (; p < to_; p++) sum = (sum >>> 8) ^ entry(0, sum ^ load<u8>(p));
-  return sum;
+  makeTables();
 }
 
 /** What is remembered of the record before counts no more. */
