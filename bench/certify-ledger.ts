@@ -6,27 +6,28 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createCluster, type Cluster } from '../src/demo/cluster.ts';
-import { createStandby, waitForReplay } from '../src/demo/cluster-standby.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { Witness } from '../src/ledger/witness.ts';
+import { type CertifyEngine, certifyPair, type CertifyPair } from './certify-pair.ts';
 import { measure, median } from './measure.ts';
 
 /**
  * How long `certify` takes after the loss of a primary, as a whole command, with so many dirty keys, by the size of the
- * table. The ledger is made by `watch`; the changes reach ledger and standby while `watch` cannot reach the standby.
+ * table. The ledger is made by `watch`; the changes reach ledger and candidate while `watch` cannot reach the candidate.
  *
  *   node dist/bench/certify-ledger.js [--rows 1000000,10000000] [--dirty 10000] [--rounds 5]
+ *     [--engine postgres|mariadb|mysql]
  */
+const ENGINES: readonly CertifyEngine[] = ['postgres', 'mariadb', 'mysql'];
 const { values: options } = parseArgs({
   options: {
     rows: { type: 'string', default: '1000000,10000000' },
     dirty: { type: 'string', default: '10000' },
     rounds: { type: 'string', default: '5' },
+    engine: { type: 'string', default: 'postgres' },
   },
 });
 const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
-const VERSION = 17;
 const dirty = Number(options.dirty);
 
 function print(text: string): void {
@@ -34,34 +35,26 @@ function print(text: string): void {
 }
 
 interface Bench {
-  readonly primary: Cluster;
-  readonly standby: Cluster;
+  readonly pair: CertifyPair;
   readonly folder: string;
 }
 
 async function prepare(rows: number): Promise<Bench> {
-  const primary = await createCluster({ version: VERSION });
-  await primary.sql(
-    `CREATE TABLE account (id bigint PRIMARY KEY, owner text, amount numeric(12,2), note text)`,
-  );
-  await primary.sql(`INSERT INTO account SELECT i, 'owner ' || i, i / 7.0, md5(i::text)
-    FROM generate_series(1, ${rows}) i`);
-  await primary.sql('VACUUM (ANALYZE) account');
-  await primary.sql('CREATE PUBLICATION twinproof FOR TABLE account');
-  await primary.sql(`SELECT pg_create_logical_replication_slot('twinproof', 'pgoutput')`);
-  const standby = await createStandby(primary);
-  return { primary, standby, folder: mkdtempSync(path.join(tmpdir(), 'twinproof-bench-certify-')) };
+  const engine = ENGINES.find((name) => name === options.engine);
+  if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}`);
+  const pair = await certifyPair(engine, rows);
+  return { pair, folder: mkdtempSync(path.join(tmpdir(), 'twinproof-bench-certify-')) };
 }
 
-/** With `standbyPort` 1 the candidate is not reached. */
-function configure({ primary, standby, folder }: Bench, standbyPort: number): string {
+/** One that is not `reached` stands behind a port at which nobody listens. */
+function configure({ pair, folder }: Bench, reached: boolean): string {
   const file = path.join(folder, 'twinproof.yaml');
-  const candidate = standby.url().replace(`:${standby.port}/`, `:${standbyPort}/`);
+  const candidate = reached ? pair.candidateUrl : pair.candidateUrl.replace(/:\d+\//, ':1/');
   writeFileSync(
     file,
     `systems:
   bank:
-    primary: { url: "${primary.url()}", allowUnboundedWal: true }
+    primary: { url: "${pair.primaryUrl}"${pair.primaryOptions} }
     candidates: [{ name: gasan, url: "${candidate}" }]
     policy: { rpo: 24h, maxTail: 1h }
 ledger: { path: ./ledger }
@@ -88,39 +81,38 @@ async function witnessed(folder: string): Promise<bigint> {
   }
 }
 
-/** Changes `dirty` rows, in transactions of 100, which the ledger and the standby both get. */
+/** Changes `dirty` rows, in transactions of 100, which the ledger and the candidate both get. */
 async function makeDirty(bench: Bench, rows: number): Promise<void> {
-  const { primary, standby, folder } = bench;
-  const watch = spawn(process.execPath, [CLI, 'watch', '--quiet', '--config', configure(bench, 1)], {
+  const { pair, folder } = bench;
+  const watch = spawn(process.execPath, [CLI, 'watch', '--quiet', '--config', configure(bench, false)], {
     stdio: 'ignore',
   });
   try {
     const step = Math.floor(rows / dirty);
     for (let first = 0; first < dirty; first += 100) {
-      await primary.sql(`UPDATE account SET amount = amount + 1
-        WHERE id IN (SELECT (i * ${step}) + 1 FROM generate_series(${first}, ${first + 99}) i)`);
+      await pair.update(Array.from({ length: 100 }, (_, index) => (first + index) * step + 1));
     }
     const until = BigInt(Date.now()) * 1000n;
     while ((await witnessed(folder)) < until) {
-      await primary.sql(`SELECT pg_logical_emit_message(true, 'tick', '')`);
+      await pair.tick();
       await sleep(500);
     }
   } finally {
     watch.kill('SIGINT');
     await once(watch, 'close');
   }
-  await waitForReplay(standby);
+  await pair.caughtUp();
 }
 
 async function run(rows: number): Promise<{ readonly seconds: number; readonly cpu: number }> {
   const bench = await prepare(rows);
   try {
-    const config = configure(bench, bench.standby.port);
+    const config = configure(bench, true);
     const watched = await measure(process.execPath, [CLI, 'watch', '--once', '--quiet', '--config', config]);
     if (watched.exitCode !== 0) throw new Error(`watch ended with ${watched.exitCode}`);
     await makeDirty(bench, rows);
-    await bench.primary.kill();
-    configure(bench, bench.standby.port);
+    await bench.pair.losePrimary();
+    configure(bench, true);
     const seconds: number[] = [];
     const cpu: number[] = [];
     for (let round = 0; round < Number(options.rounds); round++) {
@@ -134,8 +126,7 @@ async function run(rows: number): Promise<{ readonly seconds: number; readonly c
     }
     return { seconds: median(seconds), cpu: median(cpu) };
   } finally {
-    await bench.standby.destroy();
-    await bench.primary.destroy();
+    await bench.pair.destroy();
     rmSync(bench.folder, { recursive: true, force: true });
   }
 }

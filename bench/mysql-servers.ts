@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
 import { VERIFIER } from '../test/servers/harness/mysql-accounts.ts';
 import type { MysqlFlavor } from '../test/servers/harness/mysql-installation.ts';
-import { createMysqlPair } from '../test/servers/harness/mysql-pair.ts';
+import { createMysqlPair, type MysqlPair } from '../test/servers/harness/mysql-pair.ts';
 import { createMysqlServer, type MysqlServer } from '../test/servers/harness/mysql-server.ts';
 import type { MysqlSettings } from '../src/demo/mysql-settings.ts';
 import type { BenchPair, BenchSite } from './comparison.ts';
@@ -46,9 +46,7 @@ export async function mysqlPair(flavor: MysqlFlavor, rows: number): Promise<Benc
   const settings = benchSettings(flavor);
   const pair = await createMysqlPair({ flavor, database: DATABASE, schema: CREATE_ORDERS, settings });
   try {
-    await pair.setReadOnly(false);
-    await Promise.all([pair.source, pair.replica].map((server) => fill(server, rows)));
-    await pair.setReadOnly(true);
+    await fillBoth(pair, rows);
     // MariaDB's client can log in by caching_sha2_password without TLS only where the server remembers the password.
     for (const server of [pair.source, pair.replica]) await server.sqlAs(VERIFIER, 'select 1');
   } catch (error) {
@@ -111,6 +109,13 @@ function mysqlSite(server: MysqlServer, user: string): BenchSite {
       return ['mariadb', ...to, '--quick', '-e', `select * from ${name}`, DATABASE];
     },
   };
+}
+
+/** The same rows on both, replicated by nobody. */
+export async function fillBoth(pair: MysqlPair, rows: number): Promise<void> {
+  await pair.setReadOnly(false);
+  await Promise.all([pair.source, pair.replica].map((server) => fill(server, rows)));
+  await pair.setReadOnly(true);
 }
 
 /** Rows made on the server itself, unlogged. */
