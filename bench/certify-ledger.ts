@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,12 @@ import { parseArgs } from 'node:util';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { Witness } from '../src/ledger/witness.ts';
 import { type CertifyEngine, certifyPair, type CertifyPair } from './certify-pair.ts';
-import { measure, median } from './measure.ts';
+import { measure, type Measurement, median } from './measure.ts';
 
 /**
  * How long `certify` takes after the loss of a primary, as a whole command, with so many dirty keys, by the size of the
- * table. The ledger is made by `watch`; the changes reach ledger and candidate while `watch` cannot reach the candidate.
+ * table. The ledger is made by `watch`. A standby gets the changes while `watch` cannot reach it; a replica of MySQL or
+ * MariaDB lacks them, so that all of them are lost, and `watch` runs on beside `certify`.
  *
  *   node dist/bench/certify-ledger.js [--rows 1000000,10000000] [--dirty 10000] [--rounds 5]
  *     [--engine postgres|mariadb|mysql]
@@ -81,12 +82,12 @@ async function witnessed(folder: string): Promise<bigint> {
   }
 }
 
-/** Changes `dirty` rows, in transactions of 100, which the ledger and the candidate both get. */
-async function makeDirty(bench: Bench, rows: number): Promise<void> {
+/** Changes `dirty` rows, in transactions of 100, and waits until the ledger has them; `watch` runs on. */
+async function makeDirty(bench: Bench, rows: number): Promise<ChildProcess> {
   const { pair, folder } = bench;
-  const watch = spawn(process.execPath, [CLI, 'watch', '--quiet', '--config', configure(bench, false)], {
-    stdio: 'ignore',
-  });
+  await pair.holdBack();
+  const config = configure(bench, pair.staysBehind);
+  const watch = spawn(process.execPath, [CLI, 'watch', '--quiet', '--config', config], { stdio: 'ignore' });
   try {
     const step = Math.floor(rows / dirty);
     for (let first = 0; first < dirty; first += 100) {
@@ -97,35 +98,52 @@ async function makeDirty(bench: Bench, rows: number): Promise<void> {
       await pair.tick();
       await sleep(500);
     }
-  } finally {
-    watch.kill('SIGINT');
-    await once(watch, 'close');
+  } catch (error) {
+    await end(watch);
+    throw error;
   }
-  await pair.caughtUp();
+  return watch;
+}
+
+async function end(watch: ChildProcess): Promise<void> {
+  if (watch.exitCode !== null) return;
+  watch.kill('SIGINT');
+  await once(watch, 'close');
+}
+
+/** Seconds by the clock and of the processor. */
+async function certify(config: string): Promise<Measurement> {
+  const fence = ['--fenced-at', new Date().toISOString(), '--fenced-by', 'bench'];
+  const args = ['certify', '--config', config, '--format', 'json', '--primary-lost', ...fence];
+  const result = await measure(process.execPath, [CLI, ...args]);
+  if (result.exitCode !== 1) throw new Error(`certify ended with ${result.exitCode}: ${result.stdout}`);
+  return result;
 }
 
 async function run(rows: number): Promise<{ readonly seconds: number; readonly cpu: number }> {
   const bench = await prepare(rows);
+  let watch: ChildProcess | null = null;
   try {
     const config = configure(bench, true);
     const watched = await measure(process.execPath, [CLI, 'watch', '--once', '--quiet', '--config', config]);
     if (watched.exitCode !== 0) throw new Error(`watch ended with ${watched.exitCode}`);
-    await makeDirty(bench, rows);
+    watch = await makeDirty(bench, rows);
+    if (!bench.pair.staysBehind) await end(watch);
+    await bench.pair.caughtUp();
     await bench.pair.losePrimary();
     configure(bench, true);
-    const seconds: number[] = [];
-    const cpu: number[] = [];
+    const rounds: Measurement[] = [];
     for (let round = 0; round < Number(options.rounds); round++) {
-      const fence = ['--fenced-at', new Date().toISOString(), '--fenced-by', 'bench'];
-      const args = ['certify', '--config', config, '--format', 'json', '--primary-lost', ...fence];
-      const result = await measure(process.execPath, [CLI, ...args]);
-      if (result.exitCode !== 1) throw new Error(`certify ended with ${result.exitCode}: ${result.stdout}`);
-      seconds.push(result.seconds);
-      cpu.push(result.cpuSeconds);
+      const result = await certify(config);
+      rounds.push(result);
       print(`  ${rows} rows: ${result.seconds.toFixed(2)} s, CPU ${result.cpuSeconds.toFixed(2)} s`);
     }
-    return { seconds: median(seconds), cpu: median(cpu) };
+    return {
+      seconds: median(rounds.map(({ seconds }) => seconds)),
+      cpu: median(rounds.map(({ cpuSeconds }) => cpuSeconds)),
+    };
   } finally {
+    if (watch !== null) await end(watch);
     await bench.pair.destroy();
     rmSync(bench.folder, { recursive: true, force: true });
   }

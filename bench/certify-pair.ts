@@ -19,6 +19,14 @@ export interface CertifyPair {
   readonly update: (keys: readonly number[]) => Promise<void>;
   /** Something for the log, which changes no row. */
   readonly tick: () => Promise<void>;
+  /**
+   * True: the candidate gets none of the changes, and `watch` runs on beside `certify`, which trusts a site that others
+   * can write to only while its own log is followed. False: it gets them while `watch` does not reach it.
+   */
+  readonly staysBehind: boolean;
+  /** Before the changes are made. */
+  readonly holdBack: () => Promise<void>;
+  /** Behind the changes. */
   readonly caughtUp: () => Promise<void>;
   readonly losePrimary: () => Promise<void>;
   readonly destroy: () => Promise<void>;
@@ -51,6 +59,8 @@ async function postgresPair(rows: number): Promise<CertifyPair> {
     tick: async () => {
       await primary.sql(`SELECT pg_logical_emit_message(true, 'tick', '')`);
     },
+    staysBehind: false,
+    holdBack: () => Promise.resolve(),
     caughtUp: async () => {
       await waitForReplay(standby);
     },
@@ -84,7 +94,9 @@ async function mysqlPair(flavor: MysqlFlavor, rows: number): Promise<CertifyPair
     },
     // The place of these logs moves with transactions alone, and a witness needs no more than what is there.
     tick: () => Promise.resolve(),
-    caughtUp: () => pair.caughtUp(),
+    staysBehind: true,
+    holdBack: () => pair.stopReplica('io'),
+    caughtUp: () => Promise.resolve(),
     losePrimary: () => pair.source.kill(),
     destroy: () => pair.destroy(),
   };
