@@ -28,6 +28,8 @@ export class Tail {
   /** ChangeStream.mark of what is durable, and when one was stored last. */
   #mark: { readonly text: string; readonly stored: boolean } | null = null;
   #markedUs = 0n;
+  /** Counts the runs. One that was given up may end after the next has begun: what is open then is not its own. */
+  #runs = 0;
 
   constructor(watched: WatchedLedger, log: WatchLog) {
     this.#watched = watched;
@@ -40,6 +42,7 @@ export class Tail {
    * with ends this call too, and the next one begins behind it.
    */
   async run(primary: Streamed, pair: PairKind, nowUs: () => bigint, signal: AbortSignal): Promise<void> {
+    const run = ++this.#runs;
     try {
       const stream = await this.#open(primary, pair, nowUs, signal);
       try {
@@ -50,13 +53,14 @@ export class Tail {
         await within(stream.close());
       }
     } catch (error) {
-      if (!isGap(error)) throw error;
+      // Who was given up leaves it to the next one, which finds it too.
+      if (!isGap(error) || signal.aborted) throw error;
       // Some servers say only with the first event that they no longer have what was asked for.
       await this.#watched.abandon();
       await this.#recordGap(error.message, nowUs());
       this.#start = 'server';
     } finally {
-      await this.#watched.abandon();
+      if (run === this.#runs) await this.#watched.abandon();
     }
   }
 
@@ -67,7 +71,8 @@ export class Tail {
     signal: AbortSignal,
   ): Promise<ChangeStream> {
     const { ledger, compare, exclusive } = this.#watched;
-    // A stream that was given up may have handed over a batch that is still waiting to be taken.
+    // A stream that was given up may have handed over a batch that is still waiting to be taken, and no end of it.
+    await this.#watched.abandon();
     const position = await exclusive.run(() => ledger.position);
     const after = this.#start === 'stored' ? position : null;
     try {
@@ -76,7 +81,7 @@ export class Tail {
       const mark = this.#watched.known.logMark();
       return await primary.streamChanges({ after, pair, held, mark }, signal);
     } catch (error) {
-      if (!isGap(error) || after === null) throw error;
+      if (!isGap(error) || after === null || signal.aborted) throw error;
       await this.#recordGap(error.message, nowUs());
       this.#start = 'server';
       return await primary.streamChanges({ after: null, pair }, signal);
