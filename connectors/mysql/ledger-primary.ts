@@ -76,6 +76,9 @@ export async function waitForCommits(
     return untilNone(() => readCommitsPending(session, signal), signal);
   let left = parseGtidSet([...only].join(','));
   for (;;) {
+    // What the log has is owned until it is executed; neither, in this order: the server was reset, and forgot it.
+    const owned = await readOwned(session, signal);
+    left = subtract(left, subtract(left, owned));
     left = subtract(left, await readExecuted(session, signal));
     if (left.size === 0) return;
     await sleep(POLL_MS);

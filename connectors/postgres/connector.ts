@@ -158,8 +158,8 @@ export class PostgresConnector extends BaseConnector implements LedgerSite {
     return this.control.use(signal, (session) => readWitness(session, this.headMemory, signal));
   }
 
-  commitsVisible(signal: AbortSignal): Promise<void> {
-    return this.control.use(signal, (session) => waitForCommits(session, sleep, signal));
+  commitsVisible(signal: AbortSignal, only?: ReadonlySet<string>): Promise<void> {
+    return this.control.use(signal, (session) => waitForCommits(session, sleep, signal, only));
   }
 
   async planLeaf(

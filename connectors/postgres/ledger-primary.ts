@@ -170,11 +170,17 @@ type Sleep = (milliseconds: number) => Promise<void>;
 /**
  * Ends when every transaction whose commit the log held at the call is visible: when none of those with an id at the call
  * is open any more; or, since one may stay open for hours and has then not committed, when none of them waits for a
- * synchronous standby. Where waiting may not be seen, only the first will do.
+ * synchronous standby. Where waiting may not be seen, only the first will do. `only`: of these transactions alone.
  */
-export async function waitForCommits(session: Session, sleep: Sleep, signal: AbortSignal): Promise<void> {
+export async function waitForCommits(
+  session: Session,
+  sleep: Sleep,
+  signal: AbortSignal,
+  only: ReadonlySet<string> | null = null,
+): Promise<void> {
   const { open } = await readCommits(session, null, signal);
-  await untilVisible(session, open, sleep, signal);
+  const wanted = only === null ? open : open.filter((id) => only.has(id));
+  await untilVisible(session, wanted, sleep, signal);
 }
 
 /**

@@ -241,6 +241,12 @@ await describeMysql('a %s site under a ledger', (flavor) => {
     }
   });
 
+  it.each(flavor === 'mysql' ? [flavor] : [])('waits for no transaction that %s has forgotten', async () => {
+    const { position } = await candidate.witness(signal);
+    const forgotten = new Set([newestId(position), newestId(position, 1_000_000n)]);
+    await expect(candidate.commitsVisible(signal, forgotten)).resolves.toBeUndefined();
+  });
+
   it('is another incarnation after a restart, and refuses to follow when its replication was reset', async () => {
     const before = await candidate.incarnation(signal);
     expect(await candidate.incarnation(signal)).toBe(before);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parsePosition } from '../../connectors/postgres/lsn.ts';
@@ -153,6 +154,31 @@ describe('what is read of the primary', () => {
     await open.query('ROLLBACK');
     await open.end();
     await expect(site.commitsVisible(forever())).resolves.toBeUndefined();
+  });
+
+  test('of what waits for a standby nothing is waited for but what was asked for', async () => {
+    await cluster.configure({ synchronous_standby_names: 'nobody' });
+    await cluster.reload();
+    const open = await cluster.connect();
+    await open.query('BEGIN; INSERT INTO t VALUES (2001, 1)');
+    const id = String((await open.query('SELECT pg_current_xact_id()::text AS id')).rows[0]?.id);
+    const waiting = open.query('COMMIT');
+    const isWaiting = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'SyncRep'`;
+    await waitUntil(
+      async () => (await cluster.sql(isWaiting))[0]?.['n'] === 1,
+      30_000,
+      () => 'the commit does not wait',
+    );
+    await site.commitsVisible(forever(), new Set(['7']));
+    const settled = site.commitsVisible(forever(), new Set([id])).then(() => 'seen');
+    // Longer than it rests where nobody waits.
+    const early = await Promise.race([settled, sleep(1500, 'it waits')]);
+    await cluster.configure({ synchronous_standby_names: '' });
+    await cluster.reload();
+    await waiting;
+    await open.end();
+    await follower.transaction();
+    expect([early, await settled]).toEqual(['it waits', 'seen']);
   });
 
   test('a witness holds every commit that had returned by its time', async () => {
