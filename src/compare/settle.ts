@@ -222,8 +222,6 @@ function writersOf(found: ReadonlyMap<string, readonly FoundRow[]>): string[] {
 
 /** A candidate that moves is waited for so many times as long as one that stands still: busy servers lag by minutes. */
 const MOVING_FACTOR = 10;
-/** Pairs whose candidate was too slow even so: once a run is enough. */
-const tooSlow = new WeakSet<SitePair>();
 
 /**
  * Waits until the candidate has applied the primary's present head, by its position or by the time that changes take.
@@ -235,7 +233,7 @@ export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Pro
   const { head } = await withRetry(pair, signal, () => pair.primary.head(signal));
   const { catchUpMs, pollMs } = pair.limits;
   let movedAt = pair.timing.now();
-  const last = movedAt + catchUpMs * (tooSlow.has(pair) ? 1 : MOVING_FACTOR);
+  const last = movedAt + catchUpMs * (pair.learnt.isTooSlow ? 1 : MOVING_FACTOR);
   let seen: Position | null = null;
   for (let polls = 0; ; polls++) {
     const { applied } = await withRetry(pair, signal, () => pair.candidate.applied(signal));
@@ -253,7 +251,7 @@ export async function waitForCandidate(pair: SitePair, signal: AbortSignal): Pro
       if (applied !== seen) movedAt = now;
       seen = applied;
     }
-    if (now >= last) tooSlow.add(pair);
+    if (now >= last) pair.learnt.isTooSlow = true;
     if (now >= Math.min(last, movedAt + catchUpMs)) throw new TwinproofError('TP-CATCH-UP');
     await pair.timing.sleep(Math.min(pollMs * (1 + polls / 10), 250), signal);
   }

@@ -15,6 +15,14 @@ export interface SitePair {
   readonly applyWithinMs: number | null;
   readonly limits: Limits;
   readonly timing: Timing;
+  /** Changes while a run goes on. */
+  readonly learnt: Learnt;
+}
+
+/** What a run has found out about its pair. */
+export interface Learnt {
+  /** The candidate moved and did not come to a position even so: once a run it is waited for so long. */
+  isTooSlow: boolean;
 }
 
 /** The shape of one table's rows, as each site reads them: the same columns in the same order. */

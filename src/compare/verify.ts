@@ -39,6 +39,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyResult> {
     ...options,
     kind: opening.pair,
     applyWithinMs: opening.pair === 'cross-engine' ? applyWithin(options) : null,
+    learnt: { isTooSlow: false },
   };
   const data = await options.checkpoint?.load({
     ...opening.identities,

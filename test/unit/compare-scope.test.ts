@@ -367,6 +367,7 @@ describe('holding readers back', () => {
       applyWithinMs: null,
       limits: WORLD_LIMITS,
       timing: worldTiming(pair),
+      learnt: { isTooSlow: false },
     } as const;
     const throttle = new Throttle({ rowsPerSecondMax: 100, lagMaxMs: null }, sites, () => undefined);
     await throttle.admit(new AbortController().signal);
@@ -386,6 +387,7 @@ describe('holding readers back', () => {
       applyWithinMs: null,
       limits: WORLD_LIMITS,
       timing: worldTiming(pair),
+      learnt: { isTooSlow: false },
     } as const;
     const throttle = new Throttle({ rowsPerSecondMax: null, lagMaxMs: 1000 }, sites, () => undefined);
     const paused: (string | null)[] = [];

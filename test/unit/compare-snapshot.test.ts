@@ -39,6 +39,7 @@ async function differing(memory: MemoryPair, rowsEstimate = ROWS): Promise<numbe
     applyWithinMs: null,
     limits: WORLD_LIMITS,
     timing: worldTiming(memory),
+    learnt: { isTooSlow: false },
   };
   const shapes = await shapesOf(
     { kind: 'logical', primary, candidate },
