@@ -25,7 +25,7 @@ import { certificateTarget, EXIT_OF } from './certificate-target.ts';
 import { type CertifiedCandidate, writeAnswer } from './certify-output.ts';
 import type { SiteIo } from './io.ts';
 import { readConfig, systemNamed } from './sites.ts';
-import { REAL_TIMING } from './timing.ts';
+import { REAL_TIMING, steadyMs } from './timing.ts';
 
 /** How long a ledger and candidates may take to reach the head of a primary that stands still, and how often to look. */
 const REACH_MS_MAX = 10_000;
@@ -260,8 +260,8 @@ class LedgerRun {
       return order === 'equal' || order === 'after';
     };
     let isDefined = false;
-    for (const end = REAL_TIMING.now() + REACH_MS_MAX; ; await sleep(REACH_POLL_MS, this.#io.signal)) {
-      const isLast = REAL_TIMING.now() >= end;
+    for (const end = steadyMs() + REACH_MS_MAX; ; await sleep(REACH_POLL_MS, this.#io.signal)) {
+      const isLast = steadyMs() >= end;
       const isThere = reached(this.ledger.position);
       if (!isDefined && (isThere || isLast)) {
         // Read behind the head: what is redefined later than this moves it.

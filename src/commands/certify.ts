@@ -26,7 +26,7 @@ import { scopeOf, waiversFor } from './readiness.ts';
 import { refusedResult } from './refused.ts';
 import { applyWithinOf, compareSites, type ComparisonOptions } from './run-verify.ts';
 import type { ChosenSites } from './sites.ts';
-import { REAL_TIMING } from './timing.ts';
+import { steadyTiming } from './timing.ts';
 import { toolVersion } from './version.ts';
 
 export interface CertifyOptions extends ComparisonOptions {
@@ -204,10 +204,9 @@ async function stoodStill(
   const still = new StillWindow({
     primary,
     candidate,
-    kind: result.pair,
     applyWithinMs,
     limits: DEFAULT_LIMITS,
-    timing: REAL_TIMING,
+    timing: steadyTiming(),
   });
   await still.open(io.signal);
   return (await still.holds(still.current, io.signal)) ? true : null;

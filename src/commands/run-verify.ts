@@ -12,7 +12,7 @@ import { DifferenceWriter } from '../report/difference-file.ts';
 import type { ProgressDisplay } from '../report/progress.ts';
 import type { SiteIo } from './io.ts';
 import { type ChosenSites, chooseSites, type SiteOptions, withSites } from './sites.ts';
-import { REAL_TIMING } from './timing.ts';
+import { steadyTiming } from './timing.ts';
 
 /** Options that `verify` and `certify` share: everything about reading two live sites. */
 export interface ComparisonOptions extends SiteOptions {
@@ -95,7 +95,7 @@ async function runVerify(
       applyWithinMs: applyWithinOf(options, sites),
       limits: { ...DEFAULT_LIMITS, jobs: options.jobs },
       throttle: { rowsPerSecondMax: options.rowsPerSecondMax, lagMaxMs: options.lagMaxMs },
-      timing: REAL_TIMING,
+      timing: steadyTiming(),
       signal,
       showValues: options.showValues,
       onDifference: writer === null ? null : (difference) => writer.write(difference),

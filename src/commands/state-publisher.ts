@@ -17,7 +17,7 @@ import { lookAt, type Look } from './state-look.ts';
 import type { StateQuestion } from './state-question.ts';
 import { ReadinessFolder } from './state-readiness.ts';
 import type { JudgedSystem } from './state-verdicts.ts';
-import { REAL_TIMING } from './timing.ts';
+import { REAL_TIMING, steadyMs } from './timing.ts';
 
 /**
  * The rows and the readiness of the candidates are judged in every third interval. While somebody may promote by the
@@ -108,7 +108,7 @@ export class StatePublisher {
   async #turns(signal: AbortSignal): Promise<void> {
     const { turnMs, turnsPerInterval } = this.#rhythm;
     for (let turn = 0; !signal.aborted; turn += 1) {
-      const startedAt = REAL_TIMING.now();
+      const startedAt = steadyMs();
       const interval = turn / turnsPerInterval;
       const isWhole = Number.isInteger(interval);
       const isDue = isWhole && (this.#mayPromote() || interval % INTERVALS_PER_VERDICT === 0);
@@ -117,7 +117,7 @@ export class StatePublisher {
         this.#judging = this.#judge(signal).finally(() => (this.#judging = null));
       }
       await this.#publish(startedAt + turnMs - REST_MS_MIN, isWhole, signal);
-      const rest = Math.max(REST_MS_MIN, turnMs - (REAL_TIMING.now() - startedAt));
+      const rest = Math.max(REST_MS_MIN, turnMs - (steadyMs() - startedAt));
       await REAL_TIMING.sleep(rest, signal).catch(() => undefined);
     }
   }
@@ -131,7 +131,7 @@ export class StatePublisher {
   async #judgedBy(time: number): Promise<void> {
     if (this.#judging === null) return;
     const enough = new AbortController();
-    const rest = Math.max(0, time - REAL_TIMING.now());
+    const rest = Math.max(0, time - steadyMs());
     await Promise.race([this.#judging, REAL_TIMING.sleep(rest, enough.signal).catch(() => undefined)]);
     enough.abort();
   }
@@ -181,12 +181,12 @@ export class StatePublisher {
 
   /** A failure takes the last verdict away with it: nothing that was is carried on. */
   async #judge(signal: AbortSignal): Promise<void> {
-    const startedAt = REAL_TIMING.now();
+    const startedAt = steadyMs();
     const { every } = this.#parts.state;
     try {
       const judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
       const confirmMs = Math.max(this.#rhythm.freshMs, every * INTERVALS_TO_CONFIRM);
-      this.#judged = confirmedFor(judged, confirmMs + REAL_TIMING.now() - startedAt);
+      this.#judged = confirmedFor(judged, confirmMs + steadyMs() - startedAt);
       this.#problem = null;
       this.#withdraw();
     } catch (error) {

@@ -6,7 +6,7 @@ import { TwinproofError } from '../errors.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { topicJson, topicText } from '../report/topic-text.ts';
 import type { SiteIo } from './io.ts';
-import { REAL_TIMING } from './timing.ts';
+import { steadyTiming } from './timing.ts';
 
 export interface VerifyTopicOptions {
   readonly primary: string;
@@ -47,7 +47,7 @@ export async function runVerifyTopic(options: VerifyTopicOptions, io: SiteIo): P
     const result = await verifyTopic(
       primary,
       candidate,
-      { applyWithinMs: options.applyWithinMs ?? APPLY_WITHIN_MS, timing: REAL_TIMING },
+      { applyWithinMs: options.applyWithinMs ?? APPLY_WITHIN_MS, timing: steadyTiming() },
       AbortSignal.any([io.signal, timer.signal]),
     );
     const about = {

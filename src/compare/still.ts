@@ -14,6 +14,8 @@ export interface Stretch {
   readonly timed: { readonly own: Position | null; readonly sinceMs: number } | null;
 }
 
+type StillPair = Pick<SitePair, 'primary' | 'candidate' | 'applyWithinMs' | 'limits' | 'timing'>;
+
 /**
  * A stretch of time in which nothing was committed on the primary. Two reads that both lie within it saw one and the
  * same state, so a row in which they differ is a difference at once, without reading it again.
@@ -30,12 +32,12 @@ export interface Stretch {
  * candidate. Only a difference has to wait for W; that the primary stood still while both sites were read needs no time.
  */
 export class StillWindow {
-  readonly #pair: SitePair;
+  readonly #pair: StillPair;
   #stretch: Stretch | null = null;
   /** A wait was in vain: these sites do not stand still for so long, and no further one is tried. */
   #restless = false;
 
-  constructor(pair: SitePair) {
+  constructor(pair: StillPair) {
     this.#pair = pair;
   }
 

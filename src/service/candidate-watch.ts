@@ -18,6 +18,7 @@ import { OwnLog } from './own-log.ts';
 import { Pace } from './pace.ts';
 import { Scrubber } from './scrubber.ts';
 import { isFinal } from './site-errors.ts';
+import { timeSlice } from './time-slice.ts';
 import { untilFirstEnds, within } from './together.ts';
 import type { WatchedLedger, WatchSite } from './watched-ledger.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -215,7 +216,7 @@ export class CandidateWatch {
       times.lag = now;
       this.#writeLag(session);
     }
-    const drained = !(await keys.drain(now + DRAIN_SLICE_MS, signal));
+    const drained = !(await keys.drain(DRAIN_SLICE_MS, signal));
     let busy = !drained;
     const { listed } = watched.candidates.dirtyCounts(session.bound);
     const every = listed > MANY_KEYS ? RECHECK_MANY_EVERY_MS : RECHECK_EVERY_MS;
@@ -223,9 +224,9 @@ export class CandidateWatch {
       if (await keys.recheck(signal)) times.recheck = timing.now();
       else busy = true;
     }
-    const until = timing.now() + SCRUB_SLICE_MS;
+    const isOver = timeSlice(timing, SCRUB_SLICE_MS);
     let scrubbed = true;
-    while (scrubbed && timing.now() < until && !signal.aborted) scrubbed = await scrubber.step(signal);
+    while (scrubbed && !isOver() && !signal.aborted) scrubbed = await scrubber.step(signal);
     await session.tellDifferences(signal);
     this.#look(session, scrubber, drained);
     return busy || scrubbed;

@@ -8,6 +8,7 @@ import type { Relation } from '../ledger/relation.ts';
 import { type Boundary, boundaryAt } from '../ledger/state.ts';
 import type { CandidateSession } from './candidate-session.ts';
 import { isOfTable } from './site-errors.ts';
+import { timeSlice } from './time-slice.ts';
 
 const KEYS_PER_BATCH = 4000;
 /** Keys of the dirty list that are read again in one round. */
@@ -32,8 +33,9 @@ export class KeySettler {
    * Looks at the keys that the journal changed up to what the candidate has applied. Ends when none is left or the time
    * is over. True: more is left.
    */
-  async drain(untilMs: number, signal: AbortSignal): Promise<boolean> {
+  async drain(ms: number, signal: AbortSignal): Promise<boolean> {
     const session = this.#session;
+    const isOver = timeSlice(session.timing, ms);
     const { candidates } = session.watched;
     while (session.applied !== null) {
       const batch = candidates.next(session.bound, KEYS_PER_BATCH, session.applied.boundary);
@@ -41,7 +43,7 @@ export class KeySettler {
       const clean = await this.#judge(batch.keys, false, signal);
       await session.demandSame(signal);
       session.bound = candidates.settle(batch, clean);
-      if (session.timing.now() >= untilMs) return true;
+      if (isOver()) return true;
     }
     return false;
   }

@@ -9,6 +9,7 @@ import { type CandidateState, tellState, UNSEEN } from '../../src/service/candid
 import { Exclusive } from '../../src/service/exclusive.ts';
 import { isMoreUrgent, nextDue, rowsPerRange } from '../../src/service/scrub-plan.ts';
 import { statusLine } from '../../src/service/status.ts';
+import { timeSlice } from '../../src/service/time-slice.ts';
 import { untilFirstEnds } from '../../src/service/together.ts';
 import { WatchedLedger } from '../../src/service/watched-ledger.ts';
 import { type WatchLine, WatchLog } from '../../src/service/watch-log.ts';
@@ -119,6 +120,18 @@ describe('actions that exclude one another', () => {
     expect(seen).toEqual(['first begins', 'first ends', 'second']);
   });
 });
+
+it.each([250, -3_600_000, 3_600_000])(
+  'a part of a round ends when its time has passed, or the clock is set (%d ms)',
+  (ms) => {
+    let clock = 5_000_000;
+    const isOver = timeSlice({ now: () => clock }, 250);
+    clock += 249;
+    expect(isOver()).toBe(false);
+    clock += ms;
+    expect(isOver()).toBe(true);
+  },
+);
 
 describe('tasks of which the first to end ends all', () => {
   it('aborts the others, waits for them, and throws the first failure', async () => {
