@@ -40,7 +40,7 @@ export async function createHome(user: ServerUser | null, parent = tmpdir()): Pr
   return { home, data: join(home, 'data'), log: join(home, 'server.log') };
 }
 
-/** Runs initdb. About 0.7 s, so nothing is cached and every cluster has its own system identifier. */
+/** Runs initdb: about 0.7 s, and every cluster has its own system identifier. */
 export async function initialise(
   binaries: Binaries,
   paths: ServerPaths,

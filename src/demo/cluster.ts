@@ -252,10 +252,10 @@ export class Cluster {
 }
 
 /**
- * Makes and starts a server with its own system identifier; about a second.
+ * Makes and starts a server with its own system identifier; about a second. `fill` makes its data directory.
  * @throws TwinproofError TP-DEMO when it cannot run here, TP-INTERRUPTED when `signal` says so. Nothing is left behind.
  */
-export async function createCluster(options: ClusterOptions): Promise<Cluster> {
+export async function createCluster(options: ClusterOptions, fill = initialise): Promise<Cluster> {
   const binaries = await findBinaries(options.version);
   if (options.signal?.aborted === true) throw new TwinproofError('TP-INTERRUPTED');
   const paths = await createHome(binaries.user, options.parent);
@@ -268,7 +268,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     upstream: null,
   });
   try {
-    await initialise(binaries, paths, options);
+    await fill(binaries, paths, options);
     await cluster.start(options.signal);
     return cluster;
   } catch (error) {

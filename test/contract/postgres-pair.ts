@@ -1,7 +1,7 @@
 import { type Client, escapeIdentifier } from 'pg';
 import { connectPostgres, type PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { createLogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { createWatcher, WATCHER } from '../servers/harness/watcher.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { POSTGRES_VERSIONS, installedVersions } from '../../src/demo/binaries.ts';
-import { type Cluster, type ClusterOptions, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, type ClusterOptions, createCluster } from '../servers/harness/cluster.ts';
 import { createLogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { spawnServerOwner } from '../servers/harness/child.ts';
@@ -134,7 +134,8 @@ describe('a cluster', () => {
       code: 'TP-DEMO',
       hint: expect.stringContaining('shared_buffers'),
     });
-    const stopped = newCluster({ signal: AbortSignal.timeout(100) });
+    // With a choice of its own it is not copied: initdb takes longer than that.
+    const stopped = newCluster({ checksums: true, signal: AbortSignal.timeout(100) });
     await expect(stopped).rejects.toMatchObject({ code: 'TP-INTERRUPTED' });
   });
 });

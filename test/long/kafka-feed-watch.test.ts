@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { becomesProven } from '../servers/harness/certify-ledger.ts';
 import { prepareStream } from '../servers/harness/change-stream.ts';
 import { recordOf, type StatedChange } from '../servers/harness/kafka-changes.ts';

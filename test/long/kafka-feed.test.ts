@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import type { LagJson } from '../../src/report/lag-text.ts';
 import { becomesProven, certify, fenced, provenWatch, weighty } from '../servers/harness/certify-ledger.ts';

@@ -7,7 +7,7 @@ import { openTopicSite } from '../../connectors/kafka/topic-site.ts';
 import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent, ChangeStream } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { REAL_TIMING } from '../../src/commands/timing.ts';
 import { TwinproofError } from '../../src/errors.ts';

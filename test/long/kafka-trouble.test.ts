@@ -7,7 +7,7 @@ import { ceilingAt } from '../../connectors/kafka/sink-group.ts';
 import { openTopicStream, type TopicStreamOptions } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { prepareStream } from '../servers/harness/change-stream.ts';
 import { becomesProven } from '../servers/harness/certify-ledger.ts';

@@ -4,7 +4,7 @@ import { parsePosition, positionText } from '../../connectors/kafka/position.ts'
 import { openTopicStream } from '../../connectors/kafka/topic-stream.ts';
 import type { ChangeEvent } from '../../src/connector/changes.ts';
 import type { Position } from '../../src/connector/position.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { waitUntil } from '../../src/demo/cluster-wait.ts';
 import { becomesProven, certify, fenced, provenWatch, weighty } from '../servers/harness/certify-ledger.ts';
 import { prepareStream } from '../servers/harness/change-stream.ts';

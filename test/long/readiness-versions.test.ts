@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresVersion } from '../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { PairKind } from '../../src/connector/table.ts';

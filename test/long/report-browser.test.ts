@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { missingChromium, TestBrowser } from '../servers/harness/chromium.ts';
 import { runCli } from '../servers/harness/cli.ts';

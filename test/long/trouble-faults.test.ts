@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BodySink } from '../../src/row/body-sink.ts';
 import { TapSocket } from '../../src/connector/tap-socket.ts';
 import { readRaw } from '../../connectors/postgres/wire.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';
 import {

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import type { DifferenceDocument } from '../../src/report/verify-json.ts';
 import { type CliResult, documentOf, expectFailure, expectRefusal, runCli } from '../servers/harness/cli.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../src/demo/cluster-logical.ts';
 import type { ReadinessJson } from '../../src/report/readiness-json.ts';
 import { type CliResult, runCli, until, verdictOf } from './harness/cli.ts';

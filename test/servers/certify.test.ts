@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { type CliResult, expectFailure, expectRefusal, runCli, until, verdictOf } from './harness/cli.ts';
 import { editStandby, relationPath, replaceInRelation } from './harness/heap.ts';

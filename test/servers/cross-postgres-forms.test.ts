@@ -4,7 +4,7 @@ import { parseUrl } from '../../src/config/url.ts';
 import type { ColumnRead, RowShape } from '../../src/connector/contract.ts';
 import type { PortableForm, TableDescription } from '../../src/connector/table.ts';
 import { installedVersions } from '../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { fieldsOf, frameFields } from '../../src/row/stream.ts';
 import { CollectingSink } from '../contract/collecting-sink.ts';
 import { readRange } from '../contract/reading.ts';

@@ -4,7 +4,7 @@ import type { DeclaredColumn, TopicTable } from '../../connectors/kafka/layout.t
 import { type ConnectorSettings, UNKNOWN_SETTINGS } from '../../connectors/kafka/connect-field.ts';
 import { connectPostgres, type PostgresConnector } from '../../connectors/postgres/connector.ts';
 import { parseUrl } from '../../src/config/url.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { recordBytesOf } from './harness/kafka-changes.ts';
 import { Capture } from './harness/kafka-debezium.ts';
 import { fieldTexts, rangeTexts, rowTexts } from './harness/kafka-rows.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseLsn } from '../../connectors/postgres/lsn.ts';
 import type { Cluster } from '../../src/demo/cluster.ts';
-import { createCluster } from '../../src/demo/cluster.ts';
+import { createCluster } from './harness/cluster.ts';
 import { createStandby } from '../../src/demo/cluster-standby.ts';
 import { Known } from '../../src/ledger/known.ts';
 import { until } from './harness/cli.ts';

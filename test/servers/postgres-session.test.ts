@@ -10,7 +10,7 @@ import { openSession, type Session } from '../../connectors/postgres/session.ts'
 import type { SessionOptions } from '../../connectors/postgres/settings.ts';
 import { parseUrl } from '../../src/config/url.ts';
 import { installedVersions } from '../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { freePort, writeOwned } from '../../src/demo/cluster-files.ts';
 import { TwinproofError } from '../../src/errors.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Connector } from '../../src/connector/contract.ts';
 import type { Finding } from '../../src/connector/identity.ts';
 import { SITE_COMMANDS, type SiteCommand } from '../../src/connector/preflight.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { builtProgram } from './harness/cli-build.ts';
 import { runCli } from './harness/cli.ts';
 import { openVerifier } from './harness/readiness.ts';

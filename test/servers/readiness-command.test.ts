@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { editStandby, relationPath } from '../../src/demo/heap-edit.ts';
 import type { ReadinessJson } from '../../src/report/readiness-json.ts';

@@ -1,7 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { connectionString, type Settings } from '../../src/demo/cluster-settings.ts';
 import { createStandby, waitForReplay, waitForStreaming } from '../../src/demo/cluster-standby.ts';
 import { until } from './harness/cli.ts';

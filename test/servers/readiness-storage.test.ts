@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { editPages, HEADER_BYTES } from '../../src/demo/heap-edit.ts';
 import { relationPath } from './harness/heap.ts';
 import { expectFault, expectQuiet, ReadinessPair, verifierOf } from './harness/readiness.ts';

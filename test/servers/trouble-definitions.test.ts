@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { createLogicalPair } from '../../src/demo/cluster-logical.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import type { VerifyDocument } from '../../src/report/verify-json.ts';

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WorkerRangeReader } from '../../src/compare/worker-range-reader.ts';
 import type { RangeReading } from '../../src/compare/range-reader.ts';
-import { type Cluster, createCluster } from '../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './harness/cluster.ts';
 import { writeOwned } from '../../src/demo/cluster-files.ts';
 import { createStandby, waitForReplay } from '../../src/demo/cluster-standby.ts';
 import { editStandby, relationPath, replaceInRelation } from './harness/heap.ts';

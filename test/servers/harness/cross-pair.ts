@@ -7,7 +7,7 @@ import { type ColumnMapping, type Mapping, NO_MAPPING, NOTHING_SAID } from '../.
 import { parseUrl } from '../../../src/config/url.ts';
 import type { Connector } from '../../../src/connector/contract.ts';
 import { installedVersions } from '../../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import { accountsSql, VERIFIER } from './mysql-accounts.ts';
 import { createMysqlServer, type MysqlServer } from './mysql-server.ts';
 import { verifierOf } from './readiness.ts';

@@ -1,5 +1,5 @@
 import type { PostgresVersion } from '../../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import { createLogicalPair, type LogicalPair, waitForApply } from '../../../src/demo/cluster-logical.ts';
 import type { Settings } from '../../../src/demo/cluster-settings.ts';
 import { createStandby, waitForReplay } from '../../../src/demo/cluster-standby.ts';

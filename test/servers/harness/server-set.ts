@@ -6,7 +6,7 @@ import { describeTables } from '../../../connectors/postgres/tables.ts';
 import { parseUrl } from '../../../src/config/url.ts';
 import type { TableDescription } from '../../../src/connector/table.ts';
 import { installedVersions, type PostgresVersion } from '../../../src/demo/binaries.ts';
-import { type Cluster, createCluster } from '../../../src/demo/cluster.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import { createWatcher } from './watcher.ts';
 
 /** An idle publisher tells its subscriber where it stands after half of wal_sender_timeout, that is after 30 seconds. */
