@@ -5,7 +5,7 @@ import { messageOf, TwinproofError } from '../../src/errors.ts';
 import { readEof, readError } from './answer.ts';
 import { logError } from './binlog-event.ts';
 import { PacketCutter } from './binlog-packets.ts';
-import { failureOf, ServerError } from './failure.ts';
+import { failureOf, serverErrno, ServerError } from './failure.ts';
 import type { Session } from './session.ts';
 
 /** Bytes that may wait to be asked for; then the socket is read no more and the server waits. */
@@ -24,6 +24,12 @@ const GAPS: ReadonlySet<number> = new Set([1236, 1789, 1945, 1955]);
 /** ER_SPECIFIC_ACCESS_DENIED_ERROR and ER_ACCESS_DENIED_ERROR: REPLICATION SLAVE is missing. */
 const DENIED: ReadonlySet<number> = new Set([1227, 1045]);
 
+/** Whether a stream of the log ended because its account has no right to it. */
+export function isDenied(error: unknown): error is TwinproofError {
+  const errno = error instanceof TwinproofError ? serverErrno(error) : null;
+  return errno !== null && DENIED.has(errno);
+}
+
 /** A connection over which the server sends its log, event by event. */
 export class LogConnection {
   readonly #session: Session;
@@ -37,6 +43,8 @@ export class LogConnection {
   #over: { readonly error: Error } | null = null;
   #wake: (() => void) | null = null;
   #silentLooks = 0;
+  /** The event that stands in `bytes` is still to be taken. */
+  #isPeeked = false;
   readonly #watchdog: NodeJS.Timeout;
 
   private constructor(session: Session, signal: AbortSignal) {
@@ -53,7 +61,7 @@ export class LogConnection {
 
   /**
    * Asks for the log. The session belongs to this connection from now on. What is wrong with the request the server
-   * says in place of the first event.
+   * says in place of the first event: see `begun`.
    */
   static start(session: Session, command: Uint8Array, signal: AbortSignal): LogConnection {
     if (signal.aborted) throw interruption(signal);
@@ -62,11 +70,21 @@ export class LogConnection {
     return connection;
   }
 
+  /** Waits for the first event, which `next` then gives. Throws what the server says in its place. */
+  async begun(): Promise<void> {
+    while (!this.next()) await this.more();
+    this.#isPeeked = true;
+  }
+
   /**
    * Goes on to the next event, which then stands in `bytes` from `from` up to `to`, in memory that is never written
    * again. False: it has not come yet. Throws what the server ends the stream with.
    */
   next(): boolean {
+    if (this.#isPeeked) {
+      this.#isPeeked = false;
+      return true;
+    }
     try {
       while (!this.#cutter.next()) if (!this.#feed()) return false;
       return this.#isEvent();

@@ -1,11 +1,13 @@
 import type { ChangeEvent, ChangeRequest, ChangeStream } from '../../src/connector/changes.ts';
+import { TwinproofError } from '../../src/errors.ts';
 import { EventBatch } from '../../src/row/event-batch.ts';
 import type { ConnectTarget } from './address.ts';
-import { LogConnection } from './binlog-connection.ts';
+import { isDenied, LogConnection } from './binlog-connection.ts';
 import { dumpCommand, prepareDump } from './binlog-dump.ts';
 import type { GroupStart } from './binlog-gtid.ts';
 import type { LogMark } from './log-mark.ts';
 import { demandSameLog } from './log-same.ts';
+import { roleSql } from './preflight-role.ts';
 import { openSession, type Session } from './session.ts';
 import { BatchAhead } from './stream-ahead.ts';
 import { LogAssembler } from './stream-assembler.ts';
@@ -54,11 +56,25 @@ export async function openChangeStream(
     sender = await openSession(target, signal, session);
     await prepareDump(sender, start.after, dump, signal);
     const connection = LogConnection.start(sender, dumpCommand(start.after, dump.serverId), signal);
+    // A stream that the server refuses never began.
+    await connection.begun();
     return new MysqlChangeStream({ connection, catalog, tables, start, memory, options, request });
   } catch (error) {
     await sender?.close();
+    const told = isDenied(error) ? await withGrant(error, catalog, signal) : error;
     await catalog.close();
-    throw error;
+    throw told;
+  }
+}
+
+/** What to run, for this very account. */
+async function withGrant(error: TwinproofError, catalog: Session, signal: AbortSignal): Promise<unknown> {
+  try {
+    const sql = await roleSql(catalog, 'REPLICATION SLAVE', signal);
+    const hint = `run ${sql} on the primary: accounts come to replicas by replication`;
+    return new TwinproofError(error.code, { message: error.message, hint, cause: error.cause });
+  } catch {
+    return error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { certify, fenced, weighty } from './harness/certify-ledger.ts';
+import { VERIFIER } from './harness/mysql-accounts.ts';
 import type { MysqlPair } from './harness/mysql-pair.ts';
 import { describeLongMysql } from './harness/mysql-suite.ts';
 import {
@@ -10,7 +11,7 @@ import {
   provenWatch,
   untilProven,
 } from './harness/mysql-watch.ts';
-import { ledgerRowsOf, provenOf, type RunningWatch, type WatchFolder } from './harness/watch.ts';
+import { ledgerRowsOf, provenOf, RunningWatch, type WatchFolder } from './harness/watch.ts';
 
 const ROWS = 3000;
 const SCHEMA = `CREATE TABLE account (id bigint PRIMARY KEY, owner varchar(40), amount decimal(12,2));
@@ -37,6 +38,10 @@ await describeLongMysql('watch and certify of a %s pair', (flavor) => {
   let watch: RunningWatch;
 
   const write = (sql: string): Promise<unknown> => pair.source.sql(sql, [], pair.database);
+  const connections = async (): Promise<number> => {
+    const [row] = await pair.source.sql(`SHOW GLOBAL STATUS LIKE 'Connections'`);
+    return Number(row?.['Value']);
+  };
   /** Every row, as the ledger has it and as the primary has it. */
   const allRows = async (): Promise<{ readonly ledger: unknown; readonly primary: unknown }> => {
     await ledgerSettled(folder, watch, pair);
@@ -105,6 +110,33 @@ await describeLongMysql('watch and certify of a %s pair', (flavor) => {
     const { code, verdict } = await certify(folder);
     expect(weighty(verdict)).toEqual([]);
     expect({ code, verdict }).toMatchObject({ code: 0, verdict: { verdict: 'SAFE', integrity: 'same' } });
+  }, 400_000);
+
+  it('says once that its account may not read the log, with what to run, and goes on when that was run', async () => {
+    const { source } = pair;
+    const account = `'${VERIFIER.user}'@'%'`;
+    await source.sql(`REVOKE REPLICATION SLAVE ON *.* FROM ${account}`);
+    const other = mysqlWatchFolder(pair);
+    const begun = new RunningWatch(other);
+    const told = (): string[] =>
+      begun.lines
+        .filter(({ site, event }) => `${site}/${event}` === 'primary/stream')
+        .map(({ message }) => message);
+    try {
+      await begun.said(/^stream$/, /may not|does not let/);
+      const before = await connections();
+      // Each attempt opens some, and so does the watch of the other tests.
+      await begun.sees(async () => (await connections()) > before + 25, 'several attempts');
+      expect(told()).toEqual([expect.stringContaining('does not let this account read its log')]);
+      expect(begun.lines.find(({ code }) => code === 'TP-STREAM-SETUP')?.hint).toContain(
+        `GRANT REPLICATION SLAVE ON *.* TO \`${VERIFIER.user}\`@\`%\`;`,
+      );
+      await source.sql(`GRANT REPLICATION SLAVE ON *.* TO ${account}`);
+      await begun.sees(() => told().at(-1) === 'following the log', 'the log is followed');
+    } finally {
+      await begun.stop();
+      other.remove();
+    }
   }, 400_000);
 
   it('names a row that somebody changed on the replica, and counts the loss when the primary is gone', async () => {
