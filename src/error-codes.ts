@@ -98,7 +98,7 @@ export const CODES = {
   },
   'TP-NAMES': {
     message: 'the two sites do not mean the same tables by their names',
-    hint: 'give both servers the same lower_case_table_names, which is chosen when a data folder is made, or name tables in lower case',
+    hint: 'name the same database in both URLs; servers with another lower_case_table_names need names of tables in lower case',
     exitCode: 3,
   },
   'TP-POSITION': {

@@ -9,6 +9,7 @@ import { type MysqlIdentity, readIdentity, readInstance } from './identity.ts';
 import { type Lineage, readExecuted, readLag, readList } from './positions.ts';
 import { type Channel, nameOfChannel, readChannels } from './relation-channels.ts';
 import { ownPastOf, readState } from './relation-mariadb.ts';
+import { otherDatabase } from './relation-names.ts';
 import { translated, type Translation } from './scattered.ts';
 import type { Session } from './session.ts';
 
@@ -49,6 +50,13 @@ export async function readFollowed(
     ? await followedInMariadb(session, source, { channels, history }, signal)
     : await followedByUuid(session, source, { channels, history, identity }, signal);
   if (found.length === 0) throw unrelated(strangerMessage(session, source, channels));
+  // The ledger has the primary's names, so a database that a channel renames is not followed either.
+  const databases = {
+    candidate: identity.database,
+    primary: source.details['database'] ?? identity.database,
+  };
+  const elsewhere = otherDatabase(label, databases, []);
+  if (elsewhere !== null) throw new TwinproofError('TP-NAMES', { message: elsewhere });
   const ownPast = mariadb
     ? ownPastOf(await readState(session, signal), history.state, BigInt(identity.serverId))
     : new Map();

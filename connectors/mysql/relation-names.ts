@@ -1,5 +1,37 @@
 import { readVariables } from './identity-variables.ts';
+import type { Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
+
+export interface NamedDatabases {
+  readonly candidate: string;
+  readonly primary: string;
+}
+
+/**
+ * Why the databases that the two URLs name are not the same tables; null: they are. A replica has every database of its
+ * primary under its own name: in another one each table would seem to be missing. Only a channel that renames the very
+ * database brings it elsewhere. Pure.
+ */
+export function otherDatabase(
+  label: string,
+  { candidate, primary }: NamedDatabases,
+  channels: readonly Pick<Channel, 'filters'>[],
+): string | null {
+  if (candidate === primary) return null;
+  if (channels.some(({ filters }) => filters.some((filter) => isRenaming(filter, primary, candidate))))
+    return null;
+  return `the candidate ${label} is a replica of the primary, and database ${candidate} was named there, but ${primary} of the primary: name the same one`;
+}
+
+/** As SHOW REPLICA STATUS writes it: `(a,b),(c,d)` on MySQL, `a->b,c->d` on MariaDB (10.11 and later). */
+function isRenaming(filter: string, from: string, to: string): boolean {
+  const [name, ...rest] = filter.split('=');
+  const listed = `,${rest.join('=').replaceAll(', ', ',')},`;
+  return (
+    name === 'replicate_rewrite_db' &&
+    [`,(${from},${to}),`, `,${from}->${to},`].some((one) => listed.includes(one))
+  );
+}
 
 /**
  * Why the two sites cannot mean the same tables by their names; null: they can. Where lower_case_table_names differs, a

@@ -4,7 +4,7 @@ import { readIdentity, sameServer, type MysqlIdentity } from './identity.ts';
 import { readOwned } from './commits.ts';
 import { readExecuted, type Lineage } from './positions.ts';
 import { nameOfChannel, readChannels, type Channel } from './relation-channels.ts';
-import { nameConfusion } from './relation-names.ts';
+import { nameConfusion, otherDatabase } from './relation-names.ts';
 import { recogniseInMariadb, sharesHistoryInMariadb } from './relation-mariadb.ts';
 import type { Session } from './session.ts';
 
@@ -46,7 +46,9 @@ export async function relateSites(
       ? await relateByUuid(sites, channels, signal)
       : await relateMariadb(sites, channels, signal);
   if (found.relation.kind === 'none') return found;
-  const confusion = await nameConfusion(candidate, primary, signal);
+  const databases = { candidate: ours.database, primary: theirs.database };
+  const confusion =
+    otherDatabase(names.ours, databases, channels) ?? (await nameConfusion(candidate, primary, signal));
   return confusion === null ? found : none('TP-NAMES', confusion);
 }
 

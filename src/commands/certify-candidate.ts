@@ -144,7 +144,13 @@ async function follow(
   }
 }
 
-const STRANGERS: ReadonlySet<string> = new Set(['TP-UNRELATED', 'TP-ROLES', 'TP-SAME-SERVER', 'TP-GAP']);
+const STRANGERS: ReadonlySet<string> = new Set([
+  'TP-UNRELATED',
+  'TP-ROLES',
+  'TP-SAME-SERVER',
+  'TP-NAMES',
+  'TP-GAP',
+]);
 
 type Seen = Pick<
   CandidateFindings,

@@ -51,7 +51,7 @@ function pairOf(
   return ours?.systemId === theirs?.systemId ? 'physical' : 'logical';
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['TP-ROLES', 'TP-UNRELATED', 'TP-SAME-SERVER']);
+const REFUSALS: ReadonlySet<string> = new Set(['TP-ROLES', 'TP-UNRELATED', 'TP-SAME-SERVER', 'TP-NAMES']);
 
 async function identityOf(site: Connector, signal: AbortSignal): Promise<Identity | null> {
   try {

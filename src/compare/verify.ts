@@ -161,10 +161,11 @@ async function readCatalog(
   const describe = (site: 'primary' | 'candidate'): Promise<readonly TableDescription[]> =>
     withRetry(options, options.signal, () => options[site].describeTables(EVERYTHING, options.signal));
   const [primary, candidate] = await Promise.all([describe('primary'), describe('candidate')]);
+  // A replica may be told to rename the database that it is brought.
   const homes =
-    pair === 'cross-engine'
-      ? { primary: homeSchema(identities.primary), candidate: homeSchema(identities.candidate) }
-      : undefined;
+    pair === 'physical'
+      ? undefined
+      : { primary: homeSchema(identities.primary), candidate: homeSchema(identities.candidate) };
   return { primary, candidate, naming: new Naming(pair, primary, candidate, options.mapping, homes) };
 }
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCommitsPending } from '../../connectors/mysql/commits.ts';
 import { comparePositions } from '../../connectors/mysql/gtid.ts';
 import { type MysqlIdentity, readIdentity } from '../../connectors/mysql/identity.ts';
+import { readFollowed } from '../../connectors/mysql/ledger-candidate.ts';
+import { readFollowedSource } from '../../connectors/mysql/ledger-primary.ts';
 import { readHead, readLag } from '../../connectors/mysql/positions.ts';
 import { relateSites } from '../../connectors/mysql/relation.ts';
 import type { Session } from '../../connectors/mysql/session.ts';
@@ -105,6 +107,22 @@ describe.each(MYSQL_FLAVORS)('a %s source and its replica', (flavor) => {
   it('are refused the other way round', async () => {
     const { relation } = await relateSites(sites.source, sites.replica, signal());
     expect(relation).toMatchObject({ kind: 'none', code: 'TP-ROLES' });
+  });
+
+  it('are refused where another database is named of the replica than of the source', async () => {
+    await sites.pair.write('CREATE DATABASE archive; CREATE TABLE archive.other (id INT PRIMARY KEY)');
+    const root = { user: 'root', password: '' };
+    const elsewhere = await tests.open(sites.pair.replica, root, '127.0.0.1', 'archive');
+    const { relation } = await relateSites(elsewhere, sites.source, signal());
+    expect(relation).toMatchObject({
+      kind: 'none',
+      code: 'TP-NAMES',
+      message: expect.stringContaining('database archive was named there, but bank of the primary'),
+    });
+    const source = await readFollowedSource(sites.source, signal());
+    await expect(readFollowed(elsewhere, source, signal())).rejects.toMatchObject({ code: 'TP-NAMES' });
+    await expect(readFollowed(sites.replica, source, signal())).resolves.toMatchObject({ single: true });
+    await sites.pair.write('DROP DATABASE archive');
   });
 
   it('are not related for a role that may not see replication', async () => {

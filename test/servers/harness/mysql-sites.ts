@@ -39,13 +39,14 @@ export class SiteTests {
     return thing;
   }
 
-  /** A session of the connector's in the database `bank`, as the verifier unless told otherwise. */
+  /** A session of the connector's, in the database `bank` and as the verifier unless told otherwise. */
   async open(
     server: MysqlServer,
     { user, password }: { user: string; password: string } = VERIFIER,
     host = '127.0.0.1',
+    database = 'bank',
   ): Promise<Session> {
-    const url = server.url(user, 'bank', password).replace('127.0.0.1', host);
+    const url = server.url(user, database, password).replace('127.0.0.1', host);
     const target = connectTarget(parseUrl(url, 'secret').address, {});
     const session = await openSession(target, signal(), { purpose: 'catalog', statementTimeoutMs: 30_000 });
     this.sessions.push(session);
