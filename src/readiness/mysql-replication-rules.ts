@@ -76,7 +76,7 @@ export const MYSQL_REPLICATION_RULES: readonly Rule[] = [
     engines: MYSQL,
     reads: BOTH_SITES,
     why: 'they were written here and the primary never had them; after a promotion every other replica asks for them, and their rows are nobody’s',
-    hint: 'compare all tables; then give the primary empty transactions of these numbers, or build the replica anew',
+    hint: 'compare all tables; then build the replica anew, or on MySQL give the primary empty transactions of these numbers',
     docs: [
       'https://dev.mysql.com/doc/refman/en/replication-gtids-failover.html',
       'https://mariadb.com/kb/en/gtid/#gtid_binlog_state',
@@ -201,12 +201,13 @@ function observeErrant(input: ReadinessInput): readonly Observation[] {
   const followsOthers = channels.value.length > 0;
   const observe = withBoth('transactions', (theirs, ours) => {
     const [primary, candidate] = [namesOf(input, 'primary'), namesOf(input, 'candidate')];
+    const tells = input.candidate.identity?.engine === 'mariadb' ? lastBeyond : beyond;
     const found = ours
       .filter(({ server }) => !primary.has(server) && (!followsOthers || candidate.has(server)))
-      .flatMap((one) => beyond(one, theirs));
+      .flatMap((one) => tells(one, theirs));
     return found.length === 0
       ? [pass('candidate', 'it has no transactions that the primary lacks')]
-      : [fail('candidate', `it has transactions that the primary lacks: ${found.join(', ')}`)];
+      : [fail('candidate', `it has transactions that the primary lacks: ${found.join('; ')}`)];
   });
   return observe(input);
 }
@@ -232,6 +233,26 @@ function beyond({ source, ranges }: TransactionsFact, others: readonly Transacti
     }
     return next > last ? missing : [...missing, `${source}:${next}-${last}`];
   });
+}
+
+/**
+ * MariaDB's log tells the last transaction of each server in each domain, and numbers of a domain are counted on by all
+ * of its servers: which ones were before that, or how many, nothing tells.
+ */
+function lastBeyond(ours: TransactionsFact, others: readonly TransactionsFact[]): string[] {
+  const { source, server } = ours;
+  const last = lastOf(ours);
+  const known = others.filter((one) => one.source === source).map(lastOf);
+  const shared = known.reduce((most, one) => (one > most ? one : most), 0n);
+  if (last <= shared) return [];
+  const since = shared === 0n ? '' : ` (the primary has those up to ${source}-${shared})`;
+  return [
+    `${source}-${last}${since}, the last one of server_id ${server}; how many came before it is not told`,
+  ];
+}
+
+function lastOf({ ranges }: TransactionsFact): bigint {
+  return ranges.reduce((most, [, last]) => (BigInt(last) > most ? BigInt(last) : most), 0n);
 }
 
 /** Values of MySQL, and MariaDB's under its names (MySQL manual, "Replica Server Options and Variables"). */

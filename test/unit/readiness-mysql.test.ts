@@ -107,9 +107,16 @@ interface Scene {
   readonly candidate?: Partial<MysqlValues>;
   readonly unread?: readonly (keyof MysqlValues)[];
   readonly silent?: SiteName;
+  readonly engine?: 'mysql' | 'mariadb';
 }
 
-function inputOf({ primary = {}, candidate = {}, unread = [], silent }: Scene): ReadinessInput {
+function inputOf({
+  primary = {},
+  candidate = {},
+  unread = [],
+  silent,
+  engine = 'mysql',
+}: Scene): ReadinessInput {
   const facts = (base: ReadinessFacts, values: MysqlValues): ReadinessFacts => ({
     ...base,
     mysql: readingsOf(values, unread),
@@ -117,11 +124,11 @@ function inputOf({ primary = {}, candidate = {}, unread = [], silent }: Scene): 
   return {
     pair: 'logical',
     primary: {
-      identity: { ...PRIMARY_IDENTITY, engine: 'mysql' },
+      identity: { ...PRIMARY_IDENTITY, engine },
       facts: silent === 'primary' ? null : facts(PRIMARY_FACTS, { ...VALUES, ...primary }),
     },
     candidate: {
-      identity: { ...SUBSCRIBER_IDENTITY, engine: 'mysql' },
+      identity: { ...SUBSCRIBER_IDENTITY, engine },
       facts: silent === 'candidate' ? null : facts(SUBSCRIBER_FACTS, { ...REPLICA, ...candidate }),
     },
   };
@@ -273,6 +280,44 @@ describe('readiness of a MySQL replica', () => {
       expect(named?.state).toBe(lacking.length === 0 ? 'pass' : 'fail');
     });
     expect(() => fc.assert(rule)).not.toThrow();
+  });
+
+  test('of MariaDB names the last transaction alone: others of a domain have numbers in between', () => {
+    const upTo = (source: string, last: string): MysqlValues['transactions'][number] => ({
+      server: source.split('-')[1] ?? '',
+      source,
+      ranges: [['1', last]],
+    });
+    const found = (ours: MysqlValues['transactions'], theirs: MysqlValues['transactions']): unknown =>
+      judged({
+        engine: 'mariadb',
+        primary: { transactions: theirs },
+        candidate: { transactions: ours },
+      }).find(({ code }) => code === 'TP-R-MY-ERRANT');
+    const primary = upTo('0-1', '90');
+    expect(found([primary, upTo('0-2', '91')], [primary])).toMatchObject({
+      state: 'fail',
+      message: expect.stringContaining(
+        'that the primary lacks: 0-2-91, the last one of server_id 2; how many came before it is not told',
+      ),
+    });
+    expect(found([primary, upTo('0-2', '91')], [primary, upTo('0-2', '50')])).toMatchObject({
+      state: 'fail',
+      message: expect.stringContaining(
+        '0-2-91 (the primary has those up to 0-2-50), the last one of server_id 2',
+      ),
+    });
+    expect(found([primary, upTo('0-2', '50')], [primary, upTo('0-2', '50')])).toMatchObject({
+      state: 'pass',
+    });
+    expect(found([primary, upTo('0-2', '50')], [primary, upTo('0-2', '51')])).toMatchObject({
+      state: 'pass',
+    });
+    expect(found([upTo('0-1', '90'), upTo('1-2', '5')], [upTo('0-1', '90'), upTo('0-2', '9')])).toMatchObject(
+      {
+        state: 'fail',
+      },
+    );
   });
 
   test.each(['primary', 'candidate'] as const)(
