@@ -42,6 +42,7 @@ export interface RowAnswer {
 interface Counting {
   readonly proven: ProvenTable;
   readonly shape: RowShape | null;
+  readonly unfollowed: string | null;
   readonly obstacle: string | null;
   readonly differences: { missing: bigint; extra: bigint; changed: bigint };
   readonly unknown: Partial<Record<UnknownWhy, bigint>>;
@@ -100,7 +101,8 @@ function counting(question: RowQuestion, root: string, described: TableDescripti
   return {
     proven,
     shape,
-    obstacle: unfollowed?.unfollowed ?? problem,
+    unfollowed: unfollowed?.unfollowed ?? null,
+    obstacle: problem,
     differences: { missing: 0n, extra: 0n, changed: 0n },
     unknown: {},
     differing: new Map(),
@@ -160,12 +162,13 @@ function add({ differences, unknown, differing }: Counting, { identity, judgemen
 }
 
 async function finished(count: Counting, site: LedgerConnector, signal: AbortSignal): Promise<LedgerTable> {
-  const { proven, shape, obstacle, differences, unknown, differing, read } = count;
+  const { proven, shape, unfollowed, obstacle, differences, unknown, differing, read } = count;
   const some = [...differing.values()].slice(0, SAMPLES_MAX);
   const keys = shape === null || some.length === 0 ? [] : await site.describeKeys(shape, some, signal);
   return {
     table: proven.root,
     problems: proven.problems,
+    unfollowed,
     obstacle,
     oldestProofAt: proven.oldestProofUs === null ? null : new Date(Number(proven.oldestProofUs / 1000n)),
     read,

@@ -8,7 +8,9 @@ export interface LedgerTable {
   readonly table: string;
   /** What its proofs lack. */
   readonly problems: readonly ProofProblem[];
-  /** Why its rows cannot be read in the ledger's form, or its changes do not come with the log, in words; null: they do. */
+  /** Why its changes do not come with the log, in words; null: they do. Whatever else it lacks comes of that. */
+  readonly unfollowed: string | null;
+  /** Why its rows cannot be read in the ledger's form, in words; null: they can. */
   readonly obstacle: string | null;
   readonly oldestProofAt: Date | null;
   /** Dirty rows that were read, and how many of them differ, or could not be judged and why. */
@@ -52,8 +54,12 @@ function overall(outcomes: readonly Outcome[]): Outcome {
 }
 
 function judgeTable(table: LedgerTable, proofsHold: boolean): TableEvidence {
-  const { differences } = table;
-  const reasons = [...differenceReasons(table), ...problemReasons(table), ...unknownReasons(table)];
+  const { differences, unfollowed } = table;
+  const lacking =
+    unfollowed === null
+      ? [...problemReasons(table), ...unknownReasons(table)]
+      : [cannotCompare(table.table, unfollowed)];
+  const reasons = [...differenceReasons(table), ...lacking];
   const differs = differences.missing + differences.extra + differences.changed > 0n;
   const unproven = !proofsHold || reasons.some(({ severity }) => severity === 'warn');
   let outcome: Outcome = unproven ? 'unproven' : 'same';
@@ -112,21 +118,24 @@ const PROBLEMS: Readonly<
 };
 
 function problemReasons({ table, problems, obstacle }: LedgerTable): readonly Reason[] {
-  const reasons: Reason[] = problems.map((problem) => ({
+  // What cannot be read was not compared either.
+  const told = obstacle === null ? problems : problems.filter((problem) => problem !== 'never compared');
+  const reasons: Reason[] = told.map((problem) => ({
     ...PROBLEMS[problem],
     severity: 'warn',
     subject: table,
   }));
-  if (obstacle !== null) {
-    reasons.push({
-      code: 'TP-V-CANNOT-COMPARE',
-      severity: 'warn',
-      subject: table,
-      message: obstacle,
-      hint: 'mend the cause, or exclude the table in the configuration: the certificate then says that you did',
-    });
-  }
-  return reasons;
+  return obstacle === null ? reasons : [...reasons, cannotCompare(table, obstacle)];
+}
+
+function cannotCompare(table: string, why: string): Reason {
+  return {
+    code: 'TP-V-CANNOT-COMPARE',
+    severity: 'warn',
+    subject: table,
+    message: why,
+    hint: 'mend the cause, or exclude the table in the configuration: the certificate then says that you did',
+  };
 }
 
 const UNKNOWN_WORDS: Readonly<Record<UnknownWhy, string>> = {
@@ -139,11 +148,12 @@ const UNKNOWN_WORDS: Readonly<Record<UnknownWhy, string>> = {
   tail: 'they were written after the ledger’s end; the limit for such a tail is policy.maxTail',
 };
 
-function unknownReasons({ table, unknown }: LedgerTable): readonly Reason[] {
+function unknownReasons({ table, unknown, obstacle }: LedgerTable): readonly Reason[] {
   const reasons: Reason[] = [];
   for (const why of UNKNOWN_KINDS) {
     const count = unknown[why] ?? 0n;
-    if (count === 0n) continue;
+    // Rows that could not be read at all have the obstacle as their reason.
+    if (count === 0n || (why === 'not known' && obstacle !== null)) continue;
     reasons.push({
       code: why === 'tail' ? 'TP-V-TAIL-ROWS' : 'TP-V-ROWS-UNKNOWN',
       // The tail is judged as a whole, by its length.

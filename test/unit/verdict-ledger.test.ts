@@ -214,6 +214,7 @@ describe('doubts about a ledger and a candidate', () => {
 const PROVEN: LedgerTable = {
   table: 'public.orders',
   problems: [],
+  unfollowed: null,
   obstacle: null,
   oldestProofAt: before(60_000),
   read: 10n,
@@ -266,6 +267,42 @@ describe('integrity by the ledger', () => {
     expect(judged.reasons.map(({ code }) => code)).toContain('TP-V-TAIL-ROWS');
     const long = withLoss({ ...CRASH }, { tail: { bytes: 9n, ms: 70_000 } });
     expect(judge(long).verdict).toBe('UNKNOWN');
+  });
+
+  it('is unproven for one reason where the log does not bring the changes of a table, whatever comes of that', () => {
+    const judged = integrity({
+      unfollowed: 'it is not in publication twinproof',
+      problems: ['no table', 'never compared'],
+      obstacle: 'the candidate does not have this table',
+      unknown: { 'not known': 3n },
+    });
+    expect(judged).toMatchObject({ verdict: 'UNKNOWN', integrity: 'unproven' });
+    const reasons = judged.reasons.filter(({ subject }) => subject === 'public.items');
+    expect(reasons).toEqual([
+      expect.objectContaining({
+        code: 'TP-V-CANNOT-COMPARE',
+        effect: 'unknown',
+        message: 'it is not in publication twinproof',
+      }),
+    ]);
+  });
+
+  it('is unproven for one reason where rows of a table cannot be read, and for another that has nothing to do with it', () => {
+    const codes = (table: Partial<LedgerTable>): string[] =>
+      integrity(table)
+        .reasons.filter(({ subject }) => subject === 'public.items')
+        .map(({ code }) => code);
+    const unreadable = { obstacle: 'the candidate does not have this table', unknown: { 'not known': 3n } };
+    expect(codes({ ...unreadable, problems: ['never compared'] })).toEqual(['TP-V-CANNOT-COMPARE']);
+    expect(codes({ ...unreadable, problems: ['gap'] })).toEqual(['TP-V-GAP', 'TP-V-CANNOT-COMPARE']);
+  });
+
+  it('is different with one row that differs in a table that is not followed any more', () => {
+    const judged = integrity({
+      unfollowed: 'it is not in publication twinproof',
+      differences: { missing: 0n, extra: 0n, changed: 1n },
+    });
+    expect(judged).toMatchObject({ verdict: 'NOT_SAFE', integrity: 'different' });
   });
 
   it('is different with one row that differs, whatever else is not known, and names it', () => {
