@@ -1,10 +1,11 @@
 import { randomUUID, type KeyObject } from 'node:crypto';
-import { mkdir, open, readFile, stat, truncate } from 'node:fs/promises';
+import { open, readFile, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { signersOf, signPayload, writeEnvelopeLine } from '../certificate/envelope.ts';
 import { parseEnvelope } from '../certificate/envelope-parse.ts';
 import { publicKeyOf } from '../certificate/key.ts';
 import { sha256 } from '../certificate/statement.ts';
+import { makeFolder } from '../config/made-folder.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import {
   DECISION_SCHEMA,
@@ -140,7 +141,7 @@ export class DecisionFile {
   async #write(line: string): Promise<void> {
     const { end, size } = this.#length;
     try {
-      await mkdir(path.dirname(this.#file), { recursive: true });
+      await makeFolder(path.dirname(this.#file));
       // A line without its end is a writing that a crash cut off: nobody was told that it is recorded.
       if (end < size) await truncate(this.#file, end);
       const handle = await open(this.#file, 'a', 0o600);

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ScheduleConfig, StateConfig } from '../config/fleet.ts';
+import { makeFolder } from '../config/made-folder.ts';
 import type { SystemConfig } from '../config/schema.ts';
 import { ScrubRates } from '../config/scrub.ts';
 import { EXIT } from '../error-codes.ts';
@@ -107,7 +107,7 @@ async function certify({ config, system, state, certificates, decisions }: Sched
 async function verify({ config, system, state }: ScheduledParts, io: SiteIo): Promise<number> {
   const { runVerifyCommand } = await import('./verify.ts');
   const folder = path.join(state.path, 'verify', system.name);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   let gravest: number = EXIT.ok;
   const rate = new ScrubRates(system.scrub).at(io.now().getTime());
   // Hours in which nothing is scrubbed do not stand against what somebody has put into them.

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { readCertificateFile } from '../certificate/chain.ts';
 import { parseEnvelope } from '../certificate/envelope-parse.ts';
 import { superfluous } from '../certificate/retention.ts';
 import { statementSchema } from '../certificate/statement-schema.ts';
 import { sha256 } from '../certificate/statement.ts';
+import { makeFolder } from '../config/made-folder.ts';
 import { TwinproofError } from '../errors.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { LISTED_MAX, type SystemState } from '../state/schema.ts';
@@ -28,7 +29,7 @@ export class CertificateFolder {
 
   /** The file to which a new one is to be written. Throws what the file system throws. */
   async latest(): Promise<string> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     return path.join(this.#folder, LATEST);
   }
 

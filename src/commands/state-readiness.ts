@@ -1,5 +1,6 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../config/made-folder.ts';
 import type { PromotionMode } from '../readiness/rule.ts';
 import type { ReadinessJson, ReadinessResultJson } from '../report/readiness-json.ts';
 import { writeOutput } from '../report/output-file.ts';
@@ -17,7 +18,7 @@ export class ReadinessFolder {
 
   /** Throws TP-OUTPUT, or what the file system throws. */
   async keep(candidate: string, result: string): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     await writeOutput(this.#file(candidate), result);
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../config/made-folder.ts';
 import type { ChangeEvent } from '../connector/changes.ts';
 import type { Position, PositionOrder } from '../connector/position.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
@@ -79,7 +80,7 @@ export class Ledger {
 
   /** Opens to write, and makes the ledger if there is none. */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    const lock = lockedFolder(options);
+    const lock = await lockedFolder(options);
     try {
       return await openCore(
         options,
@@ -218,10 +219,10 @@ export class Ledger {
 }
 
 /** Makes the folder if there is none. Throws TP-LEDGER where it cannot be one, TP-LEDGER-FULL, TP-LEDGER-LOCKED. */
-function lockedFolder(options: LedgerOptions): LedgerLock {
+async function lockedFolder(options: LedgerOptions): Promise<LedgerLock> {
   const { folder } = options;
   try {
-    mkdirSync(journalFolder(options), { recursive: true, mode: 0o700 });
+    await makeFolder(journalFolder(options), 0o700);
     return LedgerLock.take(folder, options.now());
   } catch (error) {
     const failure = diskFailure(error);

@@ -1,14 +1,6 @@
-import {
-  existsSync,
-  fsyncSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, fsyncSync, closeSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../config/made-folder.ts';
 import type { MirrorLog, StoredRecord } from '../connector/mirror-log.ts';
 import { TwinproofError } from '../errors.ts';
 import { MalformedBytes } from './bytes.ts';
@@ -71,7 +63,7 @@ export async function rebuildLedger(
   }
   const draft = `${folder}.rebuilding`;
   try {
-    mkdirSync(draft, { recursive: true, mode: 0o700 });
+    await makeFolder(draft, 0o700);
     const lock = LedgerLock.take(draft, options.now());
     try {
       removeLeft(draft);

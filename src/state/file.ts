@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../config/made-folder.ts';
 import { messageOf, TwinproofError } from '../errors.ts';
 import { writeOutput } from '../report/output-file.ts';
 import { stateSchema, type SystemState } from './schema.ts';
@@ -21,7 +22,7 @@ export function statePath(folder: string, system: string): string {
 /** Writes the state of one system at once: who reads meanwhile finds the old or the new. Throws TP-OUTPUT. */
 export async function writeState(folder: string, state: SystemState): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw new TwinproofError('TP-OUTPUT', {
       message: `${folder} could not be made: ${messageOf(error)}`,

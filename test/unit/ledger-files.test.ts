@@ -63,6 +63,16 @@ describe('a ledger', () => {
     });
   });
 
+  it.runIf(process.platform === 'linux')(
+    'is refused at once where a file system takes no folder',
+    async () => {
+      await expect(openLedger('/proc/nowhere/bank')).rejects.toMatchObject({
+        code: 'TP-LEDGER',
+        message: expect.stringContaining('the ledger cannot be kept in /proc/nowhere/bank'),
+      });
+    },
+  );
+
   it('is written by one process at a time, and says by which', async () => {
     const ledger = await written();
     await expect(openLedger(folder)).rejects.toMatchObject({
