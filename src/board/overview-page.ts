@@ -167,10 +167,10 @@ function whyLine({ doubt, best, verdict }: FleetSystem['standing'], words: Words
 }
 
 function outlookLine({ doubt, best }: FleetSystem['standing'], words: Words): Html | null {
-  const outlook = doubt === null ? (best?.candidate.outlook ?? null) : null;
-  if (outlook === null || best?.candidate.verdict?.loss.kind !== 'unknown') return null;
+  if (doubt !== null || best?.candidate.verdict?.loss.kind !== 'unknown') return null;
+  const { outlook } = best;
   return html`<span class="sub" title="${words.onceFenced}. ${words.onceFencedHint}"
-    >${words.ifLostNow}: ${lossText(outlook, words)}</span
+    >${words.ifLostNow}: ${outlook === null ? words.unknown : lossText(outlook, words)}</span
   >`;
 }
 

@@ -87,7 +87,7 @@ function hero(system: FleetSystem, now: Date, words: Words): Html {
     </div>
     <dl class="facts">
       ${fact(words.loss, shown === null ? words.unknown : lossText(shown, words))}
-      ${outlook(best, doubt === null, words)}
+      ${doubt === null ? outlook(best, now, words) : null}
       ${fact(words.rows, shown === null ? words.unknown : words.integrity[shown.integrity])}
       ${fact(words.primaryLabel, primaryText(standing, now, words))}
       ${fact(words.objectives, objectives(config.policy.rpo, config.fleet.rto, words))}
@@ -119,13 +119,19 @@ function objectives(rpo: number | null, rto: number | null, words: Words): strin
   return rpo === null && rto === null ? words.unknown : `${said('RPO', rpo)} · ${said('RTO', rto)}`;
 }
 
-function outlook(best: CandidateStanding | null, holds: boolean, words: Words): Html | null {
-  const assumed = holds ? (best?.candidate.outlook ?? null) : null;
-  if (assumed === null) return null;
+/** It is judged less often than sites are looked at, and judging may take its time: so with its own. */
+function outlook(best: CandidateStanding | null, now: Date, words: Words): Html | null {
+  const last = best?.candidate.outlook ?? null;
+  if (best === null || last === null) return null;
+  const { outlook: assumed } = best;
   return fact(
     words.onceFenced,
-    html`${verdictChip(assumed.verdict, words)} ${words.loss}: ${lossText(assumed, words)}
-      <span class="sub">${words.onceFencedHint}</span>`,
+    html`${verdictChip(assumed?.verdict ?? 'UNKNOWN', words)}
+      ${assumed === null ? words.lapsed : html`${words.loss}: ${lossText(assumed, words)}`}
+      <span class="sub"
+        >${words.asOf} ${timeAt(last.decidedAt, now)} · ${ageOf(last.decidedAt, now, words)}.
+        ${words.onceFencedHint}</span
+      >`,
   );
 }
 

@@ -51,6 +51,7 @@ export const EN: Words = {
   units: [' s', ' min', ' h', ' d'],
   onceFenced: 'If the primary were lost and fenced now',
   ifLostNow: 'if lost now',
+  lapsed: 'not judged again in time',
   onceFencedHint: 'An assumption, for orientation: a promotion needs the fence itself.',
   asOf: 'As of',
   expires: 'Lapses',

@@ -60,6 +60,7 @@ export const KO: Words = {
   units: ['초', '분', '시간', '일'],
   onceFenced: '지금 주 센터를 잃고 차단했다고 가정하면',
   ifLostNow: '지금 잃으면',
+  lapsed: '제때 다시 판정되지 않았습니다',
   onceFencedHint: '참고를 위한 가정입니다. 승격하려면 실제 차단이 필요합니다.',
   asOf: '기준 시각',
   expires: '만료',

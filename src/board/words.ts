@@ -47,6 +47,8 @@ export interface Words {
   readonly onceFenced: string;
   readonly ifLostNow: string;
   readonly onceFencedHint: string;
+  /** Of what was not judged again in time. */
+  readonly lapsed: string;
   readonly asOf: string;
   readonly expires: string;
   readonly mode: Readonly<Record<'switchover' | 'failover', string>>;

@@ -186,7 +186,9 @@ export class StatePublisher {
     try {
       const judged = await judgeSystem(this.#question(), { ...this.#parts.io, signal });
       const confirmMs = Math.max(this.#rhythm.freshMs, every * INTERVALS_TO_CONFIRM);
-      this.#judged = confirmedFor(judged, confirmMs + steadyMs() - startedAt);
+      const tookMs = steadyMs() - startedAt;
+      const outlookMs = confirmMs + every * INTERVALS_PER_VERDICT;
+      this.#judged = confirmedFor(judged, { verdict: confirmMs + tookMs, outlook: outlookMs + tookMs });
       this.#problem = null;
       this.#withdraw();
     } catch (error) {
@@ -256,10 +258,15 @@ function known(error: unknown): TwinproofError {
   return new TwinproofError('TP-BUG', { message: messageOf(error), cause: error });
 }
 
-function confirmedFor(judged: JudgedSystem, ms: number): JudgedSystem {
+/** An outlook is judged in every third interval, whatever it says; it lapses, too, where judging does not end. */
+function confirmedFor(
+  judged: JudgedSystem,
+  ms: { readonly verdict: number; readonly outlook: number },
+): JudgedSystem {
   const candidates = [...judged.candidates].map(([name, one]) => {
-    const verdict = one.verdict === null ? null : lapsing(one.verdict, ms);
-    return [name, { ...one, verdict }] as const;
+    const verdict = one.verdict === null ? null : lapsing(one.verdict, ms.verdict);
+    const outlook = one.outlook === null ? null : lapsing(one.outlook, ms.outlook);
+    return [name, { ...one, verdict, outlook }] as const;
   });
   return { ...judged, candidates: new Map(candidates) };
 }

@@ -120,11 +120,11 @@ function writeMirror(
 function writeCandidate(
   sheet: Sheet,
   labels: Readonly<Record<string, string>>,
-  { candidate, doubt }: CandidateStanding,
+  { candidate, doubt, outlook }: CandidateStanding,
 ): void {
-  const { lag, rows, readiness, checked, recoveryPointAt, silence, outlook } = candidate;
+  const { lag, rows, readiness, checked, recoveryPointAt, silence } = candidate;
   // What is not known to be promotable is UNKNOWN, also while nothing is known.
-  const assumed = doubt === null ? (outlook?.verdict ?? 'UNKNOWN') : 'UNKNOWN';
+  const assumed = outlook?.verdict ?? 'UNKNOWN';
   for (const word of WORDS) {
     sheet.set('twinproof_outlook', { ...labels, verdict: word }, Number(assumed === word));
   }

@@ -18,6 +18,8 @@ export interface CandidateStanding {
   readonly verdict: VerdictWord;
   /** Null: the verdict is the one that was written. */
   readonly doubt: Doubt | null;
+  /** CandidateState.outlook, while that counts as well as the verdict does. */
+  readonly outlook: CandidateState['outlook'];
   readonly candidate: CandidateState;
 }
 
@@ -69,12 +71,13 @@ export function standingOf(system: string, read: ReadState | null, now: Date): S
 }
 
 function candidateStanding(candidate: CandidateState, late: Doubt | null, now: Date): CandidateStanding {
-  const { name, verdict } = candidate;
+  const { name, verdict, outlook } = candidate;
   const doubt = late ?? doubtOf(verdict, now);
   return {
     name,
     candidate,
     doubt,
+    outlook: doubt === null && doubtOf(outlook, now) === null ? outlook : null,
     verdict: doubt === null && verdict !== null ? verdict.verdict : 'UNKNOWN',
   };
 }

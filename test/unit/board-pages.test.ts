@@ -10,7 +10,7 @@ import { KO } from '../../src/board/words-ko.ts';
 import { READINESS_RULES } from '../../src/readiness/rules.ts';
 import { html } from '../../src/report/html.ts';
 import { fleetPlan, fleetView, type FleetSystem, type FleetView } from '../../src/state/fleet-view.ts';
-import { ago, candidateOf, fleetConfig, NOW, read, stateOf } from './board-fixture.ts';
+import { ago, candidateOf, fleetConfig, NOW, read, stateOf, verdictOf } from './board-fixture.ts';
 
 const SRC = path.resolve(import.meta.dirname, '../../src');
 const NOTHING = html``;
@@ -70,6 +70,21 @@ describe('the page of a system', () => {
     const view = fleetView(fleetPlan(config), new Map([['bank', state]]), NOW);
     const { text } = systemMain(named(view, 'bank'), view, NOTHING, EN);
     expect(text).toMatch(/1 table not proven: gasan<\/h2>\s*<p class="tables">public\.ledger_entry/);
+  });
+
+  it('says as of when it is what a loss of the primary would come to, and when that was not judged again in time', () => {
+    const text = (lapsesIn: number): string => {
+      const outlook = verdictOf('SAFE_WITH_LOSS', { decidedAt: ago(25), expiresAt: ago(-lapsesIn) });
+      const state = read(stateOf('bank', [candidateOf('gasan', 'UNKNOWN', { outlook })]));
+      const view = fleetView(fleetPlan(fleetConfig({ bank: '' })), new Map([['bank', state]]), NOW);
+      const page = systemMain(named(view, 'bank'), view, NOTHING, EN).text;
+      return page.split(EN.onceFenced)[1]?.split('</dd>')[0] ?? '';
+    };
+    expect(text(1)).toMatch(/Safe with loss.*As of\s*<time datetime="2026-03-01T02:00:05\.000Z"/s);
+    expect(text(0)).toMatch(
+      /Unknown.*not judged again in time.*As of\s*<time datetime="2026-03-01T02:00:05\.000Z"/s,
+    );
+    expect(text(0)).not.toContain('Safe with loss');
   });
 
   it('does not count 0 tables as not proven where nothing was looked at', () => {

@@ -70,6 +70,17 @@ describe('what was published', () => {
     expect(standingOf('bank', state, later(15))).toMatchObject({ verdict: 'UNKNOWN', doubt: 'expired' });
   });
 
+  it('has an outlook for as long as that was judged in time, and the verdict counts', () => {
+    const outlook = lapsing(verdictOf('SAFE_WITH_LOSS'), 50_000);
+    const bank = candidateOf('gasan', 'UNKNOWN', { outlook });
+    const told = (candidate: typeof bank, seconds: number): unknown => {
+      const state = stateOf('bank', [candidate], { staleAfterMs: 60_000 });
+      return standingOf('bank', read(state), later(seconds)).best?.outlook?.verdict ?? null;
+    };
+    expect([told(bank, 44), told(bank, 45), told(bank, 70)]).toEqual(['SAFE_WITH_LOSS', null, null]);
+    expect(told({ ...bank, verdict: null }, 0)).toBeNull();
+  });
+
   it('is UNKNOWN without a verdict, or without a candidate', () => {
     const none = read(stateOf('bank', [candidateOf('gasan', 'SAFE', { verdict: null })]));
     expect(standingOf('bank', none, NOW)).toMatchObject({ verdict: 'UNKNOWN', doubt: 'none' });
