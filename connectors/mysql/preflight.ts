@@ -14,8 +14,8 @@ import { readChannels, type Channel } from './relation-channels.ts';
 import type { Session } from './session.ts';
 
 /** The newest versions that were tested, as Session.version has them; a newer one is used with a warning. */
-const NEWEST = { mysql: 90_799, mariadb: 101_199 } as const;
-const NEWEST_NAMES = { mysql: 'MySQL 9.7', mariadb: 'MariaDB 10.11' } as const;
+const NEWEST = { mysql: 90_799, mariadb: 110_899 } as const;
+const NEWEST_NAMES = { mysql: 'MySQL 9.7', mariadb: 'MariaDB 11.8' } as const;
 
 /**
  * What on this site would make evidence unsound, partial or slow. `selects` limits the tables that are looked at;
