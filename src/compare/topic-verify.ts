@@ -1,6 +1,15 @@
-import type { GroupOffset, NamedRecord, TakeNamed, TopicFacts, TopicSite } from '../connector/topic-site.ts';
+import type {
+  GroupOffset,
+  PartitionFacts,
+  TakeNamed,
+  TopicFacts,
+  TopicSite,
+} from '../connector/topic-site.ts';
 import type { Outcome } from './result.ts';
 import type { Timing } from './timing.ts';
+import { topicReasons } from './topic-reasons.ts';
+import type { GroupFinding, PartitionResult, TopicResult } from './topic-result.ts';
+import type { KeyedTally, Tally } from './topic-side.ts';
 import { TopicWalk, type WalkResult } from './topic-walk.ts';
 
 export interface TopicVerifyOptions {
@@ -9,35 +18,11 @@ export interface TopicVerifyOptions {
   readonly timing: Timing;
 }
 
-export interface PartitionResult extends WalkResult {
-  readonly partition: number;
-  readonly outcome: Outcome;
-}
-
-/** A consumer group of the candidate whose place is not that of the primary's group. */
-export interface GroupFinding {
-  readonly group: string;
-  readonly partition: number;
-  /** `beyond-end`: behind the last record. `skips`: behind the record that the primary's group reads next. */
-  readonly problem: 'beyond-end' | 'skips';
-  readonly offset: bigint;
-  /** The greatest offset at which nothing would be left out. */
-  readonly most: bigint;
-}
-
-export interface TopicResult {
-  readonly outcome: Outcome;
-  readonly primary: TopicFacts;
-  readonly candidate: TopicFacts;
-  readonly partitions: readonly PartitionResult[];
-  /** Groups on the candidate that were compared, and those that would leave records out after a promotion. */
-  readonly groupsCompared: number;
-  readonly groups: readonly GroupFinding[];
-  /** Why something is not proven, or differs, in words. */
-  readonly reasons: readonly string[];
-}
-
 const POLL_MS = 100;
+/** Of each kind of difference in a partition. */
+const KEYS_MAX = 5;
+/** Matched records of all partitions together, 20 bytes each. */
+const REMEMBERED_ALL = 2 ** 22;
 
 /**
  * Compares a topic with its replica on another cluster, record by record. The candidate's ends are read before the
@@ -54,18 +39,21 @@ export async function verifyTopic(
   const ours = await primary.facts(signal);
   const ourGroups = await primary.groupOffsets(signal);
   const walks = new Map<number, TopicWalk>();
+  const remembered = Math.floor(REMEMBERED_ALL / Math.max(ours.partitions.length, 1));
   for (const { partition } of ours.partitions) {
     const wanted = ourGroups.flatMap((one) => (one.partition === partition ? [one.offset] : []));
-    const end = theirs.partitions.find((one) => one.partition === partition)?.high ?? 0n;
-    walks.set(partition, new TopicWalk(end, wanted));
+    const candidateEnd = theirs.partitions.find((one) => one.partition === partition)?.high ?? 0n;
+    walks.set(partition, new TopicWalk({ candidateEnd, wanted, remembered }));
   }
   await walkAll(walks, { primary, candidate, ours, theirs }, options, signal);
-  const partitions = [...walks].map(([partition, walk]): PartitionResult => {
+  const partitions: PartitionResult[] = [];
+  for (const [partition, walk] of walks) {
     const result = walk.result();
-    return Object.assign({ partition, outcome: outcomeOf(result) }, result);
-  });
+    const keyed = await withKeys(partition, result, { primary, candidate }, signal);
+    partitions.push(Object.assign({ partition, outcome: outcomeOf(result) }, result, keyed));
+  }
   const groups = groupFindings(walks, theirs, ourGroups, theirGroups);
-  const reasons = reasonsOf(ours, theirs, partitions, groups);
+  const reasons = topicReasons({ primary: ours, candidate: theirs, partitions, groups });
   return {
     outcome: overall(partitions, ours, theirs, groups),
     primary: ours,
@@ -84,6 +72,28 @@ interface Sites {
   readonly theirs: TopicFacts;
 }
 
+/** How far a site was read: partitions that have not come to an end yet. */
+class Reached {
+  readonly #left: Map<number, bigint>;
+
+  constructor(partitions: readonly PartitionFacts[], endOf: (one: PartitionFacts) => bigint) {
+    this.#left = new Map(partitions.map((one) => [one.partition, endOf(one)]));
+  }
+
+  passed(partition: number, behind: bigint): void {
+    const end = this.#left.get(partition);
+    if (end !== undefined && behind >= end) this.#left.delete(partition);
+  }
+
+  lacks(partition: number): boolean {
+    return this.#left.has(partition);
+  }
+
+  get all(): boolean {
+    return this.#left.size === 0;
+  }
+}
+
 async function walkAll(
   walks: ReadonlyMap<number, TopicWalk>,
   { primary, candidate, ours, theirs }: Sites,
@@ -91,43 +101,61 @@ async function walkAll(
   signal: AbortSignal,
 ): Promise<void> {
   const enough = new AbortController();
-  const taking = (site: 'primary' | 'candidate') => (partition: number, records: readonly NamedRecord[]) => {
-    const walk = walks.get(partition);
-    walk?.feed(site, records);
-    if (walk === undefined || walk.hungry(site)) return null;
-    return untilHungry(walk, site, timing, AbortSignal.any([signal, enough.signal]));
-  };
-  const ends = new Map(ours.partitions.map(({ partition, high }) => [partition, high]));
-  const endless = new Map(theirs.partitions.map(({ partition }) => [partition, 2n ** 63n]));
-  const reached = new Set(
-    theirs.partitions.filter(({ high, low }) => high === low).map((one) => one.partition),
-  );
-  const takeCandidate: TakeNamed = (partition, records, behind) => {
-    const end = theirs.partitions.find((one) => one.partition === partition)?.high ?? 0n;
-    if (behind >= end) reached.add(partition);
-    return taking('candidate')(partition, records);
-  };
   const stop = AbortSignal.any([signal, enough.signal]);
-  const reading = candidate.read(endless, takeCandidate, stop);
-  // Else the primary would wait for it for ever.
-  reading.catch(() => enough.abort());
+  const taking =
+    (site: 'primary' | 'candidate', reached: readonly Reached[]): TakeNamed =>
+    (partition, records, behind) => {
+      for (const one of reached) one.passed(partition, behind);
+      const walk = walks.get(partition);
+      if (site === 'primary' && records.length === 0) walk?.begins(behind);
+      walk?.feed(site, records);
+      return walk === undefined || walk.hungry(site) ? null : untilHungry(walk, site, timing, stop);
+    };
+  const wait = (isDone: () => boolean, isLate: () => boolean): Promise<void> =>
+    patience({ isDone, isLate, ms: applyWithinMs }, timing, stop);
+  const readable = new Reached(ours.partitions, ({ high }) => high);
+  const written = new Reached(ours.partitions, (one) => one.written);
+  const got = new Reached(theirs.partitions, ({ high }) => high);
+  const ends = new Map(ours.partitions.map((one) => [one.partition, one.written]));
+  const endless = new Map(theirs.partitions.map(({ partition }) => [partition, 2n ** 63n]));
+  const readings = [
+    candidate.read(endless, taking('candidate', [got]), stop),
+    primary.read(ends, taking('primary', [readable, written]), stop),
+  ];
+  // Else the other would be waited for, for ever.
+  for (const reading of readings) reading.catch(() => enough.abort());
   try {
-    await primary.read(ends, taking('primary'), stop);
-    for (const walk of walks.values()) walk.end('primary');
-    const late = timing.now() + applyWithinMs;
-    const isThrough = (): boolean =>
-      reached.size === theirs.partitions.length && [...walks.values()].every(({ pending }) => pending === 0);
+    // What stands in an open transaction may be on the candidate, and may yet be taken back.
+    await wait(
+      () => written.all,
+      () => readable.all,
+    );
+    for (const [partition, walk] of walks) walk.end('primary', written.lacks(partition));
     // What is below its end the candidate has; only for what it is still to get is there a limit.
-    while (!enough.signal.aborted && !isThrough()) {
-      if (reached.size === theirs.partitions.length && timing.now() > late) break;
-      await timing.sleep(POLL_MS, signal);
-    }
+    await wait(
+      () => got.all && [...walks.values()].every(({ pending }) => pending === 0),
+      () => got.all,
+    );
   } finally {
     enough.abort();
-    await reading;
+    await Promise.allSettled(readings);
   }
+  await Promise.all(readings);
   signal.throwIfAborted();
   for (const walk of walks.values()) walk.end('candidate');
+}
+
+/** Returns when it is done, `ms` after it was late, or when aborted. */
+async function patience(
+  { isDone, isLate, ms }: { isDone: () => boolean; isLate: () => boolean; ms: number },
+  timing: Timing,
+  signal: AbortSignal,
+): Promise<void> {
+  let until = Infinity;
+  while (!signal.aborted && !isDone() && timing.now() <= until) {
+    if (until === Infinity && isLate()) until = timing.now() + ms;
+    await timing.sleep(POLL_MS, signal).catch(() => undefined);
+  }
 }
 
 async function untilHungry(
@@ -141,10 +169,35 @@ async function untilHungry(
   }
 }
 
-function outcomeOf({ missing, extra, unrelated, behind, olderOnPrimary }: WalkResult): Outcome {
+/** Whatever goes wrong here leaves keys out; what was found stays. */
+async function withKeys(
+  partition: number,
+  { missing, extra, takenBack, unclear }: WalkResult,
+  { primary, candidate }: Pick<Sites, 'primary' | 'candidate'>,
+  signal: AbortSignal,
+): Promise<Pick<PartitionResult, 'missing' | 'extra' | 'takenBack' | 'unclear'>> {
+  const keyed = async (site: TopicSite, { count, offsets }: Tally): Promise<KeyedTally> => {
+    const wanted = offsets.slice(0, KEYS_MAX);
+    const keys = await site.keysAt(partition, wanted, signal).catch(() => new Map<bigint, string | null>());
+    signal.throwIfAborted();
+    return { count, offsets, keys };
+  };
+  return {
+    missing: await keyed(primary, missing),
+    extra: await keyed(candidate, extra),
+    takenBack: await keyed(candidate, takenBack),
+    unclear: await keyed(candidate, unclear),
+  };
+}
+
+function outcomeOf(result: WalkResult): Outcome {
+  const { matched, missing, extra, takenBack, unclear, unrelated, open, behind } = result;
+  const { olderOnPrimary, olderOnCandidate } = result;
   if (unrelated) return 'unproven';
-  if (missing.count > 0n || extra.count > 0n) return 'different';
-  return behind > 0n || olderOnPrimary > 0n ? 'unproven' : 'same';
+  if ([missing, extra, takenBack].some(({ count }) => count > 0n)) return 'different';
+  const hasNoneInCommon = matched === 0n && olderOnCandidate > 0n;
+  const isShort = behind > 0n || open > 0n || unclear.count > 0n || olderOnPrimary > 0n;
+  return isShort || hasNoneInCommon ? 'unproven' : 'same';
 }
 
 function overall(
@@ -153,10 +206,13 @@ function overall(
   theirs: TopicFacts,
   groups: readonly GroupFinding[],
 ): Outcome {
-  if (ours.partitions.length !== theirs.partitions.length) return 'different';
+  const [here, there] = [ours.partitions.length, theirs.partitions.length];
+  if (groups.length > 0 || there > here) return 'different';
   // Each cluster compacts in its own time: what is missing here may have been removed there.
   if (ours.compacted || theirs.compacted) return 'unproven';
-  if (groups.length > 0 || partitions.some(({ outcome }) => outcome === 'different')) return 'different';
+  if (partitions.some(({ outcome }) => outcome === 'different')) return 'different';
+  // Whoever replicates learns of new partitions minutes later.
+  if (there < here) return 'unproven';
   return partitions.every(({ outcome }) => outcome === 'same') && partitions.length > 0 ? 'same' : 'unproven';
 }
 
@@ -168,48 +224,14 @@ function groupFindings(
   theirGroups: readonly GroupOffset[],
 ): readonly GroupFinding[] {
   return theirGroups.flatMap(({ group, partition, offset }): GroupFinding[] => {
-    const high = theirs.partitions.find((one) => one.partition === partition)?.high;
-    if (high === undefined) return [];
-    if (offset > high) return [{ group, partition, offset, problem: 'beyond-end', most: high }];
+    const end = theirs.partitions.find((one) => one.partition === partition)?.written;
+    if (end === undefined) return [];
+    if (offset > end) return [{ group, partition, offset, problem: 'beyond-end', most: end }];
     const own = ourGroups.find((one) => one.group === group && one.partition === partition);
-    const most = own === undefined ? null : (walks.get(partition)?.translated(own.offset) ?? null);
+    const walk = walks.get(partition);
+    // A copy that came too long ago to be told may be the one to read on from.
+    const isKnown = own !== undefined && walk?.result().unclear.count === 0n;
+    const most = isKnown ? (walk?.translated(own.offset) ?? null) : null;
     return most !== null && offset > most ? [{ group, partition, offset, problem: 'skips', most }] : [];
   });
-}
-
-function reasonsOf(
-  ours: TopicFacts,
-  theirs: TopicFacts,
-  partitions: readonly PartitionResult[],
-  groups: readonly GroupFinding[],
-): readonly string[] {
-  const reasons: string[] = [];
-  const [here, there] = [ours.partitions.length, theirs.partitions.length];
-  if (here !== there) reasons.push(`the primary’s topic has ${here} partitions and the candidate’s ${there}`);
-  if (ours.compacted || theirs.compacted) {
-    reasons.push(
-      'the topic is compacted, or that may not be seen: each cluster removes records in its own time',
-    );
-  }
-  for (const one of partitions) {
-    const at = `partition ${one.partition}`;
-    if (one.unrelated) reasons.push(`${at}: no record of one site was found on the other`);
-    if (one.missing.count > 0n)
-      reasons.push(`${at}: ${one.missing.count} records are missing on the candidate`);
-    if (one.extra.count > 0n) reasons.push(`${at}: ${one.extra.count} records are on the candidate only`);
-    if (one.repeated.count > 0n)
-      reasons.push(`${at}: ${one.repeated.count} records came to the candidate twice`);
-    if (one.behind > 0n) reasons.push(`${at}: ${one.behind} records had not come to the candidate in time`);
-    if (one.olderOnPrimary > 0n) {
-      reasons.push(
-        `${at}: the primary keeps ${one.olderOnPrimary} older records that the candidate does not`,
-      );
-    }
-  }
-  for (const { group, partition, offset, most } of groups) {
-    reasons.push(
-      `group ${group}, partition ${partition}: its offset ${offset} on the candidate lies behind ${most}: it would leave records out`,
-    );
-  }
-  return reasons;
 }

@@ -1,11 +1,7 @@
 import type { NamedRecord } from '../connector/topic-site.ts';
-
-/** Records that one site has and the other lacks, or what else is told of single ones; some by offset. */
-export interface Tally {
-  readonly count: bigint;
-  /** Offsets of the first ones, on the site that has them. */
-  readonly offsets: readonly bigint[];
-}
+import { MatchedNames } from './matched-names.ts';
+import { TopicPlaces } from './topic-places.ts';
+import { Counter, Side, type Tally, WINDOW } from './topic-side.ts';
 
 export interface WalkResult {
   readonly matched: bigint;
@@ -15,6 +11,12 @@ export interface WalkResult {
   readonly extra: Tally;
   /** On the candidate once more than on the primary. */
   readonly repeated: Tally;
+  /** On the candidate, and on the primary only in a producer's transaction that was taken back. */
+  readonly takenBack: Tally;
+  /** On the candidate, and either there twice, the first time longer ago than is remembered, or on the candidate only. */
+  readonly unclear: Tally;
+  /** On the candidate, where the primary's records stand in or behind a producer's transaction that is still open. */
+  readonly open: bigint;
   /** On one site only, before the first record of the other. */
   readonly olderOnPrimary: bigint;
   readonly olderOnCandidate: bigint;
@@ -24,80 +26,20 @@ export interface WalkResult {
   readonly unrelated: boolean;
 }
 
-/** How far ahead a record is looked for on the other site, and how many matched ones are remembered. */
-const WINDOW = 20_000;
+const TAKEN_BACK_MAX = 100_000;
 /** Of the site that begins later: by any of its first records the place is found on the other. */
 const HEADS = 200;
-const OFFSETS_MAX = 20;
+const REMEMBERED = 2 ** 20;
 /** Looks in vain: of two wholly different logs each would be as long as the window. */
 const LOOKS_MAX = 2000;
 
-class Side {
-  readonly queue: NamedRecord[] = [];
-  /** Of the queue: before it stands what was taken. */
-  at = 0;
-  ended = false;
-
-  get length(): number {
-    return this.queue.length - this.at;
-  }
-
-  get isReady(): boolean {
-    return this.ended || this.length >= WINDOW;
-  }
-
-  get head(): NamedRecord | undefined {
-    return this.queue[this.at];
-  }
-
-  put(records: readonly NamedRecord[]): void {
-    for (const record of records) this.queue.push(record);
-  }
-
-  skip(): void {
-    this.at += 1;
-    if (this.at < WINDOW) return;
-    this.queue.splice(0, this.at);
-    this.at = 0;
-  }
-
-  /** How far behind the head the record stands; -1: not within the window. */
-  find(name: string): number {
-    const end = Math.min(this.queue.length, this.at + WINDOW);
-    for (let index = this.at; index < end; index += 1)
-      if (this.queue[index]?.name === name) return index - this.at;
-    return -1;
-  }
-}
-
-class Counter {
-  count = 0n;
-  readonly offsets: bigint[] = [];
-
-  add({ offset }: NamedRecord): void {
-    this.count += 1n;
-    if (this.offsets.length < OFFSETS_MAX) this.offsets.push(offset);
-  }
-}
-
-/**
- * The names of the last records that matched: at least a window of them, at most two. In two sets, since the oldest one of a
- * set from which many were deleted is dear to find.
- */
-class RecentNames {
-  #newer = new Set<string>();
-  #older = new Set<string>();
-
-  add(name: string): void {
-    this.#newer.add(name);
-    if (this.#newer.size < WINDOW) return;
-    this.#older = this.#newer;
-    this.#newer = new Set();
-  }
-
-  has(name: string): boolean {
-    return this.#newer.has(name) || this.#older.has(name);
-  }
+export interface WalkOptions {
+  /** What the candidate got behind it may be newer than all that is read of the primary. */
+  readonly candidateEnd: bigint;
+  /** Offsets of the primary to translate. */
+  readonly wanted?: readonly bigint[];
+  /** How many matched records are remembered: whoever replicates sends some again after it was stopped. */
+  readonly remembered?: number;
 }
 
 /**
@@ -111,36 +53,54 @@ export class TopicWalk {
   readonly #missing = new Counter();
   readonly #extra = new Counter();
   readonly #repeated = new Counter();
-  readonly #recent = new RecentNames();
-  /** Primary's offsets for which the candidate's are wanted, the least first. */
-  readonly #wanted: bigint[];
-  readonly #translated = new Map<bigint, bigint>();
+  readonly #takenBackHere = new Counter();
+  readonly #unclear = new Counter();
+  readonly #matchedNames: MatchedNames;
+  /** Of the primary; null: none were. */
+  #takenBack: MatchedNames | null = null;
+  readonly #places: TopicPlaces;
   #started = false;
   #unrelated = false;
   #matched = 0n;
   #behind = 0n;
   #looks = 0;
+  #isOpen = false;
+  /** The last records of the candidate that were not the primary's next ones were on it before. */
+  #isAmongAgain = false;
+  #open = 0n;
   #older = { primary: 0n, candidate: 0n };
   readonly #candidateEnd: bigint;
+  /** The primary had records before the oldest that it keeps. */
+  #hadOlder = false;
+  /** Nothing of what the primary had is left. */
+  #hasOnlyHad = false;
 
-  /**
-   * `candidateEnd`: what the candidate got behind it may be newer than all that is read of the primary. `wanted`: offsets
-   * of the primary to translate.
-   */
-  constructor(candidateEnd: bigint, wanted: readonly bigint[] = []) {
+  constructor({ candidateEnd, wanted = [], remembered = REMEMBERED }: WalkOptions) {
     this.#candidateEnd = candidateEnd;
-    this.#wanted = [...new Set(wanted)].sort((a, b) => (a < b ? -1 : 1));
+    this.#places = new TopicPlaces(wanted);
+    this.#matchedNames = new MatchedNames(remembered);
+  }
+
+  /** Of the primary: the offset of its oldest record. What the candidate has before that was removed on the primary. */
+  begins(offset: bigint): void {
+    if (offset > 0n) this.#hadOlder = true;
   }
 
   feed(site: 'primary' | 'candidate', records: readonly NamedRecord[]): void {
-    (site === 'primary' ? this.#primary : this.#candidate).put(records);
+    const side = site === 'primary' ? this.#primary : this.#candidate;
+    for (const record of records) {
+      if (record.takenBack !== true) side.put(record);
+      else if (site === 'primary') this.#noteTakenBack(record);
+    }
     this.#advance();
   }
 
-  /** No more records of this site. */
-  end(site: 'primary' | 'candidate'): void {
+  /** No more records of this site; `isOpen`: what it has more stands in or behind an open transaction of a producer. */
+  end(site: 'primary' | 'candidate', isOpen = false): void {
     (site === 'primary' ? this.#primary : this.#candidate).ended = true;
+    if (site === 'primary') this.#isOpen = isOpen;
     this.#advance();
+    if (this.#primary.ended && this.#candidate.ended) this.#places.ended(Number(this.#matched));
   }
 
   /** Whether more of this site is wanted now; of at least one site it always is, until both ended. */
@@ -154,9 +114,9 @@ export class TopicWalk {
     return this.#primary.length;
   }
 
-  /** The candidate's offset of the first record that the primary has at this offset or behind it; null: not matched. */
+  /** Where the candidate has what the primary has at this offset or behind it; null: nothing matched there. */
   translated(offset: bigint): bigint | null {
-    return this.#translated.get(offset) ?? null;
+    return this.#places.of(offset);
   }
 
   /** After both ended. */
@@ -167,6 +127,9 @@ export class TopicWalk {
       missing: this.#missing,
       extra: this.#extra,
       repeated: this.#repeated,
+      takenBack: this.#takenBackHere,
+      unclear: this.#unclear,
+      open: this.#open,
       olderOnPrimary,
       olderOnCandidate,
       behind: this.#behind,
@@ -200,39 +163,51 @@ export class TopicWalk {
     }
     if (!primary.ended || primary.length > 0) return;
     for (let head = candidate.head; head !== undefined; head = candidate.head) {
-      if (head.offset < this.#candidateEnd) this.#surplus(head);
+      if (head.offset < this.#candidateEnd) this.#left(head);
       candidate.skip();
     }
   }
 
   #match(ours: NamedRecord, theirs: NamedRecord): void {
-    for (let next = this.#wanted[0]; next !== undefined && next <= ours.offset; next = this.#wanted[0]) {
-      this.#translated.set(next, theirs.offset);
-      this.#wanted.shift();
-    }
+    this.#places.matched(ours, theirs, Number(this.#matched));
     this.#matched += 1n;
-    this.#recent.add(ours.name);
+    this.#isAmongAgain = false;
+    this.#matchedNames.add(ours.name);
     this.#primary.skip();
     this.#candidate.skip();
   }
 
   /** The two next records differ: the shorter way to where they agree again is what happened. */
   #resolve(ours: NamedRecord, theirs: NamedRecord): void {
+    // Before all else: what was sent again may be longer than the window.
+    const again = this.#again(theirs);
+    if (again !== null) {
+      again.add(theirs);
+      this.#candidate.skip();
+      this.#isAmongAgain = true;
+      return;
+    }
     const mayLook = this.#looks < LOOKS_MAX;
     const missing = mayLook ? this.#primary.find(theirs.name) : -1;
     const surplus = mayLook ? this.#candidate.find(ours.name) : -1;
-    if (missing < 0 && surplus < 0) this.#looks += 1;
-    if (surplus < 0 || (missing >= 0 && missing <= surplus)) {
-      // Where neither is found the record was changed: missing here, surplus there.
+    const isNowhere = missing < 0 && surplus < 0;
+    if (isNowhere) this.#looks += 1;
+    // A record that is nowhere was changed: missing here, surplus there. Among those that were sent again it is one more.
+    const isChanged = isNowhere && !this.#isAmongAgain;
+    if (isChanged || (missing >= 0 && (surplus < 0 || missing <= surplus))) {
       for (let left = Math.max(missing, 1); left > 0; left -= 1) this.#lacks();
+      if (!isChanged) return;
     }
-    if (missing < 0 || (surplus >= 0 && surplus < missing)) {
-      for (let left = Math.max(surplus, 1); left > 0; left -= 1) {
-        const { head } = this.#candidate;
-        if (head !== undefined) this.#surplus(head);
-        this.#candidate.skip();
-      }
+    for (let left = Math.max(surplus, 1); left > 0; left -= 1) {
+      const { head } = this.#candidate;
+      if (head !== undefined) this.#surplus(head);
+      this.#candidate.skip();
     }
+  }
+
+  #noteTakenBack({ name }: NamedRecord): void {
+    this.#takenBack ??= new MatchedNames(TAKEN_BACK_MAX);
+    this.#takenBack.add(name);
   }
 
   #lacks(): void {
@@ -241,9 +216,29 @@ export class TopicWalk {
     this.#primary.skip();
   }
 
+  /** Of the candidate, at its end. */
+  #left(record: NamedRecord): void {
+    if (this.#hasOnlyHad) this.#older.candidate += 1n;
+    else {
+      const again = this.#again(record);
+      if (again === null && this.#isOpen) this.#open += 1n;
+      else (again ?? this.#extra).add(record);
+    }
+  }
+
   #surplus(record: NamedRecord): void {
-    if (this.#recent.has(record.name)) this.#repeated.add(record);
-    else this.#extra.add(record);
+    (this.#again(record) ?? this.#extra).add(record);
+  }
+
+  /** What a record of the candidate counts as that was on the primary before; null: it never was. */
+  #again(theirs: NamedRecord): Counter | null {
+    const known = this.#matchedNames.knows(theirs.name);
+    if (typeof known === 'number') {
+      this.#places.repeated(theirs, known);
+      return this.#repeated;
+    }
+    if (typeof this.#takenBack?.knows(theirs.name) === 'number') return this.#takenBackHere;
+    return known === 'perhaps' ? this.#unclear : null;
   }
 
   /**
@@ -256,6 +251,7 @@ export class TopicWalk {
     if (ours === undefined || theirs === undefined) {
       if ((ours === undefined && !primary.ended) || (theirs === undefined && !candidate.ended)) return false;
       // One of them is empty: everything on the other is behind, or surplus.
+      this.#hasOnlyHad = ours === undefined && this.#hadOlder;
       this.#started = true;
       return true;
     }
@@ -272,7 +268,9 @@ export class TopicWalk {
         this.#started = true;
         return true;
       }
-      this.#older[isLonger ? 'primary' : 'candidate'] += 1n;
+      if (isLonger) this.#older.primary += 1n;
+      else if (this.#hadOlder) this.#older.candidate += 1n;
+      else this.#surplus(head);
       longer.skip();
     }
     if (!longer.ended) return false;

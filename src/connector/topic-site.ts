@@ -4,13 +4,17 @@ export interface NamedRecord {
   readonly name: string;
   /** Milliseconds since 1970, as the producer or the broker set it. */
   readonly timeMs: number;
+  /** Of a producer's transaction that was taken back: nobody is to read it. */
+  readonly takenBack?: true;
 }
 
 export interface PartitionFacts {
   readonly partition: number;
-  /** Of the oldest record that is kept, and behind the newest. */
+  /** Of the oldest record that is kept, and behind the newest that can be read. */
   readonly low: bigint;
   readonly high: bigint;
+  /** Behind everything: above `high` while a producer's transaction is open. */
+  readonly written: bigint;
 }
 
 export interface TopicFacts {
@@ -44,9 +48,16 @@ export interface TopicSite {
   facts(signal: AbortSignal): Promise<TopicFacts>;
   /**
    * Gives the records of every partition in order, from the oldest on, until every one has reached its end in `until`,
-   * or aborted. Throws TP-CONNECTION-LOST and the like, TP-GAP for records that were removed meanwhile.
+   * or aborted. First of each it gives none, with the offset from which it reads. What stands in or behind an open
+   * transaction is waited for. Throws TP-CONNECTION-LOST and the like, TP-GAP for records that were removed meanwhile.
    */
   read(until: ReadonlyMap<number, bigint>, take: TakeNamed, signal: AbortSignal): Promise<void>;
+  /** Keys of single records, for people; null: it has none. Left out: the record is not there any more. */
+  keysAt(
+    partition: number,
+    offsets: readonly bigint[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<bigint, string | null>>;
   /** Of every group that has committed this topic and may be seen. */
   groupOffsets(signal: AbortSignal): Promise<readonly GroupOffset[]>;
   close(): Promise<void>;

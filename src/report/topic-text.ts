@@ -1,5 +1,5 @@
-import type { TopicResult } from '../compare/topic-verify.ts';
-import type { Tally } from '../compare/topic-walk.ts';
+import type { TopicResult } from '../compare/topic-result.ts';
+import type { KeyedTally, Tally } from '../compare/topic-side.ts';
 import type { TopicFacts } from '../connector/topic-site.ts';
 import { Page, type TextOptions } from './page.ts';
 import { countOf } from './quantity.ts';
@@ -56,9 +56,12 @@ export function topicJson(
       partition: one.partition,
       outcome: one.outcome,
       matched: one.matched.toString(),
-      missing: tallyJson(one.missing),
-      extra: tallyJson(one.extra),
+      missing: keyedJson(one.missing),
+      extra: keyedJson(one.extra),
       repeated: tallyJson(one.repeated),
+      takenBack: keyedJson(one.takenBack),
+      unclear: keyedJson(one.unclear),
+      open: one.open.toString(),
       olderOnPrimary: one.olderOnPrimary.toString(),
       olderOnCandidate: one.olderOnCandidate.toString(),
       behind: one.behind.toString(),
@@ -84,4 +87,10 @@ function siteJson({ clusterId, topic, partitions, compacted }: TopicFacts): obje
 
 function tallyJson({ count, offsets }: Tally): object {
   return { count: count.toString(), offsets: offsets.map(String) };
+}
+
+/** `keys`: of the first, by offset; null: it has none. */
+function keyedJson(tally: KeyedTally): object {
+  const keys = [...tally.keys].map(([offset, key]) => [String(offset), key] as const);
+  return { ...tallyJson(tally), keys: Object.fromEntries(keys) };
 }

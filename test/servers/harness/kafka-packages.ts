@@ -24,6 +24,16 @@ export const KAFKA: JavaPackage = {
   coordinates: ['org.apache.kafka:kafka_2.13:4.1.1', 'org.apache.logging.log4j:log4j-slf4j-impl:2.24.3'],
 };
 
+/** MirrorMaker 2 in its dedicated mode: Kafka Connect's workers without their REST interface. */
+export const MIRROR_MAKER: JavaPackage = {
+  name: 'mirror-maker-4.1.1',
+  coordinates: [
+    'org.apache.kafka:connect-mirror:4.1.1',
+    'org.apache.kafka:connect-runtime:4.1.1',
+    'org.apache.logging.log4j:log4j-slf4j-impl:2.24.3',
+  ],
+};
+
 /** Debezium's engine, which runs a connector without Kafka Connect, with its connectors. */
 export const DEBEZIUM: JavaPackage = {
   name: 'debezium-3.3.1',
