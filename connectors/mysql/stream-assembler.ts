@@ -15,6 +15,7 @@ import { TableMaps, type TableResolver } from './stream-table-maps.ts';
 /** StreamCatalog, as far as it is needed here. */
 export interface TableLookup extends TableResolver {
   readonly database: string;
+  storedName(written: string): string | null;
   current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
   forget(leaves: readonly string[] | null): void;
   withBelow(leaves: readonly string[]): Promise<readonly string[]>;

@@ -4,7 +4,8 @@ import type { TableMap } from './binlog-table-map.ts';
 import { type Definition, readDefinitions } from './definitions.ts';
 import type { Session } from './session.ts';
 import { CascadeMap, type Cascades } from './stream-cascades.ts';
-import { catalogTable, tableEntry, type TableEntry } from './stream-table.ts';
+import { type NameCase, storedName } from './stream-names.ts';
+import { catalogTable, isServers, tableEntry, type TableEntry } from './stream-table.ts';
 
 export interface Resolved extends TableEntry {
   /** The same as at the table's last appearance in the log: nobody need be told. */
@@ -30,6 +31,7 @@ export class StreamCatalog {
   readonly #seen = new Map<string, Remembered>();
   #cascades: CascadeMap | null = null;
   #database = '';
+  #nameCase: NameCase = '0';
 
   constructor(session: Session, pair: PairKind, signal: AbortSignal) {
     this.#session = session;
@@ -42,14 +44,20 @@ export class StreamCatalog {
     return this.#database;
   }
 
+  /** As the catalog and the log's rows have a name that a statement writes so; null: that cannot be said. */
+  storedName(written: string): string | null {
+    return storedName(written, this.#nameCase);
+  }
+
   /** Reads all definitions at once, so that the first change of each table need not. */
   async load(): Promise<void> {
-    const [here] = await this.#session.rows<{ name: string }>(
-      'select database() as `name`',
+    const [here] = await this.#session.rows<{ name: string; nameCase: NameCase }>(
+      'select database() as `name`, @@global.lower_case_table_names as `nameCase`',
       [],
       this.#signal,
     );
     this.#database = here?.name ?? '';
+    this.#nameCase = here?.nameCase ?? '2';
     await this.#read(() => true);
     await this.#cascadeMap();
   }
@@ -124,5 +132,5 @@ export class StreamCatalog {
 /** Whether both have the same columns, as far as names tell. */
 function isWhole(map: TableMap, { description }: Definition): boolean {
   const names = new Set(description.columns.map(({ name }) => name));
-  return map.columns?.every(({ name }) => name === null || names.has(name)) ?? true;
+  return map.columns?.every(({ name }) => name === null || names.has(name) || isServers(name)) ?? true;
 }

@@ -10,6 +10,7 @@ export interface StatementParts {
   readonly own: boolean;
   readonly catalog: {
     readonly database: string;
+    storedName(written: string): string | null;
     current(leaf: string): Promise<{ readonly table: StreamedTable; readonly known: boolean } | null>;
     forget(leaves: readonly string[] | null): void;
     withBelow(leaves: readonly string[]): Promise<readonly string[]>;
@@ -61,7 +62,8 @@ export class StatementReader {
         await this.#redefine(statement, meaning.tables, meaning.foreign === true, group);
         return false;
       case 'drop database': {
-        const ours = !statement.certain || meaning.schema === this.#parts.catalog.database;
+        const { database } = this.#parts.catalog;
+        const ours = !statement.certain || (this.#stored(meaning.schema) ?? database) === database;
         if (ours) await this.#redefine(statement, null, false, group);
         return false;
       }
@@ -80,9 +82,18 @@ export class StatementReader {
   #ours(statement: LoggedStatement, tables: readonly StatementTable[] | null): readonly string[] | null {
     if (tables === null || !statement.certain) return null;
     const { database } = this.#parts.catalog;
-    return tables
-      .filter(({ schema }) => schema === database)
-      .map(({ schema, table }) => `${schema}.${table}`);
+    const leaves: string[] = [];
+    for (const { schema, table } of tables) {
+      const [where, name] = [this.#stored(schema), this.#stored(table)];
+      if (where !== null && where !== database) continue;
+      if (where === null || name === null) return null;
+      leaves.push(`${where}.${name}`);
+    }
+    return leaves;
+  }
+
+  #stored(written: string): string | null {
+    return this.#parts.catalog.storedName(written);
   }
 
   async #truncate(

@@ -163,6 +163,23 @@ await describeMysql(
       expect(await nextChanges(follower)).toEqual([`update ${name} 1 [1|1|2|3|9] [1|5|6|7|9]`]);
     });
 
+    test('beside those that the server makes for an index, which nobody sees', async () => {
+      const index =
+        flavor === 'mysql' ? 'KEY ((length(a))), KEY ((id + 1), b(9))' : 'UNIQUE (a), UNIQUE (b)';
+      await server.sql(
+        `CREATE TABLE x (id int PRIMARY KEY, a varchar(2000), b text, ${index});
+       INSERT INTO x VALUES (1, 'one', 'two'); UPDATE x SET a = 'three'`,
+        [],
+        DATABASE,
+      );
+      const name = `${DATABASE}.x`;
+      expect(await nextChanges(follower)).toEqual([
+        `definition ${name}(id,a,b)`,
+        `insert ${name} 1 [1|one|two]`,
+      ]);
+      expect(await nextChanges(follower)).toEqual([`update ${name} 1 [1|one|two] [1|three|two]`]);
+    });
+
     test.each(flavor === 'mysql' ? [flavor] : [])('%s: in documents of JSON', async () => {
       const numbers = Array.from(
         { length: 400 },

@@ -100,6 +100,7 @@ class Log {
       memory,
       catalog: {
         database: 'db',
+        storedName: (written) => written,
         resolve: (map) => {
           const known = this.#seen;
           this.#seen = true;

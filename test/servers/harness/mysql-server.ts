@@ -22,7 +22,7 @@ export interface MysqlServerOptions {
 /** Makes and starts a server; about a second. @throws Error when it cannot run here. Nothing is left behind. */
 export async function createMysqlServer(options: MysqlServerOptions): Promise<MysqlServer> {
   const installation = await findMysql(options.flavor, options.release);
-  const template = await templateFolder(installation);
+  const template = await templateFolder(installation, options.settings?.['lower_case_table_names']);
   const paths = await createMysqlHome(installation);
   const { tls = false, settings = {}, name = options.flavor } = options;
   const at = (file: string): string => join(paths.home, file);

@@ -16,11 +16,13 @@ GRANT PROXY ON ''@'' TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 
 /**
  * An empty data folder that every new server of this version starts from: making one takes seconds, copying it takes a
- * tenth of one. The RSA keys of `caching_sha2_password` are in it, certificates and the server's identity are not.
+ * tenth of one. `nameCase`: lower_case_table_names, which MySQL takes only then. The RSA keys of `caching_sha2_password` are in it, certificates and the server's identity are not.
  */
-export async function templateFolder(installation: MysqlInstallation): Promise<string> {
+export async function templateFolder(installation: MysqlInstallation, nameCase = '0'): Promise<string> {
   const { flavor, version, user } = installation;
-  const name = `data-${flavor}-${version}-${user?.uid ?? process.getuid?.() ?? 0}-${TEMPLATE}`;
+  const plain = `data-${flavor}-${version}-${user?.uid ?? process.getuid?.() ?? 0}-${TEMPLATE}`;
+  const isMade = flavor === 'mysql' && nameCase !== '0';
+  const name = isMade ? `${plain}-names-${nameCase}` : plain;
   const folder = await cached(name, async (draft) => {
     const data = join(draft, 'data');
     // A folder of the server's own, but below one that is not: MySQL insists on an empty one.
@@ -28,7 +30,9 @@ export async function templateFolder(installation: MysqlInstallation): Promise<s
     if (user !== null) await chown(data, user.uid, user.gid);
     const script = join(draft, 'first.sql');
     await writeFile(script, flavor === 'mysql' ? MYSQL_ROOT : MARIADB_FIRST, { mode: 0o644 });
-    await (flavor === 'mysql' ? initMysql : initialiseMariadb)(installation, data, script);
+    await (flavor === 'mysql'
+      ? initMysql(installation, data, script, nameCase)
+      : initialiseMariadb(installation, data, script));
     for (const file of await readdir(data)) {
       if (isOwnFile(file)) await rm(join(data, file));
     }
@@ -41,8 +45,14 @@ export async function copyFolder(from: string, to: string): Promise<void> {
   await run('cp', ['-a', '--reflink=auto', '--sparse=always', from, to], null);
 }
 
-async function initMysql(installation: MysqlInstallation, data: string, script: string): Promise<void> {
-  const own = ['--initialize-insecure', `--init-file=${script}`, '--innodb-redo-log-capacity=8M'];
+async function initMysql(
+  installation: MysqlInstallation,
+  data: string,
+  script: string,
+  nameCase: string,
+): Promise<void> {
+  const names = `--lower-case-table-names=${nameCase}`;
+  const own = ['--initialize-insecure', `--init-file=${script}`, '--innodb-redo-log-capacity=8M', names];
   await runServer(installation, data, [...own, '--innodb-doublewrite=OFF'], []);
 }
 
