@@ -165,6 +165,7 @@ export const REASON_TITLES: ReadonlyMap<string, string> = new Map([
   ['TP-R-MY-DELAY', '일부러 늦춘 적용'],
   ['TP-R-MY-FILTERS', '복제 서버의 필터'],
   ['TP-R-MY-LOG-FILTERS', '주 서버 로그의 필터'],
+  ['TP-R-MY-OWN-LOG-FILTERS', '후보 로그의 필터'],
   ['TP-R-MY-LENIENT', '적용 오류를 무시하는 설정'],
   ['TP-R-MY-WRITABLE', '복제 서버의 쓰기 허용'],
   ['TP-R-MY-SUPER-WRITABLE', '복제 서버의 관리자 쓰기 허용'],

@@ -132,14 +132,22 @@ export const MYSQL_REPLICATION_RULES: readonly Rule[] = [
     pairs: LOGICAL,
     engines: MYSQL,
     reads: ['primary'],
-    why: 'what the log leaves out never reaches any replica',
+    why: 'what the log leaves out never reaches any replica, nor does a TRUNCATE or ALTER of any table that was run in such a database',
     hint: 'take the filter out of the configuration file and restart the primary; then build the replica anew',
     docs: ['https://dev.mysql.com/doc/refman/en/replication-options-binary-log.html'],
-    observe: withFact('primary', 'logFilters', (filters) => [
-      filters.length === 0
-        ? pass('primary', 'its log leaves nothing out')
-        : fail('primary', `its log is filtered: ${filters.join('; ')}`),
-    ]),
+    observe: withFact('primary', 'logFilters', (filters) => observeLogFilters('primary', filters)),
+  },
+  {
+    code: 'TP-R-MY-OWN-LOG-FILTERS',
+    title: 'nothing is left out by the candidate’s own log',
+    severity: 'block',
+    pairs: LOGICAL,
+    engines: MYSQL,
+    reads: CANDIDATE,
+    why: 'what is written to it by others shows in its log alone: a TRUNCATE or ALTER of any table is left out with the database that it was run in, and after the promotion no replica gets what is left out',
+    hint: 'take the filter out of the configuration file and restart the candidate',
+    docs: ['https://dev.mysql.com/doc/refman/en/replication-options-binary-log.html'],
+    observe: withFact('candidate', 'logFilters', (filters) => observeLogFilters('candidate', filters)),
   },
   {
     code: 'TP-R-MY-LENIENT',
@@ -162,6 +170,14 @@ function perChannel(
   return channels.length === 0
     ? [unknown('candidate', 'it replicates from nobody')]
     : channels.map((channel) => observe({ ...channel, name: `channel ${channel.name}` }));
+}
+
+function observeLogFilters(site: SiteName, filters: readonly string[]): readonly Observation[] {
+  return [
+    filters.length === 0
+      ? pass(site, 'its log leaves nothing out')
+      : fail(site, `its log is filtered: ${filters.join('; ')}`),
+  ];
 }
 
 /** A replica that looks for its source is right to, once the primary is gone, and has nothing to do with it before. */

@@ -68,7 +68,7 @@ await describeMysql('readiness of a %s pair', (flavor) => {
     expect([report.stdout, report.code]).toEqual([expect.stringMatching(/^. READY[^]*GRANT EVENT ON/), 0]);
   });
 
-  test('is held against a primary of another kind', async () => {
+  test('is held against a primary, and a candidate, of another kind', async () => {
     const release = flavor === 'mariadb' ? 'next' : 'lts';
     const settings = { ...DURABLE, binlog_ignore_db: 'scratch' };
     const other = await createMysqlServer({ flavor, release, settings });
@@ -77,8 +77,10 @@ await describeMysql('readiness of a %s pair', (flavor) => {
       const primary = await connectAs(other, AUDITOR, DATABASE);
       const codes = findingsOf(await judgePair(primary, sites[1]));
       const found = (await primary.preflight(signal())).map(({ code }) => code);
+      const asCandidate = findingsOf(await judgePair(sites[0], primary));
       await primary.close();
       expect(found).not.toContain('TP-P-VERSION');
+      expect(asCandidate).toContain('TP-R-MY-OWN-LOG-FILTERS');
       const version = flavor === 'mariadb' ? ['TP-R-MY-VERSION'] : [];
       expect(codes).toEqual(expect.arrayContaining(['TP-R-MY-LOG-FILTERS', 'TP-R-MY-ERRANT', ...version]));
     } finally {

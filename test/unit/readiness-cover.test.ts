@@ -19,6 +19,7 @@ const FOUND_ONLY: Readonly<Record<string, string>> = {
   'TP-R-STABLE-PRIMARY': 'as TP-R-STABLE-IDENTITY',
   'TP-R-WAIVER': 'the test has a waiver that is in force and one that is not',
   'TP-R-MY-LOG-FILTERS': 'another primary has it; the pair’s own has not',
+  'TP-R-MY-OWN-LOG-FILTERS': 'another candidate has it; the pair’s own has not',
   'TP-R-MY-VERSION': 'as TP-R-MY-LOG-FILTERS',
 };
 

@@ -176,6 +176,11 @@ describe('readiness of a MySQL replica', () => {
       { candidate: variables({ replica_skip_errors: '1062,1032' }) },
       ['TP-R-MY-LENIENT fail'],
     ],
+    [
+      'a log of its own that is filtered',
+      { candidate: { logFilters: ['binlog_ignore_db=scratch'] } },
+      ['TP-R-MY-OWN-LOG-FILTERS fail'],
+    ],
     ['an older candidate', { candidate: variables({ version: '8.0.40' }) }, ['TP-R-MY-VERSION fail']],
     ['another patch level', { candidate: variables({ version: '8.4.7' }) }, []],
     ['names in capitals', { candidate: variables({ lower_case_table_names: '1' }) }, ['TP-R-MY-NAMES fail']],
