@@ -114,7 +114,9 @@ export class MysqlConnector extends BaseConnector implements LedgerSite {
     pair: PairKind,
     signal: AbortSignal,
   ): Promise<readonly SourceTable[]> {
-    return this.control.use(signal, (session) => readSourceTables(session, selection, pair, signal));
+    return this.control.use(signal, (session) =>
+      readSourceTables(session, selection, { pair, replica: this.#followed !== null }, signal),
+    );
   }
 
   witness(signal: AbortSignal): Promise<WitnessReading> {

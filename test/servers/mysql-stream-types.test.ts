@@ -164,8 +164,7 @@ await describeMysql(
     });
 
     test('beside those that the server makes for an index, which nobody sees', async () => {
-      const index =
-        flavor === 'mysql' ? 'KEY ((length(a))), KEY ((id + 1), b(9))' : 'UNIQUE (a), UNIQUE (b)';
+      const index = flavor === 'mysql' ? 'KEY ((length(a))), KEY ((id + 1), b(9))' : 'UNIQUE (a), UNIQUE (b)';
       await server.sql(
         `CREATE TABLE x (id int PRIMARY KEY, a varchar(2000), b text, ${index});
        INSERT INTO x VALUES (1, 'one', 'two'); UPDATE x SET a = 'three'`,
