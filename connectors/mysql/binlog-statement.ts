@@ -81,6 +81,9 @@ const ATTRIBUTES: ReadonlySet<string> = new Set([
   'TEMPORARY',
   'EXTERNAL',
   'MATERIALIZED',
+  'JSON',
+  'RELATIONAL',
+  'DUALITY',
 ]);
 
 /** `schema`: the database that the statement was run in. Pure. */
@@ -237,10 +240,10 @@ function altered(words: Words): StatementMeaning {
   let foreign = false;
   for (let word = words.word(); word !== ''; word = words.word()) {
     if (word === 'FOREIGN' || word === 'CONSTRAINT') foreign = true;
-    // Renamed, or exchanged with another one: whatever name follows such words belongs to it.
+    // Renamed, exchanged with another one, made of a part or into one: whatever name follows such words belongs to it.
     if (word === 'RENAME' && !['COLUMN', 'INDEX', 'KEY'].includes(words.peek())) {
       if (!words.accept('TO')) words.accept('AS');
-    } else if (word !== 'WITH' || !words.accept('TABLE')) {
+    } else if (!(word === 'WITH' && words.accept('TABLE')) && !(word === 'CONVERT' && converts(words))) {
       continue;
     }
     const other = words.name();
@@ -248,6 +251,16 @@ function altered(words: Words): StatementMeaning {
     tables.push(other);
   }
   return { kind: 'redefine', tables, foreign };
+}
+
+/** MariaDB: `CONVERT PARTITION part TO TABLE name`, `CONVERT TABLE name TO PARTITION …`. */
+function converts(words: Words): boolean {
+  return (
+    words.accept('TABLE') ||
+    words.tries(
+      () => words.accept('PARTITION') && words.word() !== '' && words.accept('TO') && words.accept('TABLE'),
+    )
+  );
 }
 
 /** AUTO_INCREMENT = n, and nothing else. */

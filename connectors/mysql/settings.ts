@@ -77,6 +77,10 @@ function mysqlSettings({ version }: ServerVersion, options: SessionOptions): [st
     ['information_schema_stats_expiry', '0'],
     // Since 8.0.31 the form of EXPLAIN can be set for all.
     ...(version >= 80_031 ? ([['explain_format', "'TRADITIONAL'"]] as [string, string][]) : []),
+    // Keys that the server made itself are keys too, and in the log.
+    ...(version >= 80_030
+      ? ([['show_gipk_in_create_table_and_information_schema', '1']] as [string, string][])
+      : []),
   ];
 }
 

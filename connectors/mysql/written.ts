@@ -91,8 +91,11 @@ const HARMLESS = new Set([
 
 /** Events with rows: of the tables whose Table_map came before them. */
 const ROWS = /^(?:Write|Update|Delete|Update_partial)_rows(?:_compressed)?(?:_v1)?$/;
-/** Statements that write nothing by themselves; any other one is DDL, or a statement logged as such. */
-const BRACKETS = /^(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|XA)\b/i;
+/**
+ * Statements that write nothing by themselves; any other one is DDL, a statement logged as such, or XA COMMIT, whose rows
+ * may stand in the log before the mark.
+ */
+const BRACKETS = /^(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|XA\s+(?:START|BEGIN|END|PREPARE|ROLLBACK))\b/i;
 
 /** Whether an event may stand for a write to the table. Pure. */
 export function isWrite(

@@ -158,6 +158,27 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     ]);
   });
 
+  test.each(!mysql ? [flavor] : [])(
+    '%s: reads an ALTER that is logged when it begins and when it ends',
+    async () => {
+      const name = await database(
+        'CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE mark (id int PRIMARY KEY); INSERT INTO t VALUES (1, 1)',
+      );
+      const follower = await follow(name);
+      await server.sql(
+        `SET SESSION binlog_alter_two_phase = ON; ALTER TABLE t ADD COLUMN w int DEFAULT 7, ALGORITHM = COPY; INSERT INTO t VALUES (2, 2, 2)`,
+        [],
+        name,
+      );
+      expect(await until(follower, name)).toEqual([
+        'gap t',
+        'gap t',
+        'definition t(id,v,w)',
+        'insert t 2 [2|2|2]',
+      ]);
+    },
+  );
+
   test('reads files of the log with checksums and without', async () => {
     const name = await database(
       'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE mark (id int PRIMARY KEY)',

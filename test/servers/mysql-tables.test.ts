@@ -30,7 +30,8 @@ const SCHEMA = `CREATE DATABASE public; CREATE DATABASE \`PUBLIC\`; CREATE TABLE
 const OWN: Readonly<Record<MysqlFlavor, string>> = {
   mysql: `USE public; CREATE TABLE falling (id int, n int, PRIMARY KEY (id DESC));
     CREATE TABLE expressed (a int NOT NULL, UNIQUE KEY ((a + 1)));
-    CREATE TABLE unseen (b int NOT NULL, UNIQUE KEY (b), a int NOT NULL, UNIQUE KEY k (a) INVISIBLE)`,
+    CREATE TABLE unseen (b int NOT NULL, UNIQUE KEY (b), a int NOT NULL, UNIQUE KEY k (a) INVISIBLE);
+    SET sql_generate_invisible_primary_key = ON; CREATE TABLE numbered (v int)`,
   mariadb: `USE public; CREATE TABLE versioned (id int PRIMARY KEY) WITH SYSTEM VERSIONING; CREATE SEQUENCE counter;
     CREATE TABLE hashed (a longtext NOT NULL, UNIQUE KEY (a));
     CREATE TABLE unseen (b int NOT NULL, UNIQUE KEY (b), a int NOT NULL, UNIQUE KEY k (a) IGNORED);
@@ -50,7 +51,9 @@ await describeMysql('the tables of a database on %s', (flavor) => {
     (await describeAll()).get(table)?.fingerprint;
 
   beforeAll(async () => {
-    server = await createMysqlServer({ flavor });
+    // What the server hides from others it must not hide from us.
+    const hiding = { show_gipk_in_create_table_and_information_schema: 'OFF' };
+    server = await createMysqlServer({ flavor, settings: flavor === 'mysql' ? hiding : {} });
     await server.sql(SCHEMA);
     await server.sql(OWN[flavor]);
     await server.sql(accountsSql(flavor, 'public'));
@@ -64,18 +67,21 @@ await describeMysql('the tables of a database on %s', (flavor) => {
 
   test('are those that hold rows, in this database only, and names differ by case', () => {
     const common = ['Plain', 'computed', 'floats', 'isam', 'labels', 'memo', 'nullable', 'parted', 'plain'];
-    const own = { mysql: ['expressed', 'falling'], mariadb: ['hashed', 'ids', 'versioned'] }[flavor];
+    const own = { mysql: ['expressed', 'falling', 'numbered'], mariadb: ['hashed', 'ids', 'versioned'] }[
+      flavor
+    ];
     const expected = [...common, 'prefixed', 'promoted', 'texts', 'unseen', ...own];
     expect([...tables.keys()].sort()).toEqual(expected.sort());
   });
 
-  test.each([
+  test.each<readonly [table: string, key: readonly string[] | null]>([
     ['plain', ['id']],
     ['promoted', ['b', 'a']],
     ['nullable', null],
     ['prefixed', null],
     ['texts', ['k', 'n']],
     ['unseen', ['b']],
+    ...(flavor === 'mysql' ? [['numbered', ['my_row_id']] as const] : []),
   ])('%s has the key %j', (table, key) => {
     expect(tables.get(table)?.key).toEqual(key);
   });

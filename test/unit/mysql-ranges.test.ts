@@ -321,6 +321,7 @@ describe('an event of the log', () => {
     ['Table_map', 'table_id: 93 (shop.orders)'],
     ['Query', 'use `shop`; DELETE FROM orders'],
     ['Query', 'use `shop`; ALTER TABLE other ADD x int'],
+    ['Query', "XA COMMIT X'61',X'',1"],
     ['Transaction_payload', "compression='ZSTD'"],
     ['Incident', '#1 (LOST_EVENTS)'],
     ['Something_new', ''],
@@ -334,6 +335,8 @@ describe('an event of the log', () => {
     ['Write_rows', 'table_id: 93 flags: STMT_END_F'],
     ['Update_rows_compressed_v1', 'table_id: 93'],
     ['Query', 'BEGIN'],
+    ['Query', "XA START X'61',X'',1"],
+    ['Query', "XA ROLLBACK X'61',X'',1"],
     ['Xid', 'COMMIT /* xid=11 */'],
     ['Rotate', 'binlog.2;pos=4'],
   ])('%s %s is none', (type, info) => {
