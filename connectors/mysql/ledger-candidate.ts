@@ -215,7 +215,10 @@ export function originPosition(followed: Followed | null, origin: BeginEvent['or
   }
   if (parsed.kind !== 'list') return null;
   const place = new Map([...latestOf(history), ...parsed.list]);
-  const known = [...parsed.list.keys()].every((domain) => history.state.some((one) => one.domain === domain));
+  // Two sources may write in one domain: whoever wrote it decides.
+  const known = [...parsed.list].every(([domain, { server }]) =>
+    history.state.some((one) => one.domain === domain && one.server === server),
+  );
   return known || followed.single ? positionOfList(place) : null;
 }
 

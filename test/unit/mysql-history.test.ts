@@ -11,6 +11,7 @@ import {
 } from '../../connectors/mysql/gtid-history.ts';
 import { parseGtidList } from '../../connectors/mysql/gtid-list.ts';
 import { formatGtidSet, isSubset, parseGtidSet } from '../../connectors/mysql/gtid-set.ts';
+import { originPosition } from '../../connectors/mysql/ledger-candidate.ts';
 import { times } from './property-runs.ts';
 
 const A = 'aaaaaaaa-0000-0000-0000-000000000000';
@@ -100,5 +101,20 @@ describe('a position of MariaDB in the primary’s terms', () => {
     expect(sharesState(parseGtidList('0-3-90'), state)).toBe(false);
     expect(sharesState(parseGtidList('5-1-90'), state)).toBe(false);
     expect(sharesState(parseGtidList(''), state)).toBe(true);
+  });
+});
+
+describe('a transaction in a replica’s own log of MariaDB', () => {
+  const placeOf = (gtid: string, single: boolean): string | null => {
+    const lineage = { primary: 'p', channels: [], ownPast: new Map(), errant: null, purged: null };
+    const followed = { lineage, history: historyOf('mariadb', '0-1-100'), own: '2', single, exact: true };
+    return originPosition(followed, { name: 'x', position: `mariadb:${gtid}` });
+  };
+
+  it('is the primary’s by the server that wrote it, where the replica has other sources in that domain', () => {
+    expect(placeOf('0-1-101', false)).toBe('mariadb:0-1-101');
+    expect(placeOf('0-9-101', false)).toBe(null);
+    expect(placeOf('5-1-101', false)).toBe(null);
+    expect(placeOf('0-9-101', true)).toBe('mariadb:0-9-101');
   });
 });
