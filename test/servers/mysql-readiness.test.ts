@@ -76,10 +76,10 @@ await describeMysql('readiness of a %s pair', (flavor) => {
       await other.sql(`CREATE DATABASE ${DATABASE}; ${auditorSql(flavor, DATABASE)}`);
       const primary = await connectAs(other, AUDITOR, DATABASE);
       const codes = findingsOf(await judgePair(primary, sites[1]));
-      const found = (await primary.preflight(signal())).map(({ code }) => code);
+      const told = (await primary.preflight(signal())).map(({ code }) => code);
       const asCandidate = findingsOf(await judgePair(sites[0], primary));
       await primary.close();
-      expect(found).not.toContain('TP-P-VERSION');
+      expect(told).not.toContain('TP-P-VERSION');
       expect(asCandidate).toContain('TP-R-MY-OWN-LOG-FILTERS');
       const version = flavor === 'mariadb' ? ['TP-R-MY-VERSION'] : [];
       expect(codes).toEqual(expect.arrayContaining(['TP-R-MY-LOG-FILTERS', 'TP-R-MY-ERRANT', ...version]));
