@@ -21,8 +21,8 @@ function temporaryFolder(): Record<string, string> {
 }
 
 /**
- * Two projects. `unit` needs no server and stays below twenty seconds. `servers` starts real database servers,
- * so its files run two at a time: they wait for servers half of the time, and a starved server looks like a broken one.
+ * Three projects. `unit` needs no server and stays below twenty seconds. `servers` and `long` start real database
+ * servers and wait for them: alone, one of their files takes two thirds of a processor, so three run at a time.
  */
 export default defineConfig({
   test: {
@@ -49,9 +49,9 @@ export default defineConfig({
           name: 'servers',
           include: ['test/servers/**/*.test.ts'],
           env: { TWINPROOF_FLAVOR: 'mariadb' },
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
@@ -62,7 +62,6 @@ export default defineConfig({
           name: 'long',
           include: ['test/long/**/*.test.ts', ...EACH_FLAVOR],
           env: { TWINPROOF_FLAVOR: 'mysql' },
-          // They wait for servers for more than half of the time.
           maxWorkers: 3,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
