@@ -25,14 +25,9 @@ export class TopicPlaces {
 
   /** The next record of both, the `number`th. */
   matched(ours: NamedRecord, theirs: NamedRecord, number: number): void {
-    this.ended(number);
-    const here: bigint[] = [];
-    for (let next = this.#wanted[0]; next !== undefined && next <= ours.offset; next = this.#wanted[0]) {
-      this.#places.set(next, theirs.offset);
-      here.push(next);
-      this.#wanted.shift();
-    }
-    if (here.length > 0) this.#byNumber.set(number, here);
+    if (this.#run !== null) this.ended(number);
+    if (this.#wanted[0] !== undefined && this.#wanted[0] <= ours.offset)
+      this.#translate(ours, theirs, number);
   }
 
   /** The candidate has the `number`th once more. */
@@ -53,5 +48,15 @@ export class TopicPlaces {
   /** Null: the primary has nothing there that matched. */
   of(offset: bigint): bigint | null {
     return this.#places.get(offset) ?? null;
+  }
+
+  #translate(ours: NamedRecord, theirs: NamedRecord, number: number): void {
+    const here: bigint[] = [];
+    for (let next = this.#wanted[0]; next !== undefined && next <= ours.offset; next = this.#wanted[0]) {
+      this.#places.set(next, theirs.offset);
+      here.push(next);
+      this.#wanted.shift();
+    }
+    this.#byNumber.set(number, here);
   }
 }

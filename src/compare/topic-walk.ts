@@ -61,7 +61,7 @@ export class TopicWalk {
   readonly #places: TopicPlaces;
   #started = false;
   #unrelated = false;
-  #matched = 0n;
+  #matched = 0;
   #behind = 0n;
   #looks = 0;
   #isOpen = false;
@@ -100,7 +100,7 @@ export class TopicWalk {
     (site === 'primary' ? this.#primary : this.#candidate).ended = true;
     if (site === 'primary') this.#isOpen = isOpen;
     this.#advance();
-    if (this.#primary.ended && this.#candidate.ended) this.#places.ended(Number(this.#matched));
+    if (this.#primary.ended && this.#candidate.ended) this.#places.ended(this.#matched);
   }
 
   /** Whether more of this site is wanted now; of at least one site it always is, until both ended. */
@@ -123,7 +123,7 @@ export class TopicWalk {
   result(): WalkResult {
     const { primary: olderOnPrimary, candidate: olderOnCandidate } = this.#older;
     return {
-      matched: this.#matched,
+      matched: BigInt(this.#matched),
       missing: this.#missing,
       extra: this.#extra,
       repeated: this.#repeated,
@@ -169,8 +169,8 @@ export class TopicWalk {
   }
 
   #match(ours: NamedRecord, theirs: NamedRecord): void {
-    this.#places.matched(ours, theirs, Number(this.#matched));
-    this.#matched += 1n;
+    this.#places.matched(ours, theirs, this.#matched);
+    this.#matched += 1;
     this.#isAmongAgain = false;
     this.#matchedNames.add(ours.name);
     this.#primary.skip();

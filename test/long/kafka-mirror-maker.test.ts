@@ -13,7 +13,10 @@ import { forever } from '../servers/harness/server-set.ts';
 
 const missing = await missingPackage(MIRROR_MAKER);
 const skipped = missing === null ? '' : ` (${missing})`;
+const NAMES = { from: 'pangyo', to: 'gasan' };
 const LIMIT_MS = 120_000;
+/** Of tests that wait for MirrorMaker. */
+const PATIENT = { timeout: 300_000 };
 /** More than a comparison looks ahead. */
 const MANY = 30_000;
 
@@ -151,7 +154,7 @@ describe.skipIf(missing !== null)(`topics that MirrorMaker 2 replicates${skipped
       await pay('paid', 10);
       await create('open');
       // So that a kill lets it send all of it again; a topic that comes later would let it note its place.
-      maker = await MirrorMaker.start(pangyo, gasan, { 'gasan.offset.flush.interval.ms': '600000' });
+      maker = await MirrorMaker.start(pangyo, gasan, NAMES, { 'gasan.offset.flush.interval.ms': '600000' });
       await comes(maker, 'pangyo.orders', MANY);
       await comes(maker, 'pangyo.cut', 60);
     }, 300_000);
@@ -168,19 +171,23 @@ describe.skipIf(missing !== null)(`topics that MirrorMaker 2 replicates${skipped
       expect([code, stderr, stdout]).toEqual([0, '', expect.stringContaining('30,020 records equal')]);
     });
 
-    test('are the same where the primary’s beginning was removed before, and where its brokers set the time stamps', async () => {
-      expect(summary(await compare('cut', 'pangyo.cut'))).toEqual(['same', [], [60]]);
-      await comes(maker, 'pangyo.stamped', 50);
-      expect(summary(await compare('stamped', 'pangyo.stamped'))).toEqual(['same', [], [50]]);
-    });
+    test(
+      'are the same where the primary’s beginning was removed before, and where its brokers set the time stamps',
+      PATIENT,
+      async () => {
+        expect(summary(await compare('cut', 'pangyo.cut'))).toEqual(['same', [], [60]]);
+        await comes(maker, 'pangyo.stamped', 50);
+        expect(summary(await compare('stamped', 'pangyo.stamped'))).toEqual(['same', [], [50]]);
+      },
+    );
 
-    test('that are compacted are unproven', async () => {
+    test('that are compacted are unproven', PATIENT, async () => {
       await comes(maker, 'pangyo.state', 50);
       const { outcome, candidate } = await compare('state', 'pangyo.state');
       expect([outcome, candidate.compacted]).toEqual(['unproven', true]);
     });
 
-    test('hold what producers took back, and that is told', async () => {
+    test('hold what producers took back, and that is told', PATIENT, async () => {
       await comes(maker, 'pangyo.paid', 10);
       const { outcome, partitions, reasons } = await compare('paid', 'pangyo.paid');
       expect([outcome, partitions[0]?.takenBack, partitions[0]?.extra.count]).toEqual([
@@ -191,58 +198,70 @@ describe.skipIf(missing !== null)(`topics that MirrorMaker 2 replicates${skipped
       expect(reasons).toEqual([expect.stringMatching(/took back .*isolation\.level=read_committed/)]);
     });
 
-    test('wait for a transaction that is open on the primary, and are unproven until it ends', async () => {
-      const settings = { idempotent: true, maxInFlightRequests: 1, transactionalId: 'open' };
-      const producer = pangyo.client().producer(settings);
-      await producer.connect();
-      await send(pangyo, 'open', records(5));
-      const transaction = await producer.transaction();
-      await transaction.send({ topic: 'open', messages: records(1, 5) });
-      await send(pangyo, 'open', records(3, 6));
-      await comes(maker, 'pangyo.open', 9);
-      const { outcome, partitions, reasons } = await compare('open', 'pangyo.open');
-      expect([outcome, partitions[0]?.matched, partitions[0]?.open]).toEqual(['unproven', 5n, 4n]);
-      expect(reasons).toEqual([expect.stringContaining('transaction is still open')]);
-      const ending = sleep(500).then(() => transaction.commit());
-      expect(summary(await compare('open', 'pangyo.open', 20_000))).toEqual(['same', [], [9]]);
-      await ending;
-      await producer.disconnect();
-    });
+    test(
+      'wait for a transaction that is open on the primary, and are unproven until it ends',
+      PATIENT,
+      async () => {
+        const settings = { idempotent: true, maxInFlightRequests: 1, transactionalId: 'open' };
+        const producer = pangyo.client().producer(settings);
+        await producer.connect();
+        await send(pangyo, 'open', records(5));
+        const transaction = await producer.transaction();
+        await transaction.send({ topic: 'open', messages: records(1, 5) });
+        await send(pangyo, 'open', records(3, 6));
+        await comes(maker, 'pangyo.open', 9);
+        const { outcome, partitions, reasons } = await compare('open', 'pangyo.open');
+        expect([outcome, partitions[0]?.matched, partitions[0]?.open]).toEqual(['unproven', 5n, 4n]);
+        expect(reasons).toEqual([expect.stringContaining('transaction is still open')]);
+        const ending = sleep(500).then(() => transaction.commit());
+        expect(summary(await compare('open', 'pangyo.open', 20_000))).toEqual(['same', [], [9]]);
+        await ending;
+        await producer.disconnect();
+      },
+    );
 
-    test('have groups whose offsets MirrorMaker translated, and one that was set beyond its place is told', async () => {
-      await commit(pangyo, 'billing', 'orders', 20_000);
-      const synced = async (): Promise<number> => offsetOf('billing', 'pangyo.orders');
-      await maker.until(
-        async () => (await synced()) >= 0,
-        () => 'no offset of the group was translated',
-      );
-      const { outcome, groups, groupsCompared, reasons } = await compare('orders', 'pangyo.orders');
-      expect([outcome, groups, groupsCompared, reasons]).toEqual(['same', [], 1, []]);
-      expect(await synced()).toBeLessThanOrEqual(20_000);
-      await commit(gasan, 'billing', 'pangyo.orders', 20_001);
-      const beyond = { group: 'billing', partition: 0, problem: 'skips', offset: 20_001n, most: 20_000n };
-      const told = await compare('orders', 'pangyo.orders');
-      expect([told.outcome, told.groups]).toEqual(['different', [beyond]]);
-      await commit(gasan, 'billing', 'pangyo.orders', 100);
-    });
+    test(
+      'have groups whose offsets MirrorMaker translated, and one that was set beyond its place is told',
+      PATIENT,
+      async () => {
+        await commit(pangyo, 'billing', 'orders', 20_000);
+        const synced = async (): Promise<number> => offsetOf('billing', 'pangyo.orders');
+        await maker.until(
+          async () => (await synced()) >= 0,
+          () => 'no offset of the group was translated',
+        );
+        const { outcome, groups, groupsCompared, reasons } = await compare('orders', 'pangyo.orders');
+        expect([outcome, groups, groupsCompared, reasons]).toEqual(['same', [], 1, []]);
+        expect(await synced()).toBeLessThanOrEqual(20_000);
+        await commit(gasan, 'billing', 'pangyo.orders', 20_001);
+        const beyond = { group: 'billing', partition: 0, problem: 'skips', offset: 20_001n, most: 20_000n };
+        const told = await compare('orders', 'pangyo.orders');
+        expect([told.outcome, told.groups]).toEqual(['different', [beyond]]);
+        await commit(gasan, 'billing', 'pangyo.orders', 100);
+      },
+    );
 
-    test('are behind while it is gone, and hold much twice when it was killed and came back', async () => {
-      await maker.kill();
-      await send(pangyo, 'orders', records(7, MANY));
-      const { outcome, partitions } = await compare('orders', 'pangyo.orders');
-      expect([outcome, partitions[0]?.behind]).toEqual(['unproven', 7n]);
-      maker.again();
-      await comes(maker, 'pangyo.orders', 2 * MANY + 7);
-      const came = await compare('orders', 'pangyo.orders');
-      expect(summary(came)).toEqual([
-        'same',
-        [
-          `partition 0: ${MANY} records came to the candidate twice`,
-          expect.stringMatching(/^partition 1: 20 /),
-        ],
-        [MANY + 7, 20],
-      ]);
-    });
+    test(
+      'are behind while it is gone, and hold much twice when it was killed and came back',
+      PATIENT,
+      async () => {
+        await maker.kill();
+        await send(pangyo, 'orders', records(7, MANY));
+        const { outcome, partitions } = await compare('orders', 'pangyo.orders');
+        expect([outcome, partitions[0]?.behind]).toEqual(['unproven', 7n]);
+        maker.again();
+        await comes(maker, 'pangyo.orders', 2 * MANY + 7);
+        const came = await compare('orders', 'pangyo.orders');
+        expect(summary(came)).toEqual([
+          'same',
+          [
+            `partition 0: ${MANY} records came to the candidate twice`,
+            expect.stringMatching(/^partition 1: 20 /),
+          ],
+          [MANY + 7, 20],
+        ]);
+      },
+    );
 
     test('have new partitions later than the primary, which is no difference', async () => {
       await maker.stop();
@@ -272,18 +291,24 @@ describe.skipIf(missing !== null)(`topics that MirrorMaker 2 replicates${skipped
       await create('same.dropped');
       const removed = records(2, 10).map((one) => Object.assign(one, { value: null }));
       await send(pangyo, 'same.dropped', [...records(10), ...removed, ...records(5, 12)]);
-      maker = await MirrorMaker.start(pangyo, gasan, {
-        'replication.policy.class': 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
-        'pangyo->gasan.topics': 'same\\..*',
-        'pangyo.consumer.isolation.level': 'read_committed',
-        'gasan.exactly.once.source.support': 'enabled',
-        'pangyo->gasan.transforms': 'drop',
-        'pangyo->gasan.transforms.drop.type': 'org.apache.kafka.connect.transforms.Filter',
-        'pangyo->gasan.transforms.drop.predicate': 'tombstone',
-        'pangyo->gasan.predicates': 'tombstone',
-        'pangyo->gasan.predicates.tombstone.type':
-          'org.apache.kafka.connect.transforms.predicates.RecordIsTombstone',
-      });
+      // By another name, it knows nothing of the other one.
+      maker = await MirrorMaker.start(
+        pangyo,
+        gasan,
+        { from: 'seoul', to: 'gasan' },
+        {
+          'replication.policy.class': 'org.apache.kafka.connect.mirror.IdentityReplicationPolicy',
+          'seoul->gasan.topics': 'same\\..*',
+          'seoul.consumer.isolation.level': 'read_committed',
+          'gasan.exactly.once.source.support': 'enabled',
+          'seoul->gasan.transforms': 'drop',
+          'seoul->gasan.transforms.drop.type': 'org.apache.kafka.connect.transforms.Filter',
+          'seoul->gasan.transforms.drop.predicate': 'tombstone',
+          'seoul->gasan.predicates': 'tombstone',
+          'seoul->gasan.predicates.tombstone.type':
+            'org.apache.kafka.connect.transforms.predicates.RecordIsTombstone',
+        },
+      );
       await comes(maker, 'same.plain', 401);
       await comes(maker, 'same.paid', 6);
       await comes(maker, 'same.dropped', 16);
@@ -307,14 +332,18 @@ describe.skipIf(missing !== null)(`topics that MirrorMaker 2 replicates${skipped
       ]);
     });
 
-    test('have groups whose places stand behind the ends of MirrorMaker’s transactions', async () => {
-      await commit(pangyo, 'ledger', 'same.plain', 400);
-      await maker.until(
-        async () => (await offsetOf('ledger', 'same.plain')) >= 0,
-        () => 'no offset of the group was translated',
-      );
-      const { outcome, groups, groupsCompared } = await compare('same.plain', 'same.plain');
-      expect([outcome, groups, groupsCompared]).toEqual(['same', [], 1]);
-    });
+    test(
+      'have groups whose places stand behind the ends of MirrorMaker’s transactions',
+      PATIENT,
+      async () => {
+        await commit(pangyo, 'ledger', 'same.plain', 400);
+        await maker.until(
+          async () => (await offsetOf('ledger', 'same.plain')) >= 0,
+          () => 'no offset of the group was translated',
+        );
+        const { outcome, groups, groupsCompared } = await compare('same.plain', 'same.plain');
+        expect([outcome, groups, groupsCompared]).toEqual(['same', [], 1]);
+      },
+    );
   });
 });

@@ -12,14 +12,16 @@ import { propertiesOf } from './kafka-template.ts';
 /** As in connect-mirror-maker.properties (Kafka documentation, "MirrorMaker Configs"). */
 export type MirrorSettings = Readonly<Record<string, string>>;
 
-const WAIT_MS = 60_000;
+const WAIT_MS = 150_000;
+
+/** What it calls the two clusters. */
+export interface MirrorNames {
+  readonly from: string;
+  readonly to: string;
+}
 
 /** Small topics of its own, and nothing that waits for minutes. */
 const DEFAULTS: MirrorSettings = {
-  clusters: 'pangyo, gasan',
-  'pangyo->gasan.enabled': 'true',
-  'gasan->pangyo.enabled': 'false',
-  'gasan->pangyo.emit.heartbeats.enabled': 'false',
   'replication.factor': '1',
   'checkpoints.topic.replication.factor': '1',
   'heartbeats.topic.replication.factor': '1',
@@ -29,11 +31,6 @@ const DEFAULTS: MirrorSettings = {
   'offset.storage.partitions': '1',
   'status.storage.replication.factor': '1',
   'status.storage.partitions': '1',
-  'gasan.offset.flush.interval.ms': '1000',
-  // What a killed worker did is taken over when its session has ended, not five minutes later.
-  'gasan.session.timeout.ms': '6000',
-  'gasan.heartbeat.interval.ms': '2000',
-  'gasan.scheduled.rebalance.max.delay.ms': '0',
   'tasks.max': '1',
   'refresh.topics.interval.seconds': '1',
   'refresh.groups.interval.seconds': '1',
@@ -43,7 +40,21 @@ const DEFAULTS: MirrorSettings = {
   'sync.topic.acls.enabled': 'false',
 };
 
-/** MirrorMaker 2 in a Java process of its own, from one cluster to another, which it calls `pangyo` and `gasan`. */
+function between({ from, to }: MirrorNames): MirrorSettings {
+  return {
+    clusters: `${from}, ${to}`,
+    [`${from}->${to}.enabled`]: 'true',
+    [`${to}->${from}.enabled`]: 'false',
+    [`${to}->${from}.emit.heartbeats.enabled`]: 'false',
+    [`${to}.offset.flush.interval.ms`]: '1000',
+    // What a killed worker did is taken over when its session has ended, not five minutes later.
+    [`${to}.session.timeout.ms`]: '6000',
+    [`${to}.heartbeat.interval.ms`]: '2000',
+    [`${to}.scheduled.rebalance.max.delay.ms`]: '0',
+  };
+}
+
+/** MirrorMaker 2 in a Java process of its own, from one cluster to another. */
 export class MirrorMaker {
   readonly #home: string;
   readonly #args: readonly string[];
@@ -59,15 +70,19 @@ export class MirrorMaker {
   static async start(
     from: KafkaServer,
     to: KafkaServer,
+    names: MirrorNames,
     settings: MirrorSettings = {},
   ): Promise<MirrorMaker> {
     const home = await mkdtemp(join(tmpdir(), 'twinproof-mirror-'));
     const user = serverUser();
     await chmod(home, 0o700);
     if (user !== null) await chown(home, user.uid, user.gid);
-    const clusters = { 'pangyo.bootstrap.servers': from.broker, 'gasan.bootstrap.servers': to.broker };
+    const clusters = {
+      [`${names.from}.bootstrap.servers`]: from.broker,
+      [`${names.to}.bootstrap.servers`]: to.broker,
+    };
     const file = join(home, 'mm2.properties');
-    await writeOwned(file, propertiesOf({ ...DEFAULTS, ...clusters, ...settings }), user);
+    await writeOwned(file, propertiesOf({ ...DEFAULTS, ...between(names), ...clusters, ...settings }), user);
     const classes = ['-cp', await classPath(MIRROR_MAKER)];
     return new MirrorMaker(home, [...JVM, ...classes, 'org.apache.kafka.connect.mirror.MirrorMaker', file]);
   }
