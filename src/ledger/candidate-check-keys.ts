@@ -6,6 +6,7 @@ import { BodySink } from '../row/body-sink.ts';
 import { int32At, NULL_LENGTH } from '../row/stream.ts';
 import {
   atLeast,
+  rootOf,
   TableCheck,
   viewOf,
   type Judgement,
@@ -25,6 +26,11 @@ const KEYS_PER_READ = 10_000;
 const RANGE_BYTES_MAX = 64 * 1024 * 1024;
 /** Rows of a range that are told one by one; whoever meets more looks at the range as a whole. */
 const SUSPECTS_MAX = 10_000;
+
+/** Several rows of one key. */
+const REPEATED = 'repeated';
+type Repeated = typeof REPEATED;
+const EXTRA: Judgement = { kind: 'different', difference: 'extra' };
 
 /** What of a candidate is needed here. */
 export type CheckedSite = Pick<
@@ -95,9 +101,21 @@ async function checkSome(
   const { rows, bracket } = read;
   const digester = ledger.digester();
   const transactions = new Witness(ledger.core).read()?.transactions ?? null;
-  const found = new Map(
-    rows.map((row) => [nameOf(row.key), readRow(digester, row, site, shape, transactions)] as const),
-  );
+  const found = new Map<string, ReadRow | Repeated | null>();
+  const repeated = new Set<string>();
+  for (const row of rows) {
+    const name = nameOf(row.key);
+    if (found.has(name)) repeated.add(name);
+    found.set(name, readRow(digester, row, site, shape, transactions));
+  }
+  if (repeated.size > 0 && isInOneTable(ledger, root)) {
+    const asked = new Set<string>();
+    // What is asked for twice may be answered twice.
+    for (const name of keys.map(nameOf))
+      if (asked.has(name)) repeated.delete(name);
+      else asked.add(name);
+    for (const name of repeated) found.set(name, REPEATED);
+  }
   const judged = judgeSome(ledger, site, root, bracket, keys, found, false, floor);
   if (rest === null || bracket === null || !judged.some(({ judgement }) => isBeyond(judgement)))
     return judged;
@@ -127,7 +145,7 @@ function judgeSome(
   root: string,
   bracket: Bracket | null,
   keys: readonly Uint8Array[],
-  found: ReadonlyMap<string, ReadRow | null>,
+  found: ReadonlyMap<string, ReadRow | Repeated | null>,
   hasRested: boolean,
   floor: Boundary | null,
 ): CheckedKey[] {
@@ -139,6 +157,8 @@ function judgeSome(
   const table = new TableCheck(ledger.core, root, atLeast(view, floor));
   return keys.map((identity) => {
     const row = found.get(nameOf(identity));
+    // The primary has no two at any commit.
+    if (row === REPEATED) return { identity, judgement: EXTRA };
     const judgement: Judgement =
       row === null ? { kind: 'unknown', why: 'not known' } : table.judge(identity, row ?? null);
     return { identity, judgement };
@@ -208,24 +228,29 @@ export async function checkRange(
     if (suspects.length < SUSPECTS_MAX) suspects.push(checked);
     else more = true;
   };
-  judgeBodies(table, ledger.digester(), shape, sink.bodies, bounds, suspect);
+  judgeBodies(ledger, table, { root, shape }, sink.bodies, bounds, suspect);
   return { boundary: view.low, position: bracket.atLeast, rows: sink.bodies.length, suspects, more };
 }
 
 function judgeBodies(
+  ledger: Ledger,
   table: TableCheck,
-  digester: RowDigester,
-  shape: RowShape,
+  { root, shape }: CheckedTable,
   bodies: readonly Uint8Array[],
   bounds: KeyBounds | null,
   suspect: (checked: CheckedKey) => void,
 ): void {
+  const digester = ledger.digester();
   const waiting = expectedRows(table, bounds);
   for (const body of bodies) {
     const identity = identityIn(body, shape.keyFields);
     const name = nameOf(identity);
     const expected = waiting.get(name);
-    waiting.delete(name);
+    if (expected?.met === true && isInOneTable(ledger, root)) {
+      suspect({ identity, judgement: EXTRA });
+      continue;
+    }
+    if (expected !== undefined) expected.met = true;
     const isWhole = digester.resolve(body, null);
     // Most rows: going through the ledger's rows in order is much faster than looking each of them up (measured).
     if (isWhole && isDigest(expected?.digest ?? null, digester.result)) continue;
@@ -234,16 +259,24 @@ function judgeBodies(
       : { kind: 'unknown', why: 'not known' };
     if (judgement.kind !== 'clean') suspect({ identity, judgement });
   }
-  for (const { identity } of waiting.values()) {
+  for (const { identity, met } of waiting.values()) {
+    if (met) continue;
     const judgement = table.judge(identity, null);
     if (judgement.kind !== 'clean') suspect({ identity, judgement });
   }
+}
+
+/** Partitions with keys of their own may each have a row of one key. */
+function isInOneTable({ core }: Ledger, root: string): boolean {
+  return core.catalog.current().filter((relation) => rootOf(relation) === root).length === 1;
 }
 
 /** A row that the ledger has in a range. `digest` null: its key is to be looked up by itself. */
 interface ExpectedRow {
   readonly identity: Uint8Array;
   readonly digest: Uint8Array | null;
+  /** The candidate has it. */
+  met: boolean;
 }
 
 function expectedRows(table: TableCheck, bounds: KeyBounds | null): Map<string, ExpectedRow> {
@@ -252,7 +285,7 @@ function expectedRows(table: TableCheck, bounds: KeyBounds | null): Map<string, 
   for (const { identity, row } of table.expected(bounds.from, bounds.to)) {
     const name = nameOf(identity);
     const digest = row.state === STATE.present && !rows.has(name) ? row.digest : null;
-    rows.set(name, { identity, digest });
+    rows.set(name, { identity, digest, met: false });
   }
   return rows;
 }

@@ -66,6 +66,8 @@ class Rows {
   bracket: Bracket | null;
   reads = 0;
   keysMax = 100;
+  /** The key of which there are two rows. */
+  twice: number | null = null;
 
   constructor(rows: readonly (readonly [number, string, string])[], from: number, to: number) {
     this.rows = new Map(rows.map(([key, value, writer]) => [key, { value, writer }]));
@@ -88,7 +90,8 @@ class Rows {
       const number = Number(Buffer.from(key).readBigInt64BE(4));
       const row = this.rows.get(number);
       if (row === undefined) return [];
-      return [{ key, row: body(number, row.value), version: null, writers: [row.writer] }];
+      const found = { key, row: body(number, row.value), version: null, writers: [row.writer] };
+      return number === this.twice ? [found, found] : [found];
     });
     return Promise.resolve({ rows, bracket: this.bracket });
   }
@@ -96,8 +99,10 @@ class Rows {
   readRangeBracketed(_read: RangeRead, sink: RowSink): Promise<Bracket | null> {
     for (const [key, { value }] of this.rows) {
       const message = frameMessage(body(key, value));
-      sink.space().set(message);
-      sink.take(message.length);
+      for (let left = key === this.twice ? 2 : 1; left > 0; left -= 1) {
+        sink.space().set(message);
+        sink.take(message.length);
+      }
     }
     return Promise.resolve(this.bracket);
   }
@@ -179,6 +184,20 @@ describe('keys of a candidate', () => {
       expect(await ask()).toEqual(['1 clean', '2 missing', '3 missing', '4 clean']);
       site.bracket = { atLeast: place(9), atMost: place(9) };
       expect(await ask()).toEqual(['1 clean', '2 beyond', '3 beyond', '4 clean']);
+    });
+  });
+
+  it('are extra where the candidate has two rows of one, be they the primary’s both', async () => {
+    await withRows(async (ledger) => {
+      const site = new Rows(GOOD, 2, 3);
+      site.twice = 2;
+      const ask = (keys: readonly Uint8Array[]): Promise<string[]> =>
+        checkKeys(ledger, site, ACCOUNTS, keys, NEVER).then(shown);
+      expect(await ask(ALL)).toEqual(['1 clean', '2 extra', '3 clean', '4 clean']);
+      const range = await checkRange(ledger, site, ACCOUNTS, RANGE, { from: null, to: null }, NEVER);
+      expect(shown(typeof range === 'string' ? [] : range.suspects)).toEqual(['2 extra']);
+      // Here one row may be told for each time that it was asked for.
+      expect(await ask([identity(2), identity(2)])).toEqual(['2 clean', '2 clean']);
     });
   });
 
