@@ -37,7 +37,8 @@ export type Reading =
   | { readonly as: 'unwrapped' }
   /** `blanks`: at the end of a text: they count, are padding, or nobody knows. */
   | { readonly as: 'text'; readonly blanks: 'kept' | 'padding' | 'unknown' }
-  | { readonly as: 'bytes'; readonly code: 'base64' | 'base64-url-safe' | 'hex' }
+  /** `hiding`: in an update a null may stand for what is stored apart and did not change. Absent: it does not. */
+  | { readonly as: 'bytes'; readonly code: 'base64' | 'base64-url-safe' | 'hex'; readonly hiding?: true }
   | { readonly as: 'scaled'; readonly scale: number }
   | { readonly as: 'scaled-struct' }
   | { readonly as: 'decimal-text' }

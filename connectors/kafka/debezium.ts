@@ -13,6 +13,7 @@ import type { ConnectorSettings } from './connect-field.ts';
 import { type RecordSource, SourceFacts } from './record-source.ts';
 import { SourceReader } from './source-reader.ts';
 import { ColumnPlaces } from './column-places.ts';
+import { demandOwnKey, isBlank } from './delete-key.ts';
 import { keyOf, type RecordBytes } from './record-bytes.ts';
 import { RowValues } from './row-values.ts';
 import { ScannedRecords } from './scanned-records.ts';
@@ -27,8 +28,8 @@ export interface DecoderOptions {
    * the log does not have with nulls, and nobody can tell.
    */
   readonly beforeImages: boolean;
-  /** `unavailable.value.placeholder`; absent: Debezium's own. */
-  readonly placeholder?: string;
+  /** `unavailable.value.placeholder`; null or absent: Debezium's own. */
+  readonly placeholder?: string | null;
 }
 
 const NAME = (text: string): Uint8Array => Buffer.from(text, 'latin1');
@@ -41,6 +42,8 @@ const OPERATION = NAME('op');
 const TRANSACTION = NAME('transaction');
 const NOWHERE = -1;
 const OPEN_OBJECT = 0x7b;
+/** What the serializers of schema registries begin with; no JSON does. */
+const REGISTRY_MAGIC = 0;
 
 /** The value of a record, with its schema if it carries one. Offsets into `bytes`. */
 interface Parts {
@@ -82,7 +85,7 @@ export class DebeziumDecoder {
 
   constructor(options: DecoderOptions) {
     this.#options = options;
-    this.#values = new RowValues(placeholderOf(options.placeholder));
+    this.#values = new RowValues(placeholderOf(options.placeholder ?? undefined), options.beforeImages);
     this.#scanned = new ScannedRecords(options.beforeImages, {
       values: this.#values,
       facts: this.#facts,
@@ -104,12 +107,17 @@ export class DebeziumDecoder {
 
   /** Of any record, with or without schemas. */
   #decode(key: Uint8Array | null, value: Uint8Array): DebeziumRecord {
+    if (value[0] === REGISTRY_MAGIC) {
+      throw new JsonError('no JSON, but what a schema registry describes (Avro, Protobuf)', 0);
+    }
     let envelope = this.#envelope(value, 0);
     // What has an operation is the envelope itself; else it may stand within a schema and its payload.
     const parts = envelope.op === '' ? this.#parts(value) : { bytes: value, schema: null, payload: 0 };
     if (parts.schema !== null) envelope = this.#envelope(value, parts.payload);
     if (envelope.op === 'm') return { kind: 'nothing' };
-    if (envelope.source === NOWHERE) throw new JsonError('no change event: it has no source', 0);
+    if (envelope.source === NOWHERE) {
+      throw new JsonError('no change event, or one that a transformation has flattened: no `source`', 0);
+    }
     const source = this.#facts.told(this.#json, this.#source.values, this.#source.at);
     if (envelope.op === 't') return { kind: 'truncate', source, tied: envelope.tied };
     const operation = OPERATIONS.get(envelope.op);
@@ -137,6 +145,10 @@ export class DebeziumDecoder {
       throw new JsonError('the row after the change is there, or missing, against its operation', 0);
     }
     const key = table.keyFields === null || keyParts === null ? null : this.#key(layout, keyParts);
+    const mayLackKey = operation === 'delete' && !this.#options.beforeImages && envelope.before !== NOWHERE;
+    if (mayLackKey && key !== null && isBlank(key)) {
+      demandOwnKey(this.#json, layout, value, envelope.before);
+    }
     const hasBefore = this.#options.beforeImages && envelope.before !== NOWHERE;
     const before = hasBefore ? this.#row(layout, value, envelope.before, false) : null;
     const after = envelope.after === NOWHERE ? null : this.#row(layout, value, envelope.after, isUpdate);
@@ -225,7 +237,6 @@ export class DebeziumDecoder {
     if (fields === null) {
       throw new JsonError('the record has no schema, and the columns of its table are not declared', 0);
     }
-    const definition = [value.schema ?? new Uint8Array(0), Buffer.from((names ?? []).join('\0'))];
     const layout = layoutOf({
       name: source.table,
       engine: source.engine,
@@ -233,7 +244,6 @@ export class DebeziumDecoder {
       key: names,
       declared,
       settings,
-      definition,
     });
     if (layout === null) throw new JsonError('the key of the record is none of the columns', 0);
     return layout;

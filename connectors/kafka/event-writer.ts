@@ -34,6 +34,8 @@ export class EventWriter {
   /** Definitions that were handed out, by table. */
   readonly #defined = new Map<string, TopicTable>();
   readonly #recent = new RecentChanges();
+  /** Who told of each table last, by its name. */
+  readonly #origins = new Map<string, string>();
   #events: ChangeEvent[] = [];
   /** Of the last change. */
   #noted: NotedTable | null = null;
@@ -55,10 +57,11 @@ export class EventWriter {
     }
     const { source } = decoded;
     this.#note(record, decoded);
+    this.#demandOneOrigin(source, record);
     if (this.#isRepeated(decoded, record)) return false;
     if (decoded.kind === 'change') this.#defineBefore(decoded, record.topic);
     this.#begin(whole ? EVERYWHERE : record.name, source, record.offset);
-    if (decoded.kind === 'change') this.#change(decoded);
+    if (decoded.kind === 'change') this.#change(decoded, record.topic);
     else this.#truncate(record.topic, source.table);
     this.#parts.snapshots.passed(source.table, source);
     return true;
@@ -70,6 +73,7 @@ export class EventWriter {
     if (decoded.kind === 'nothing' || decoded.kind === 'unreadable') return;
     const { source } = decoded;
     this.#note(record, decoded);
+    this.#origins.set(source.table, source.origin);
     if (source.snapshot || source.place === null) return;
     this.#recent.recall(record.name, recentOf(decoded, source.place, record));
   }
@@ -90,7 +94,7 @@ export class EventWriter {
   /** Something of the topic is not to be had. */
   gap(topic: string, reason: string): void {
     const tables = this.#parts.tables.get(topic);
-    this.#parts.snapshots.torn(topic);
+    this.#parts.snapshots.lacks(topic, tables ?? []);
     this.#events.push({ type: 'gap', reason, tables: tables === undefined ? null : [...tables] });
   }
 
@@ -140,10 +144,20 @@ export class EventWriter {
     if (carried === undefined) tables.set(topic, new Set([source.table]));
     else carried.add(source.table);
     if (decoded.kind === 'change' && (this.#noted?.table !== decoded.table || this.#noted.topic !== topic))
-      this.#noted = { table: decoded.table, topic };
+      this.#noted = { table: decoded.table, topic, engine: source.engine };
     const noted = decoded.kind === 'change' ? this.#noted : null;
     notes.saw(noted, source.timeUs, !source.snapshot, timestamp);
     schemas.snapshot(source.table, source);
+  }
+
+  /** Rows of two databases that were led into one topic may have equal keys, and then hide one another. */
+  #demandOneOrigin({ table, origin }: RecordSource, { topic, offset }: TopicRecord): void {
+    const before = this.#origins.get(table);
+    if (before === origin) return;
+    this.#origins.set(table, origin);
+    if (before === undefined) return;
+    this.close();
+    this.gap(topic, `from offset ${offset} on ${topic} has ${table} of ${origin}, and before of ${before}`);
   }
 
   #defineBefore({ table, source }: Change, topic: string): void {
@@ -156,10 +170,12 @@ export class EventWriter {
     if (begins) this.#events.push({ type: 'snapshot', table, part: 'begins' });
   }
 
-  #change({ operation, table, key, before, after }: Change): void {
+  #change({ operation, table, key, before, after, source }: Change, topic: string): void {
     // A row that a snapshot read may be known already: it says what the row is, and not that it is new.
     const type: RowChange['type'] = operation === 'read' ? 'update' : operation;
-    this.#events.push({ type, table, key, oldKey: null, before, after });
+    // Of several partitions older changes may come between the rows of a snapshot.
+    const once = source.snapshotMark !== null && this.#parts.snapshots.partitionsOf(topic) === 1;
+    this.#events.push({ type, table, key, oldKey: null, before, after, once });
   }
 
   #truncate(topic: string, name: string): void {

@@ -1,9 +1,12 @@
+import type { SourceEngine } from './connect-field.ts';
 import type { TopicTable } from './layout.ts';
 
 /** A table as its newest record has it, and the topic that carries it. */
 export interface NotedTable {
   readonly table: TopicTable;
   readonly topic: string;
+  /** Of the database that it is in. */
+  readonly engine: SourceEngine;
 }
 
 /** How long a change was on its way from the database's commit to the topic. */

@@ -47,8 +47,6 @@ export interface LayoutParts {
   /** Types of the source's columns, by name, where they are declared. */
   readonly declared: readonly DeclaredColumn[] | null;
   readonly settings: ConnectorSettings;
-  /** Bytes that change when the definition does. */
-  readonly definition: readonly Uint8Array[];
 }
 
 /** Null: a member of the key is no column. Pure. */
@@ -95,11 +93,16 @@ export function layoutOf(parts: LayoutParts): Layout | null {
   };
 }
 
-function fingerprintOf({ definition, declared, settings }: LayoutParts): string {
-  const hash = createHash('sha256');
-  for (const bytes of definition) hash.update(bytes).update('\0');
-  return hash
-    .update(JSON.stringify([declared, settings]))
+/** Of what decides over rows and their bytes: the rest of a schema is another with every version of the connector. */
+function fingerprintOf({ fields, key, declared, settings }: LayoutParts): string {
+  const columns = fields.map(({ name, type, semantic, parameters }) => [
+    name,
+    type,
+    semantic,
+    Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
+  return createHash('sha256')
+    .update(JSON.stringify([columns, key, declared, settings]))
     .digest('hex')
     .slice(0, 32);
 }

@@ -6,6 +6,8 @@ import type { SourceEngine } from './connect-field.ts';
 /** Where a change comes from: the block `source` of Debezium's envelope. */
 export interface RecordSource {
   readonly engine: SourceEngine;
+  /** Which connector tells it (its `topic.prefix`), and of which database. */
+  readonly origin: string;
   /** `schema.table`; of MySQL and MariaDB `database.table`. */
   readonly table: string;
   /** A row as a snapshot read it, and no change. */
@@ -67,6 +69,7 @@ export interface SourceValue {
 /** Members that are asked for. */
 export type SourceName =
   | 'connector'
+  | 'name'
   | 'table'
   | 'schema'
   | 'db'
@@ -84,6 +87,8 @@ export type SourceValues = Readonly<Record<SourceName, SourceValue>>;
 
 /** Makes of the block `source` what it says: it holds names and places, no values of columns. */
 export class SourceFacts {
+  /** The last origin and what it was made of. */
+  #origin = { name: '', database: '', text: '' };
   /** The last `schema.table` and what it was made of. */
   #table = { schema: '', table: '', name: '' };
   /** The last time, and the number that it was. */
@@ -102,6 +107,7 @@ export class SourceFacts {
     const snapshot = said.snapshot.text(json) ?? 'false';
     return {
       engine,
+      origin: this.#originOf(said.name.text(json) ?? '', engine === 'postgres' ? said.db.text(json) : null),
       table: this.#nameOf(schema, table),
       snapshot: snapshot !== 'false',
       snapshotMark: SNAPSHOT_MARKS[snapshot] ?? null,
@@ -109,6 +115,15 @@ export class SourceFacts {
       timeUs: this.#timeUs(json, said, at),
       place: engine === 'postgres' ? this.#lsn(json, said) : logPlace(json, said),
     };
+  }
+
+  /** The table is named with its database where that is not of PostgreSQL. */
+  #originOf(name: string, database: string | null): string {
+    const db = database ?? '';
+    if (this.#origin.name !== name || this.#origin.database !== db) {
+      this.#origin = { name, database: db, text: db === '' ? name : `${name}, database ${db}` };
+    }
+    return this.#origin.text;
   }
 
   #nameOf(schema: string, table: string): string {

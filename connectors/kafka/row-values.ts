@@ -1,3 +1,4 @@
+import { JsonError } from './json-error.ts';
 import type { JsonReader } from './json-reader.ts';
 import type { Layout } from './layout.ts';
 import { RowWriter } from './row-writer.ts';
@@ -14,16 +15,23 @@ export interface FoundColumns {
  */
 export class RowValues {
   readonly #placeholder: Placeholder;
+  readonly #wholeRows: boolean;
   readonly #out = new RowWriter();
 
-  constructor(placeholder: Placeholder) {
+  /** `wholeRows`: the log has all values of every row (REPLICA IDENTITY FULL). */
+  constructor(placeholder: Placeholder, wholeRows: boolean) {
     this.#placeholder = placeholder;
+    this.#wholeRows = wholeRows;
   }
 
   key(json: JsonReader, layout: Layout, columns: FoundColumns): Uint8Array {
     const { length } = layout.key ?? [];
     this.#out.restart();
-    for (let place = 0; place < length; place += 1) this.#value(json, layout, columns, place, false);
+    for (let place = 0; place < length; place += 1) {
+      this.#value(json, layout, columns, place, false);
+      // No key of a table has one: the connector did not know which row it is.
+      if (json.kind === 'null') throw new JsonError('a value of the key is null', json.from);
+    }
     return this.#out.take();
   }
 
@@ -44,6 +52,16 @@ export class RowValues {
       return;
     }
     columns.recall(json, place);
+    if (
+      json.kind === 'null' &&
+      reading.as === 'bytes' &&
+      reading.hiding === true &&
+      isUpdate &&
+      !this.#wholeRows
+    ) {
+      this.#out.unread();
+      return;
+    }
     writeValue(json, reading, form, this.#placeholder, isUpdate, this.#out);
   }
 }

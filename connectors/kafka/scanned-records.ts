@@ -1,4 +1,5 @@
 import { type DebeziumRecord, OPERATIONS } from './change-record.ts';
+import { isBlank } from './delete-key.ts';
 import { JsonError } from './json-error.ts';
 import { JsonReader } from './json-reader.ts';
 import type { Layout } from './layout.ts';
@@ -92,6 +93,8 @@ export class ScannedRecords {
     if (isRow && !this.#after.has(layout.written, json)) return null;
     const { table } = layout;
     const key = table.keyFields === null || layout.key === null ? null : values.key(json, layout, this.#key);
+    // Whether it is the row's is told by the row before.
+    if (operation === 'delete' && !this.#beforeImages && key !== null && isBlank(key)) return null;
     const before = hasBefore ? values.row(json, layout, this.#before, false) : null;
     const after = isRow ? values.row(json, layout, this.#after, operation === 'update') : null;
     return { kind: 'change', operation, table, key, before, after, source, tied };

@@ -84,6 +84,7 @@ export class ScannedSource {
     const member = (name: SourceName): ScannedMember => new ScannedMember(name, scan);
     const values = {
       connector: member('connector'),
+      name: member('name'),
       table: member('table'),
       schema: member('schema'),
       db: member('db'),

@@ -66,12 +66,12 @@ type SnapshotTime = Pick<RecordSource, 'place' | 'timeUs'>;
 
 /** Knows of which tables a statement voids what is known. */
 export class SchemaChanges {
-  readonly #read: ReadonlySet<string>;
+  readonly #read: () => readonly string[];
   readonly #snapshots = new Map<string, SnapshotTime>();
 
-  /** `read`: tables whose topics are read, `schema.table`. */
-  constructor(read: Iterable<string>) {
-    this.#read = new Set(read);
+  /** `read`: tables whose topics are read, `schema.table`, as far as they were met by now. */
+  constructor(read: () => readonly string[]) {
+    this.#read = read;
   }
 
   /** A row of a whole snapshot of the table. */
@@ -85,13 +85,13 @@ export class SchemaChanges {
    */
   voidedBy({ snapshot, database, tables, statement, place, timeUs }: SchemaChange): readonly string[] {
     if (snapshot || HARMLESS.test(statement)) return [];
-    const every = [...this.#read];
+    const every = this.#read();
     // Of a table that was renamed only the new name is told.
     const renamed = /\brename\b/i.test(statement) ? every.filter((table) => isIn(statement, table)) : [];
     const named = [...tables, ...renamed];
     const meant = named.length > 0 ? named : every.filter((name) => name.startsWith(`${database}.`));
     return [...new Set(meant)].filter((table) => {
-      if (!this.#read.has(table)) return false;
+      if (!every.includes(table)) return false;
       const known = this.#snapshots.get(table);
       return known === undefined || !(timeUs < known.timeUs && isBefore(place, known.place));
     });

@@ -15,6 +15,7 @@ export class SourceReader {
   readonly #expected: SourceMember[] = [];
   readonly values = {
     connector: this.#member('connector', true),
+    name: this.#member('name', true),
     table: this.#member('table', true),
     schema: this.#member('schema', true),
     db: this.#member('db', true),

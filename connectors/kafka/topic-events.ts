@@ -8,7 +8,7 @@ import type { Place, Places } from './position.ts';
 import { readSchemaChange, SchemaChanges } from './schema-changes.ts';
 import { TopicGrowth } from './topic-growth.ts';
 import type { TopicLog } from './topic-log.ts';
-import { type BesideTopics, tableOfTopic } from './topic-names.ts';
+import { type BesideTopics, tableOfTopic, type TopicFeed, topicName } from './topic-names.ts';
 import { placeBehind, type TopicRecord } from './topic-record.ts';
 import type { TopicSnapshots } from './topic-snapshots.ts';
 import { TransactionOrder } from './topic-transactions.ts';
@@ -27,8 +27,8 @@ export interface TopicEventsParts {
   readonly logs: readonly TopicLog[];
   /** Topics that were read until now and are not there any more. */
   readonly gone: ReadonlySet<string>;
-  /** What the names of the topics begin with, and those beside the changes; absent: nothing is known of them. */
-  readonly feed: { readonly prefix: string; readonly beside: BesideTopics } | undefined;
+  /** Absent: nothing is known of what the topics are called. */
+  readonly feed: TopicFeed | undefined;
 }
 
 /** What a record that waits takes in memory beside its value. */
@@ -41,6 +41,7 @@ const NONE: BesideTopics = { transactions: null, schemas: null };
  */
 export class TopicEvents {
   readonly #decoder: DebeziumDecoder;
+  readonly #feed: TopicFeed | undefined;
   readonly #beside: BesideTopics;
   readonly #notes: FeedNotes;
   readonly #writer: EventWriter;
@@ -48,6 +49,8 @@ export class TopicEvents {
   readonly #schemas: SchemaChanges;
   readonly #snapshots: TopicSnapshots;
   readonly #growth: TopicGrowth;
+  /** The table that a topic is called after. */
+  readonly #named = new Map<string, string>();
   /** Tables that a topic carries. */
   readonly #tables: Map<string, Set<string>>;
 
@@ -64,8 +67,15 @@ export class TopicEvents {
     this.#beside = feed?.beside ?? NONE;
     this.#notes = notes;
     this.#snapshots = snapshots;
-    this.#tables = tablesByName(logs, feed?.prefix ?? '');
-    this.#schemas = new SchemaChanges(this.#everyTable());
+    this.#feed = feed;
+    this.#tables = new Map();
+    for (const { topic } of logs) {
+      const [named, ...others] = this.#carriedBy(topic);
+      if (named === undefined) continue;
+      this.#named.set(topic, named);
+      this.#tables.set(topic, new Set([named, ...others]));
+    }
+    this.#schemas = new SchemaChanges(() => this.#everyTable());
     const here = (): Position => position(this.#order?.handedOut ?? null);
     this.#writer = new EventWriter(here, {
       notes,
@@ -76,7 +86,7 @@ export class TopicEvents {
     this.#order = this.#orderOf(logs, notes);
     this.#growth = new TopicGrowth(logs);
     for (const { topic, reason } of this.#growth.begun) this.gap(topic, reason);
-    for (const topic of gone) this.#lost(topic, feed?.prefix);
+    for (const topic of gone) this.#lost(topic);
   }
 
   /** Records wait for the rest of their transactions. */
@@ -135,6 +145,7 @@ export class TopicEvents {
       this.#notes.untied(reason);
       return;
     }
+    this.#order?.broke(topic);
     this.#writer.close();
     this.#writer.gap(topic, reason);
   }
@@ -156,13 +167,13 @@ export class TopicEvents {
     const places = new Map<string, Place>([own]);
     const tables = new Map<string, readonly string[]>();
     for (const log of logs) {
-      for (const table of this.#tables.get(log.topic) ?? []) {
-        tables.set(
-          table,
-          namesIn(log).map(([name]) => name),
-        );
-        for (const [name, at] of namesIn(log)) places.set(name, at);
-      }
+      const table = this.#named.get(log.topic);
+      if (table === undefined) continue;
+      tables.set(
+        table,
+        namesIn(log).map(([name]) => name),
+      );
+      for (const [name, at] of namesIn(log)) places.set(name, at);
     }
     places.set(topic, place);
     const writer = this.#writer;
@@ -171,6 +182,11 @@ export class TopicEvents {
       {
         give: ({ record, decoded }, whole) => writer.give(record, decoded, whole),
         end: () => writer.end(),
+        lacks: ({ table, transaction, count }) =>
+          this.gap(
+            `${this.#feed?.prefix}.${table}`,
+            `transaction ${transaction} has ${count} more changes of ${table} than have come to its topic`,
+          ),
       },
     );
   }
@@ -194,7 +210,8 @@ export class TopicEvents {
       decoded,
       name: record.name,
       place: placeBehind(record),
-      table: source?.table ?? null,
+      table: source === null ? null : (this.#named.get(record.topic) ?? source.table),
+      broken: decoded.kind === 'unreadable',
       transaction: 'tied' in decoded && decoded.tied ? decoded.source.transaction : null,
       anywhere: source === null || (source.snapshot && source.snapshotMark === null),
       bytes: record.valueBytes + RECORD_BYTES,
@@ -222,25 +239,23 @@ export class TopicEvents {
   }
 
   /** Nobody knows what stood in it when it was deleted, and was not read. */
-  #lost(topic: string, prefix: string | undefined): void {
-    const table = prefix === undefined ? null : tableOfTopic(prefix, topic);
+  #lost(topic: string): void {
+    const tables = this.#carriedBy(topic);
     const reason = `the topic ${topic} is not there any more: what was not read of it is lost`;
-    if (table !== null) this.#writer.voided([table], reason);
-    else if (prefix === undefined || topic === prefix) this.gap(topic, reason);
+    if (tables.length > 0) this.#writer.voided(tables, reason);
+    else if (this.#feed === undefined || topic === this.#feed.prefix) this.gap(topic, reason);
+  }
+
+  /** Tables whose changes go to a topic of this name, as far as they were met; at least the one that it says. */
+  #carriedBy(topic: string): readonly string[] {
+    const table = this.#feed === undefined ? null : tableOfTopic(this.#feed.prefix, topic);
+    if (table === null) return [];
+    return [table, ...(this.#feed?.known ?? []).filter((one) => one !== table && topicName(one) === table)];
   }
 
   #everyTable(): readonly string[] {
     return [...new Set([...this.#tables.values()].flatMap((tables) => Array.from(tables)))];
   }
-}
-
-function tablesByName(logs: readonly TopicLog[], prefix: string): Map<string, Set<string>> {
-  const tables = new Map<string, Set<string>>();
-  for (const { topic } of logs) {
-    const table = tableOfTopic(prefix, topic);
-    if (table !== null) tables.set(topic, new Set([table]));
-  }
-  return tables;
 }
 
 function namesIn(log: TopicLog | undefined): readonly (readonly [string, Place])[] {

@@ -20,6 +20,14 @@ export interface BesideTopics {
   readonly schemas: string | null;
 }
 
+export interface TopicFeed {
+  /** What the names of the topics begin with. */
+  readonly prefix: string;
+  readonly beside: BesideTopics;
+  /** Tables (`schema.table`) that were met before. */
+  readonly known?: readonly string[];
+}
+
 /**
  * By the names that Debezium gives to topics ("Topic names" in the documentation of each connector). Throws
  * TP-STREAM-SETUP when no topic of a selected table is there.
@@ -30,7 +38,9 @@ export function feedTopics(
   tables: TablePatterns,
 ): FeedTopics {
   const names = [...topics.keys()];
-  const selects = selecting(tables);
+  const { include, exclude } = tables;
+  // Exclusion is of the tables themselves: one whose topic is called the same may be wanted.
+  const selects = selecting({ include: [...include, ...include.map(inTopics)], exclude });
   const changes = names
     .filter((name) => {
       const table = tableOf(prefix, name);
@@ -54,7 +64,20 @@ export function feedTopics(
   };
 }
 
-/** `schema.table` that a topic carries by its name; null: it carries none. */
+/**
+ * As a topic is named after it: Debezium writes `_` for every character that topics may not have in their names
+ * (AbstractTopicNamingStrategy.sanitizedTopicName), so 주문 and 고객 share `__`.
+ */
+export function topicName(table: string): string {
+  return table.replaceAll(/[^\w.-]/g, '_');
+}
+
+/** A pattern of tables as one of their topics. */
+function inTopics(pattern: string): string {
+  return pattern.replaceAll(/[^\w.*?"-]/g, '_');
+}
+
+/** `schema.table` that a topic carries by its name, as `topicName` has it; null: it carries none. */
 export function tableOfTopic(prefix: string, topic: string): string | null {
   const table = tableOf(prefix, topic);
   return table === null ? null : `${table.schema}.${table.table}`;

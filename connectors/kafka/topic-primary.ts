@@ -24,7 +24,7 @@ import { TopicsAlone } from './topics-alone.ts';
 import { comparePositions } from './position.ts';
 import { ceilingAt } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
-import { descriptionOf, noFacts, notTold } from './topic-facts.ts';
+import { descriptionOf, noFacts, notTold, whyUnfollowed } from './topic-facts.ts';
 import { topicAddress } from './topic-address.ts';
 import { compactedTopics } from './topic-log.ts';
 import { type FeedTopics, feedTopics } from './topic-names.ts';
@@ -128,16 +128,24 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     return Promise.resolve(noFacts());
   }
 
-  async streamChanges({ after, pair }: ChangeRequest, signal: AbortSignal): Promise<ChangeStream> {
+  async streamChanges(
+    { after, pair, known = [] }: ChangeRequest,
+    signal: AbortSignal,
+  ): Promise<ChangeStream> {
     if (pair !== 'cross-engine') throw new TwinproofError('TP-BUG', { message: `a ${pair} pair of topics` });
     const topics = await this.#topics(signal);
     this.#compacted = await this.#share.ask(signal, (_, brokers) => compactedTopics(brokers, topics.changes));
     this.#streamed = topics;
-    const { decimals, times, binary, dates, columns, wholeBefore } = this.#settings;
+    const { decimals, times, binary, dates, columns, wholeBefore, placeholder } = this.#settings;
     const options = {
       topics: topics.changes,
-      feed: { prefix: this.#prefix, beside: topics.beside },
-      decoder: { settings: { decimals, times, binary, dates }, declared: columns, beforeImages: wholeBefore },
+      feed: { prefix: this.#prefix, beside: topics.beside, known },
+      decoder: {
+        settings: { decimals, times, binary, dates },
+        declared: columns,
+        beforeImages: wholeBefore,
+        placeholder,
+      },
       waitMs: WAIT_MS,
       notes: this.#notes,
       onCaughtUp: this.#setCaughtUp,
@@ -181,7 +189,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
       this.#renewal.abort(renewed);
       throw renewed;
     }
-    return this.#selected(selection).map(({ table, topic }) => this.#sourceOf(table, topic));
+    return this.#selected(selection).map((noted) => this.#sourceOf(noted));
   }
 
   /**
@@ -218,13 +226,12 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     return this.#share.close();
   }
 
-  #sourceOf(table: NotedTable['table'], topic: string): SourceTable {
+  #sourceOf(noted: NotedTable): SourceTable {
+    const { table, topic } = noted;
     const { id, leaf, fingerprint } = table;
     const unfollowed = this.#compacted.has(topic)
       ? `its topic ${topic} is compacted (cleanup.policy), or that may not be seen: not every change is kept`
-      : table.keyFields === null
-        ? 'its records have no key, or one that cannot be compared'
-        : null;
+      : whyUnfollowed(noted);
     const source = { id, leaf, root: leaf, fingerprint: fingerprint ?? '', unfollowed };
     return { ...source, table: unfollowed === null ? table : null };
   }

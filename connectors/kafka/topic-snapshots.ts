@@ -90,9 +90,22 @@ export class TopicSnapshots {
     if (open !== undefined) open.told = 'here';
   }
 
-  /** Records of the topic are missing, or not to be read. */
+  /** What is known of tables that the topic carries counts no more. */
   torn(topic: string): void {
     for (const open of this.#open.values()) if (open.topic === topic) open.phase = 'torn';
+  }
+
+  /**
+   * Records of the topic, which carries these tables, are missing, or not to be read. Rows of a snapshot may be among
+   * them whose beginning is not met yet: so none counts of which rows may have been written before this was noticed.
+   */
+  lacks(topic: string, tables: Iterable<string>): void {
+    this.torn(topic);
+    // In one partition a beginning behind it is the beginning.
+    const told = this.partitionsOf(topic) > 1 ? 'elsewhere' : null;
+    for (const leaf of tables) {
+      if (!this.#open.has(leaf)) this.#open.set(leaf, { topic, phase: 'torn', rows: 0, told, until: null });
+    }
   }
 
   /** Topics whose ends have to be known before a snapshot that was told to end has ended. */
@@ -114,11 +127,11 @@ export class TopicSnapshots {
     const events: SnapshotEvent[] = [];
     for (const [leaf, open] of this.#open) {
       const table = this.#tables.get(leaf);
-      if (open.told === null || table === undefined || !(this.#isExact(open) || isRead(open, places)))
-        continue;
+      if (open.told === null || !(this.#isExact(open) || isRead(open, places))) continue;
+      if (table === undefined && open.phase !== 'torn') continue;
       this.#open.delete(leaf);
       const isWhole = open.phase === 'begun' || (open.phase === 'opened' && open.rows === 1);
-      if (isWhole) events.push({ type: 'snapshot', table, part: 'ends' });
+      if (isWhole && table !== undefined) events.push({ type: 'snapshot', table, part: 'ends' });
     }
     return events;
   }

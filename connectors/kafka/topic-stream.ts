@@ -15,7 +15,7 @@ import { RecordCursor } from './record-batch.ts';
 import { TopicEvents } from './topic-events.ts';
 import { endsOfTopic, missingIn } from './topic-group.ts';
 import { idsOf, otherLog } from './topic-log.ts';
-import type { BesideTopics } from './topic-names.ts';
+import type { TopicFeed } from './topic-names.ts';
 import { TopicRecord } from './topic-record.ts';
 import { TopicSnapshots } from './topic-snapshots.ts';
 import { startOfStream, type StreamStart } from './topic-start.ts';
@@ -25,9 +25,9 @@ export interface TopicStreamOptions {
   readonly topics: readonly string[];
   /**
    * What the names of the topics begin with, and topics that say something of the changes in the others; absent: none
-   * do.
+   * do. `known`: tables of which something is known already.
    */
-  readonly feed?: { readonly prefix: string; readonly beside: BesideTopics };
+  readonly feed?: TopicFeed;
   readonly decoder: DecoderOptions;
   /** How long the brokers may wait for records, in milliseconds. */
   readonly waitMs: number;

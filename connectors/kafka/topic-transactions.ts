@@ -1,7 +1,9 @@
 import type { FeedNotes } from './feed-notes.ts';
+import { MissingRecords } from './missing-records.ts';
 import type { Place, Places } from './position.ts';
 import { RecordQueue } from './record-queue.ts';
-import type { TransactionRecord } from './transaction-record.ts';
+import { topicOf } from './topic-log.ts';
+import { countsOfTopics, type TransactionRecord } from './transaction-record.ts';
 import type { TransactionSink, Waiting } from './waiting-record.ts';
 
 interface Transaction {
@@ -9,6 +11,10 @@ interface Transaction {
   /** Of the tables that are read; null: its end has not come yet. */
   counts: ReadonlyMap<string, number> | null;
   readonly got: Map<string, number>;
+  /** Those that a connector sent once more. */
+  readonly repeated: Map<string, number>;
+  /** Partitions that brought one. */
+  readonly from: Set<string>;
   /** Behind the last that its own topic says of it. */
   place: Place;
 }
@@ -39,6 +45,7 @@ export class TransactionOrder<T extends Waiting> {
   readonly #tables: ReadonlyMap<string, readonly string[]>;
   readonly #sink: TransactionSink<T>;
   readonly #notes: FeedNotes;
+  readonly #missing: MissingRecords;
   /** Those that are not empty. */
   readonly #queues = new Map<string, RecordQueue<T>>();
   /** Of all that waits. */
@@ -73,6 +80,7 @@ export class TransactionOrder<T extends Waiting> {
     this.#tables = parts.tables;
     this.handedOut = new Map(parts.places);
     this.#notes = parts.notes;
+    this.#missing = new MissingRecords(parts.tables);
     this.#sink = sink;
   }
 
@@ -119,7 +127,7 @@ export class TransactionOrder<T extends Waiting> {
     const last = this.#ahead.at(-1);
     if (known === undefined && last?.got.size === 0) last.counts ??= new Map();
     const told = known ?? this.#append(transaction, place);
-    if (status === 'END') told.counts = this.#ours(counts);
+    if (status === 'END') told.counts = countsOfTopics(counts, this.#tables);
     this.passed(this.#topic, place);
     this.#advance();
   }
@@ -134,6 +142,11 @@ export class TransactionOrder<T extends Waiting> {
     const item = this.#queues.get(name)?.last;
     if (item === undefined) this.handedOut.set(name, place);
     else item.place = place;
+  }
+
+  /** Something of the topic is not to be had: what of a transaction that was is told otherwise. */
+  broke(topic: string): void {
+    this.#missing.broke(topic);
   }
 
   /** To be called from time to time. */
@@ -153,21 +166,11 @@ export class TransactionOrder<T extends Waiting> {
   }
 
   #append(id: string, place: Place): Transaction {
-    const made: Transaction = { id, counts: null, got: new Map(), place };
+    const counted = { got: new Map(), repeated: new Map(), from: new Set<string>() };
+    const made: Transaction = { id, counts: null, ...counted, place };
     this.#ahead.push(made);
     this.#byId.set(id, made);
     return made;
-  }
-
-  /** A collection may be named with its database in front. */
-  #ours(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-    const ours = new Map<string, number>();
-    for (const [name, count] of counts) {
-      const short = name.split('.').slice(-2).join('.');
-      const table = this.#tables.has(name) ? name : short;
-      if (this.#tables.has(table)) ours.set(table, (ours.get(table) ?? 0) + count);
-    }
-    return ours;
   }
 
   #advance(): void {
@@ -211,13 +214,16 @@ export class TransactionOrder<T extends Waiting> {
         if (isOwn) this.#open = current;
         else if (this.#open === null || !this.#isFree(head)) break;
         const isNew = this.#give(name, queue, head, true);
-        if (isOwn && isNew && head.table !== null)
-          current.got.set(head.table, (current.got.get(head.table) ?? 0) + 1);
+        if (!isOwn || head.table === null) continue;
+        current.from.add(name);
+        const counts = isNew ? current.got : current.repeated;
+        counts.set(head.table, (counts.get(head.table) ?? 0) + 1);
       }
     }
   }
 
-  #give(name: string, queue: RecordQueue<T>, record: T, whole: boolean): boolean {
+  /** `isLater`: it was read behind all that is over. */
+  #give(name: string, queue: RecordQueue<T>, record: T, whole: boolean, isLater = true): boolean {
     this.#moved = true;
     this.#bytes -= record.bytes;
     if (queue.leave() === 0) this.#queues.delete(name);
@@ -225,6 +231,8 @@ export class TransactionOrder<T extends Waiting> {
     if (!whole && record.transaction !== null) this.#setDone(record.transaction);
     const isNew = this.#sink.give(record, whole);
     this.handedOut.set(record.name, record.place);
+    if (record.broken === true) this.broke(topicOf(name));
+    if (isNew && this.#missing.came(record, isLater)) this.#tellMissing();
     return isNew;
   }
 
@@ -243,6 +251,10 @@ export class TransactionOrder<T extends Waiting> {
     return true;
   }
 
+  #tellMissing(): void {
+    for (const lost of this.#missing.take()) this.#sink.lacks(lost);
+  }
+
   #finish(current: Transaction, problem: string | null = null): void {
     this.#first += 1;
     if (this.#first > DONE_MAX || this.#first === this.#ahead.length) {
@@ -255,6 +267,13 @@ export class TransactionOrder<T extends Waiting> {
     if (this.#open !== null && problem !== null) this.#notes.untied(`transaction ${current.id}: ${problem}`);
     if (this.#open !== null) this.#sink.end();
     this.#open = null;
+    if (problem !== null) this.#over(current, this.#isPassed(current));
+    for (const name of current.from) this.#missing.flows(name);
+    this.#tellMissing();
+  }
+
+  #over({ id, counts, got, repeated }: Transaction, isPassed: boolean): void {
+    if (counts !== null) this.#missing.over(id, counts, [got, repeated], isPassed);
   }
 
   #giveUp(): void {
@@ -262,13 +281,17 @@ export class TransactionOrder<T extends Waiting> {
     const open = this.#open;
     if (open !== null) this.#finish(open, 'its end, or some of its records, did not come in time');
     else this.#notes.untied(`transaction ${waiting?.transaction ?? '?'}: its beginning did not come in time`);
-    for (const { id } of this.#ahead.slice(this.#first)) this.#setDone(id);
+    for (const left of this.#ahead.slice(this.#first)) {
+      this.#setDone(left.id);
+      this.#over(left, false);
+    }
     const last = this.#ahead.at(-1);
     if (last !== undefined) this.handedOut.set(this.#topic, last.place);
     this.#ahead = [];
     this.#first = 0;
     for (const [name, queue] of this.#queues) {
-      for (let head = queue.head; head !== undefined; head = queue.head) this.#give(name, queue, head, false);
+      for (let head = queue.head; head !== undefined; head = queue.head)
+        this.#give(name, queue, head, false, false);
     }
     this.#loose = true;
     this.#sink.end();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { topicName } from './topic-names.ts';
 
 /** The beginning or the end of a transaction of the source. */
 export interface TransactionRecord {
@@ -25,6 +26,20 @@ export function readTransactionRecord(value: Uint8Array): TransactionRecord | nu
   const { status, id, data_collections: collections } = parsed.data;
   const counts = new Map((collections ?? []).map((one) => [one.data_collection, one.event_count]));
   return { status, transaction: transactionOf(id), counts };
+}
+
+/** Of tables that are read, by what their topics are called; a collection may be named with its database in front. */
+export function countsOfTopics(
+  counts: ReadonlyMap<string, number>,
+  tables: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, number> {
+  const ours = new Map<string, number>();
+  for (const [name, count] of counts) {
+    const whole = topicName(name);
+    const table = tables.has(whole) ? whole : whole.split('.').slice(-2).join('.');
+    if (tables.has(table)) ours.set(table, (ours.get(table) ?? 0) + count);
+  }
+  return ours;
 }
 
 /** PostgreSQL's is `xid:lsn`, of which records of changes tell the first; MySQL's and MariaDB's is the GTID. */

@@ -36,6 +36,7 @@ const NOTHING_KNOWN: Omit<TopicSettings, 'tables'> = {
   binary: null,
   dates: null,
   wholeBefore: false,
+  placeholder: null,
   columns: new Map(),
 };
 

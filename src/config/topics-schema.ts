@@ -17,6 +17,11 @@ export const topicsSchema: z.ZodType<Omit<TopicSettings, 'tables'>> = z
     binary: mode(BINARY_MODES),
     dates: mode(DATE_KINDS),
     wholeBefore: z.boolean({ error: 'true or false is wanted' }).default(false),
+    placeholder: z
+      .string({ error: 'the text of unavailable.value.placeholder is wanted' })
+      .min(1, { error: 'the text of unavailable.value.placeholder is wanted' })
+      .nullable()
+      .default(null),
     columns: z.record(z.string(), z.record(z.string(), type)).default({}),
   })
   .transform(({ columns, ...settings }) => ({

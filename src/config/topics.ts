@@ -18,6 +18,8 @@ export interface TopicSettings {
   readonly dates: (typeof DATE_KINDS)[number] | null;
   /** `before` of a change is a whole row: REPLICA IDENTITY FULL, or binlog_row_image=FULL. */
   readonly wholeBefore: boolean;
+  /** `unavailable.value.placeholder`; null: Debezium's own. */
+  readonly placeholder: string | null;
   /** Of `schema.table`: its columns in order, name and type as the source prints it. For records without a schema. */
   readonly columns: ReadonlyMap<string, readonly { readonly name: string; readonly type: string }[]>;
 }

@@ -85,6 +85,8 @@ export interface RowChange {
   readonly before: Uint8Array | null;
   /** The row after the change; null: deleted. */
   readonly after: Uint8Array | null;
+  /** A snapshot of the whole table read it (SnapshotEvent): no other row of that snapshot has its key. Absent: no. */
+  readonly once?: boolean;
 }
 
 /** All rows of these tables go at once. */
@@ -149,6 +151,8 @@ export interface ChangeRequest {
    * the same.
    */
   readonly held?: ((behind: Position) => Iterable<HeldTransaction> | null) | undefined;
+  /** Tables (`schema.table`) of which the ledger knows something: a gap may be of one that no change has named yet. */
+  readonly known?: readonly string[] | undefined;
   /** ChangeStream.mark of a stream before, at or before `after`; null or absent: there is none. */
   readonly mark?: string | null | undefined;
   /** Whose canonical form the values have, as in RowShape.pair. */

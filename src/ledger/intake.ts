@@ -238,6 +238,8 @@ export class Intake {
 
   /** Whether the change cannot have happened to what the ledger held: then the ledger was wrong. */
   #contradicts(relation: Relation, change: RowChange, entry: Buffer | undefined, before: State): boolean {
+    // What was taken for a key is none.
+    if (change.once === true && relation.cause === 'snapshot') return before === STATE.present;
     if (relation.completeFrom === null || before === STATE.unknown) return false;
     if (change.type === 'insert' || (change.oldKey !== null && change.after !== null)) {
       return before === STATE.present;

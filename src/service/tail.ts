@@ -79,13 +79,17 @@ export class Tail {
       const held = (behind: Position): ReturnType<typeof heldBehind> =>
         heldBehind(ledger.core, behind, compare);
       const mark = this.#watched.known.logMark();
-      return await primary.streamChanges({ after, pair, held, mark }, signal);
+      return await primary.streamChanges({ after, pair, held, mark, known: this.#tables }, signal);
     } catch (error) {
       if (!isGap(error) || after === null || signal.aborted) throw error;
       await this.#recordGap(error.message, nowUs());
       this.#start = 'server';
-      return await primary.streamChanges({ after: null, pair }, signal);
+      return await primary.streamChanges({ after: null, pair, known: this.#tables }, signal);
     }
+  }
+
+  get #tables(): readonly string[] {
+    return this.#watched.ledger.core.catalog.current().map(({ leaf }) => leaf);
   }
 
   async #follow(stream: ChangeStream, nowUs: () => bigint, signal: AbortSignal): Promise<void> {

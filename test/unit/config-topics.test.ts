@@ -25,6 +25,7 @@ describe('a primary that is known by its topics', () => {
       binary: null,
       dates: null,
       wholeBefore: false,
+      placeholder: null,
       columns: new Map([
         [
           'public.t',

@@ -142,6 +142,7 @@ describe('records of change topics', () => {
     const { source: told } = changeOf(newDecoder().decode(recordBytesOf(key, valueOf(rowOf('1', 'a')))));
     expect(told).toEqual({
       engine: 'postgres',
+      origin: 'p, database bank',
       table: 'public.letters',
       snapshot: false,
       snapshotMark: null,
@@ -224,6 +225,34 @@ describe('records of change topics', () => {
     expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'a')))))).toBe('a');
   });
 
+  it('are refused for a null in the key, in whichever record it comes: it is of no row', () => {
+    const decoder = newDecoder();
+    const none = recordBytesOf(Buffer.from('{"id":null}'), valueOf(rowOf('1', 'a')));
+    expect(() => decoder.decode(none)).toThrow(/a value of the key is null/);
+    expect(textOf(decoder.decode(recordBytesOf(key, valueOf(rowOf('1', 'a')))))).toBe('a');
+    expect(() => decoder.decode(none)).toThrow(/a value of the key is null/);
+  });
+
+  it.each([
+    [
+      'a schema registry describes',
+      Buffer.from([0, 0, 0, 0, 7, 2, 4]),
+      /no JSON, but what a schema registry/,
+    ],
+    ['was flattened', Buffer.from('{"id":1,"text":"a","size":1,"__op":"c"}'), /has flattened/],
+  ])('are refused by what they are where it %s', (_, value, said) => {
+    expect(() => newDecoder().decode(recordBytesOf(key, value))).toThrow(said);
+  });
+
+  it('have one definition as long as their columns do, whatever else their schemas say', () => {
+    const decoder = newDecoder();
+    const fingerprintOf = (inSource: readonly unknown[], column: string): string | null | undefined =>
+      changeOf(decoder.decode(recordBytesOf(keyWithSchema(), withSchema(inSource, column)))).table.fingerprint;
+    const fingerprint = fingerprintOf([], 'a');
+    expect(fingerprintOf([{ type: 'int64', optional: true, field: 'ts_ns' }], 'a')).toBe(fingerprint);
+    expect(fingerprintOf([], 'b')).not.toBe(fingerprint);
+  });
+
   it('are refused for a key with something behind it', () => {
     expect(() =>
       newDecoder().decode(recordBytesOf(Buffer.from('{"id":1}x'), valueOf(rowOf('1', 'a')))),
@@ -243,6 +272,21 @@ describe('records of change topics', () => {
     ]);
   });
 });
+
+const KEY_FIELD = { type: 'int64', optional: false, field: 'id' };
+
+function keyWithSchema(): Buffer {
+  return Buffer.from(JSON.stringify({ schema: { type: 'struct', fields: [KEY_FIELD] }, payload: { id: 1 } }));
+}
+
+/** `inSource`: fields of the block `source`; `column`: the name of a column. */
+function withSchema(inSource: unknown, column: string): Buffer {
+  const struct = (field: string, fields: unknown) => ({ type: 'struct', field, optional: true, fields });
+  const columns = [KEY_FIELD, { type: 'string', optional: true, field: column }];
+  const schema = { type: 'struct', fields: [struct('after', columns), struct('source', inSource)] };
+  const payload = String(valueOf([['id', '1'] as const, [column, '"x"'] as const]));
+  return Buffer.from(`{"schema":${JSON.stringify(schema)},"payload":${payload}}`);
+}
 
 /** Each half of a character by its number. */
 function escapesOf(character: string): string {

@@ -28,6 +28,7 @@ function record({ ddl, tables = [], snapshot = 'false', pos = 500, ms = MS }: St
 function snapshotAt(pos: bigint, ms: number): RecordSource {
   return {
     engine: 'mysql',
+    origin: 'p',
     table: 'bank.a',
     snapshot: true,
     snapshotMark: 'within',
@@ -38,7 +39,7 @@ function snapshotAt(pos: bigint, ms: number): RecordSource {
 }
 
 function voided(stated: Stated, snapshot: RecordSource | null = null): readonly string[] {
-  const changes = new SchemaChanges(['bank.a', 'bank.b', 'other.c']);
+  const changes = new SchemaChanges(() => ['bank.a', 'bank.b', 'other.c']);
   if (snapshot !== null) changes.snapshot('bank.a', snapshot);
   const change = readSchemaChange(record(stated));
   if (change === null) throw new Error('it cannot be read');

@@ -25,6 +25,7 @@ const TABLE: TopicTable = {
 function sourceOf(mark: Mark): RecordSource {
   return {
     engine: 'postgres',
+    origin: 'p',
     table: TABLE.leaf,
     snapshot: mark !== 'change',
     snapshotMark: mark === 'change' ? null : mark,
@@ -101,6 +102,22 @@ describe('the snapshot of a table, in a topic of one partition', () => {
     expect(told(snapshots, 'begin', 'end')).toEqual(['begins', 'ends']);
   });
 
+  it('ends nothing when its first row could not be read, also where the reading was ended behind that', () => {
+    const snapshots = new TopicSnapshots([logOf(1)], new Map());
+    snapshots.lacks('p.public.t', [TABLE.leaf]);
+    const position = positionText('c', placesOf(1), snapshots.open);
+    expect(told(snapshots, 'end')).toEqual([]);
+    const resumed = new TopicSnapshots([logOf(1)], parsePosition(position)?.snapshots ?? new Map());
+    expect(told(resumed, 'end')).toEqual([]);
+    expect(told(resumed, 'begin', 'end')).toEqual(['begins', 'ends']);
+  });
+
+  it('of one row is whole though a record before it could not be read, where changes came between', () => {
+    const snapshots = new TopicSnapshots([logOf(1)], new Map());
+    snapshots.lacks('p.public.t', [TABLE.leaf]);
+    expect(told(snapshots, 'change', 'end')).toEqual(['begins', 'ends']);
+  });
+
   it('goes on where the reading was ended in its middle', () => {
     const before = new TopicSnapshots([logOf(1)], new Map());
     expect(told(before, 'begin', 'within')).toEqual(['begins']);
@@ -129,6 +146,20 @@ describe('the snapshot of a table, in a topic of several partitions', () => {
     expect(told(removed, 'begin', 'within', 'end')).toEqual([]);
     removed.setEnds('p.public.t', endsOf(9, 9));
     expect(removed.ended(placesOf(9, 9))).toEqual([]);
+  });
+});
+
+describe('a record that cannot be read, in a topic of several partitions', () => {
+  it('may be of a snapshot whose beginning is met later: that one ends nothing, the next one does', () => {
+    const snapshots = new TopicSnapshots([logOf(2)], new Map());
+    snapshots.lacks('p.public.t', [TABLE.leaf]);
+    expect(snapshots.waiting).toEqual(['p.public.t']);
+    snapshots.setEnds('p.public.t', endsOf(3, 4));
+    expect(told(snapshots, 'begin', 'within', 'end')).toEqual([]);
+    expect(snapshots.ended(placesOf(3, 4))).toEqual([]);
+    expect(told(snapshots, 'begin', 'within', 'end')).toEqual(['begins']);
+    snapshots.setEnds('p.public.t', endsOf(6, 8));
+    expect(snapshots.ended(placesOf(6, 8)).map(({ part }) => part)).toEqual(['ends']);
   });
 });
 

@@ -33,12 +33,29 @@ class Told {
         return !this.repeated;
       },
       end: () => this.texts.push('|'),
+      lacks: ({ table, transaction, count }) =>
+        this.texts.push(`${transaction} lacks ${count} of ${table.slice(-1)}`),
     });
   }
 
   data(name: string, transaction: string | null, anywhere = false, bytes = 1): void {
     const table = name.startsWith('a') ? 'public.a' : 'public.b';
     this.order.take({ name, place: this.#next(), table, transaction, anywhere, bytes });
+  }
+
+  /** A record that cannot be read. */
+  broken(name: string): void {
+    const none = { table: null, transaction: null, anywhere: true, broken: true, bytes: 1 };
+    this.order.take({ name, place: this.#next(), ...none });
+  }
+
+  /** Transactions of one record each, and their rests. */
+  each(name: string, ...transactions: string[]): void {
+    for (const transaction of transactions) {
+      this.begin(transaction);
+      this.data(name, transaction);
+      this.end(transaction, { [name.startsWith('a') ? 'public.a' : 'public.b']: 1 });
+    }
   }
 
   begin(transaction: string): void {
@@ -190,6 +207,79 @@ describe('transactions that stand in several partitions', () => {
     told.data('b:0', 't2');
     expect(told.text).toBe('+t1 | +t2');
     expect(told.notes.untiedTransactions?.reason).toMatch(/^transaction t1: some of its records/);
+  });
+
+  it('lack what their ends count and their partitions have passed: that never reached its topic', () => {
+    const told = new Told();
+    told.each('b:0', 't1');
+    told.begin('t2');
+    told.data('b:0', 't2');
+    told.end('t2', { 'public.b': 3 });
+    told.each('b:0', 't3');
+    expect(told.text).toBe('+t1 | +t2 | t2 lacks 2 of b +t3 |');
+    // One of which nothing came at all.
+    told.begin('t4');
+    told.end('t4', { 'public.b': 1 });
+    told.each('b:0', 't5');
+    expect(told.text).toMatch(/t4 lacks 1 of b \+t5 \|$/);
+  });
+
+  it('lack nothing of a partition before it has brought one that was whole: older records may be removed', () => {
+    const told = new Told();
+    told.each('a:0', 't1');
+    told.begin('t2');
+    told.end('t2', { 'public.a': 1, 'public.b': 1 });
+    told.data('a:0', 't3');
+    told.data('a:1', 't3');
+    told.data('b:0', 't3');
+    told.begin('t3');
+    expect(told.text).toBe('+t1 | +t3 +t3 +t3');
+  });
+
+  it('lack nothing where a record could not be read, which is told by itself', () => {
+    const told = new Told();
+    told.each('b:0', 't1');
+    told.begin('t2');
+    told.broken('b:0');
+    told.end('t2', { 'public.b': 1 });
+    told.each('b:0', 't3');
+    expect(told.text).toBe('+t1 | -b:0 +t3 |');
+  });
+
+  it('lack nothing that came once more and is known, or comes late', () => {
+    const told = new Told();
+    told.each('a:0', 't1');
+    told.each('a:1', 't2');
+    told.begin('t3');
+    told.repeated = true;
+    told.data('a:0', 't3');
+    told.repeated = false;
+    told.end('t3', { 'public.a': 1 });
+    told.data('a:1', 't4');
+    told.data('a:0', 't4');
+    told.begin('t4');
+    told.end('t4', { 'public.a': 3 });
+    expect(told.text).not.toContain('lacks');
+    told.wait();
+    // Late, but it comes.
+    told.data('a:1', 't5');
+    told.data('a:0', 't4');
+    told.data('a:0', 't5');
+    expect(told.text).not.toContain('lacks');
+  });
+
+  it('lack what did not come in time, as soon as all its partitions have gone on', () => {
+    const told = new Told();
+    told.each('a:0', 't1');
+    told.each('a:1', 't2');
+    told.begin('t3');
+    told.data('a:0', 't3');
+    told.end('t3', { 'public.a': 2 });
+    told.wait();
+    told.each('a:0', 't4');
+    expect(told.text).not.toContain('lacks');
+    told.each('a:1', 't5');
+    expect(told.text).toContain('t3 lacks 1 of a');
   });
 
   it('do not count what a connector sends once more', () => {

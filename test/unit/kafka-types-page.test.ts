@@ -48,7 +48,7 @@ function settingsOf(setting: string): readonly ConnectorSettings[] {
 function outcomeOf(engine: SourceEngine, type: string, settings: ConnectorSettings): string {
   const declared = [{ name: 'c', type }];
   const fields = declaredFields(declared, engine, settings);
-  const layout = layoutOf({ name: 's.t', engine, fields, key: null, declared, settings, definition: [] });
+  const layout = layoutOf({ name: 's.t', engine, fields, key: null, declared, settings });
   return layout?.table.columns[0]?.form == null ? 'unproven' : 'compared';
 }
 

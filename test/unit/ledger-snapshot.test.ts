@@ -81,6 +81,14 @@ describe('a snapshot that the log brings', () => {
     expect(keysOf(ledger)).toBeNull();
   });
 
+  it('ends nothing where two of its rows have one key: what was taken for a key is none', async () => {
+    const once = (key: number) => ({ ...read(key), once: true });
+    await take(define(ACCOUNTS), part('begins'), ...transaction(2, [once(1), once(2)]), part('ends'));
+    expect(keysOf(ledger)).toBe(2);
+    await take(part('begins'), ...transaction(3, [once(1), once(2), once(1)]), part('ends'));
+    expect(keysOf(ledger)).toBeNull();
+  });
+
   it('leaves a candidate that stands at its end where it stood, when the log goes on', async () => {
     await take(define(ACCOUNTS), part('begins'), ...transaction(2, [read(1)]), part('ends'));
     const head = ledger.head();
