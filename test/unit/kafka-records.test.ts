@@ -247,7 +247,8 @@ describe('records of change topics', () => {
   it('have one definition as long as their columns do, whatever else their schemas say', () => {
     const decoder = newDecoder();
     const fingerprintOf = (inSource: readonly unknown[], column: string): string | null | undefined =>
-      changeOf(decoder.decode(recordBytesOf(keyWithSchema(), withSchema(inSource, column)))).table.fingerprint;
+      changeOf(decoder.decode(recordBytesOf(keyWithSchema(), withSchema(inSource, column)))).table
+        .fingerprint;
     const fingerprint = fingerprintOf([], 'a');
     expect(fingerprintOf([{ type: 'int64', optional: true, field: 'ts_ns' }], 'a')).toBe(fingerprint);
     expect(fingerprintOf([], 'b')).not.toBe(fingerprint);
