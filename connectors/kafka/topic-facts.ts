@@ -17,7 +17,7 @@ const NOT_TOLD: readonly NotTold[] = [
   [
     'TP-N-TOPIC-DEFINITIONS',
     'what the connector leaves out',
-    'redefinitions that rewrite rows (ALTER TYPE … USING, ADD COLUMN … DEFAULT), truncations that the connector skips (skipped.operations), and tables, columns and rows that its filters and transformations leave out are not in the topics',
+    'redefinitions that rewrite rows (ALTER TYPE … USING, ADD COLUMN … DEFAULT), operations that the connector skips (skipped.operations), and tables, columns and rows that its filters and transformations leave out, mask or cut off are not in the topics',
   ],
   [
     'TP-N-TOPIC-SOURCE',

@@ -124,6 +124,8 @@ export class Sink {
       payload.resolveOffset(offset);
       const next = String(BigInt(offset) + 1n);
       await this.#consumer.commitOffsets([{ topic, partition, offset: next }]);
+      // A busy machine may take longer for a batch than the group waits for a member.
+      await payload.heartbeat();
     }
   }
 
