@@ -79,6 +79,7 @@ describe.skipIf(missing !== null)(`brokers and records of librdkafka${skipped}`,
       tables: { include: ['public.*'], exclude: [] },
       ...unknown,
       wholeBefore: false,
+      placeholder: null,
       columns: new Map(),
     };
     const group = new SinkGroup(client(), 'bank', { group: 'sink', address, topics }, Date.now);
