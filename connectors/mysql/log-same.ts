@@ -43,7 +43,7 @@ export async function demandSameLog(
   }
 }
 
-function setBack({ target }: Session, why: string): TwinproofError {
+export function setBack({ target }: Session, why: string): TwinproofError {
   return new TwinproofError('TP-GAP', {
     message: `${target.label} was set back, and has another history: ${why}`,
     hint: 'the ledger cannot be carried on over a gap: a new baseline is taken; with sync_binlog=1 a crash takes nothing back',
@@ -59,9 +59,9 @@ function lastOf(held: Iterable<HeldTransaction> | null | undefined): HeldTransac
 type FileRow = Readonly<Record<'Log_name' | 'File_size', string>>;
 
 /** By the list of files alone; `deleted`: with all that came before what is left. */
-async function readStanding(
+export async function readStanding(
   session: Session,
-  mark: LogMark,
+  mark: Pick<LogMark, 'file' | 'reached'>,
   signal: AbortSignal,
 ): Promise<'there' | 'deleted' | 'gone'> {
   const files = await session.rows<FileRow>('SHOW BINARY LOGS', [], signal);
@@ -71,7 +71,7 @@ async function readStanding(
 }
 
 /** Files are numbered: `binlog.000007`. */
-function isLater(name: string, than: string): boolean {
+export function isLater(name: string, than: string): boolean {
   const number = (text: string): number => Number(/\d+$/.exec(text)?.[0] ?? Number.NaN);
   return number(name) > number(than);
 }

@@ -5,6 +5,7 @@ import { beginsRun, EVENT, EventReader, HEADER_BYTES, logError, type LogEvent } 
 import { GtidReader, type GroupStart } from './binlog-gtid.ts';
 import { isBegin, readQuery } from './binlog-query.ts';
 import { LogFile, type LogMark, markOf, type PlacedTransaction } from './log-mark.ts';
+import type { ReadLog } from './log-stands.ts';
 import { CascadeGaps } from './stream-cascade-gaps.ts';
 import { Group, type GroupParts } from './stream-group.ts';
 import type { LogMemory } from './stream-memory.ts';
@@ -26,6 +27,8 @@ export interface AssemblerParts extends GroupParts {
   /** MySQL says of an event whether rows of other tables that follow from it are in the log. */
   readonly tellsCascades: boolean;
   readonly memory: LogMemory;
+  /** Throws TP-GAP where what was read does not stand there any more. */
+  readonly stands: (read: ReadLog) => Promise<void>;
 }
 
 /** Say nothing about rows. */
@@ -95,21 +98,38 @@ export class LogAssembler {
     const event = this.#events.read(bytes, from, to);
     switch (event.type) {
       case EVENT.rotate:
-        this.#file.rotate(event);
-        return null;
+        return this.#rotate(event);
       case EVENT.formatDescription:
         this.#beginFile(event);
         return null;
       case EVENT.heartbeat:
       case EVENT.heartbeatV2:
         this.#file.reach(event);
-        if (this.#group === null && !this.#skipping) {
-          this.#parts.batch.push({ type: 'idle', position: this.#parts.place.position });
-        }
-        return null;
+        return this.#rest();
       default:
         return this.#skipping ? null : this.#logged(event);
     }
+  }
+
+  /** There is nothing new; or what comes is no more in the file that is read. */
+  async #rest(): Promise<void> {
+    await this.#parts.stands(this.read());
+    if (this.#group !== null || this.#skipping) return;
+    this.#parts.batch.push({ type: 'idle', position: this.#parts.place.position });
+  }
+
+  #rotate(event: LogEvent): Promise<void> | null {
+    const read = this.read();
+    this.#file.rotate(event);
+    return read.file === '' || read.file === this.#file.name ? null : this.#parts.stands(read);
+  }
+
+  /** What was read so far. */
+  read(): ReadLog {
+    const { name: file, reached } = this.#file;
+    const placed = this.#placed?.file === file ? this.#placed : null;
+    const end = placed === null ? 0 : placed.at + placed.to - placed.from;
+    return { file, reached: Math.max(reached, end), position: this.#parts.place.position };
   }
 
   #logged(event: LogEvent): Promise<void> | null {

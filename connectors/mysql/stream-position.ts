@@ -3,7 +3,7 @@ import { TwinproofError } from '../../src/errors.ts';
 import type { GroupStart, MysqlGtid } from './binlog-gtid.ts';
 import { positionOfList, positionOfListText, positionOfSet, positionOfSetText } from './gtid.ts';
 import { formatGtidList, type GtidList } from './gtid-list.ts';
-import { formatGtidSet, type GtidSet, type Interval, unite } from './gtid-set.ts';
+import { formatGtidSet, type GtidSet, type Interval, isSubset, unite } from './gtid-set.ts';
 
 /** Where a stream stands: everything that it began behind, and all that it brought since. */
 export interface StreamPlace {
@@ -48,6 +48,7 @@ export class SetPlace implements StreamPlace {
       return true;
     }
     this.#settle();
+    if (isSubset(new Map([[gtid.source, [[gtid.number, gtid.number]]]]), this.#set)) throw twice(gtid);
     this.#set = unite(this.#set, new Map([[gtid.source, [[gtid.number, gtid.number]]]]));
     this.#follow(gtid);
     return true;
@@ -71,6 +72,14 @@ export class SetPlace implements StreamPlace {
     const [head = '', tail = ''] = text.split(String(CHANGING));
     this.#growing = { source, last: number, digits, before, first: last[0], head, tail };
   }
+}
+
+/** A server sends nothing that it was told to be known (dumpByGtids). */
+function twice({ source, digits }: MysqlGtid): TwinproofError {
+  return new TwinproofError('TP-GAP', {
+    message: `the log has transaction ${source}:${digits} twice: it was begun anew while it was read`,
+    hint: 'what stood in it between may never have been read: a new baseline is taken',
+  });
 }
 
 /** No sequence is as large. */

@@ -56,17 +56,14 @@ async function startInSet(
     signal,
   );
   const serverName = row?.uuid.toLowerCase() ?? '';
-  // What is owned may be in the log, and with a stream, before it counts as executed.
-  const owned = await readOwned(session, signal);
-  const executed = await readExecuted(session, signal);
-  if (after === null) return { after: { kind: 'set', set: executed }, serverName };
+  if (after === null) {
+    return { after: { kind: 'set', set: await readExecuted(session, signal) }, serverName };
+  }
   const stored = parsePosition(after);
   if (stored.kind !== 'set') throw otherKind(session);
   const { set } = stored;
   const purged = parseGtidSet(row?.purged ?? '');
-  demandNone(subtract(set, unite(executed, owned)), (names) => {
-    return `${session.target.label} does not have transactions that were taken from its log before (${names}): it has another history`;
-  });
+  await demandTaken(session, after, signal);
   demandNone(subtract(purged, set), (names) => {
     return `${session.target.label} deleted transactions from its log that were not taken yet (${names})`;
   });
@@ -82,11 +79,7 @@ async function startInList(
   after: Position | null,
   signal: AbortSignal,
 ): Promise<StreamStart> {
-  const [row] = await session.rows<{ id: string; state: string }>(
-    'SELECT @@global.server_id AS id, @@global.gtid_binlog_state AS state',
-    [],
-    signal,
-  );
+  const [row] = await session.rows<{ id: string }>('SELECT @@global.server_id AS id', [], signal);
   const serverName = row?.id ?? '';
   if (after === null) {
     const list = await readList(session, 'gtid_binlog_pos', signal);
@@ -94,16 +87,39 @@ async function startInList(
   }
   const stored = parsePosition(after);
   if (stored.kind !== 'list') throw otherKind(session);
-  const { list } = stored;
-  const state = parseGtids(row?.state ?? '');
-  const lost = [...list].filter(([domain, gtid]) => !isInState({ domain, ...gtid }, state));
-  if (lost.length > 0) {
-    const names = formatGtidList(new Map(lost));
-    throw gap(
-      `${session.target.label} does not have transactions in its log that were taken from it before (${names}): it has another history`,
-    );
+  await demandTaken(session, after, signal);
+  return { after: { kind: 'list', list: stored.list }, serverName };
+}
+
+/** Throws TP-GAP where the server does not have what was taken from its log. */
+export async function demandTaken(session: Session, taken: Position, signal: AbortSignal): Promise<void> {
+  const names = await missingOf(session, parsePosition(taken), signal);
+  if (names === '') return;
+  throw gap(
+    `${session.target.label} does not have transactions that were taken from its log before (${names}): it has another history`,
+  );
+}
+
+async function missingOf(
+  session: Session,
+  taken: ReturnType<typeof parsePosition>,
+  signal: AbortSignal,
+): Promise<string> {
+  if (taken.kind === 'set') {
+    // What is owned may be in the log, and with a stream, before it counts as executed.
+    const owned = await readOwned(session, signal);
+    return formatGtidSet(subtract(taken.set, unite(await readExecuted(session, signal), owned)));
   }
-  return { after: { kind: 'list', list }, serverName };
+  if (taken.kind !== 'list') return '';
+  const [row] = await session.rows<{ state: string }>(
+    'SELECT @@global.gtid_binlog_state AS state',
+    [],
+    signal,
+  );
+  const state = parseGtids(row?.state ?? '');
+  return formatGtidList(
+    new Map([...taken.list].filter(([domain, gtid]) => !isInState({ domain, ...gtid }, state))),
+  );
 }
 
 function otherKind(session: Session): TwinproofError {

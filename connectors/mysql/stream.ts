@@ -7,6 +7,7 @@ import { dumpCommand, prepareDump } from './binlog-dump.ts';
 import type { GroupStart } from './binlog-gtid.ts';
 import type { LogMark } from './log-mark.ts';
 import { demandSameLog } from './log-same.ts';
+import { demandStanding } from './log-stands.ts';
 import { roleSql } from './preflight-role.ts';
 import { openSession, type Session } from './session.ts';
 import { BatchAhead } from './stream-ahead.ts';
@@ -58,7 +59,7 @@ export async function openChangeStream(
     const connection = LogConnection.start(sender, dumpCommand(start.after, dump.serverId), signal);
     // A stream that the server refuses never began.
     await connection.begun();
-    return new MysqlChangeStream({ connection, catalog, tables, start, memory, options, request });
+    return new MysqlChangeStream({ connection, catalog, tables, start, memory, options, request, signal });
   } catch (error) {
     await sender?.close();
     const told = isDenied(error) ? await withGrant(error, catalog, signal) : error;
@@ -86,6 +87,7 @@ interface StreamParts {
   readonly memory: LogMemory;
   readonly options: StreamOptions;
   readonly request: ChangeRequest;
+  readonly signal: AbortSignal;
 }
 
 class MysqlChangeStream implements ChangeStream {
@@ -102,7 +104,7 @@ class MysqlChangeStream implements ChangeStream {
   #mark: LogMark | null = null;
 
   constructor(parts: StreamParts) {
-    const { start, tables, memory, options } = parts;
+    const { start, tables, memory, options, catalog, signal } = parts;
     this.#parts = parts;
     this.#place =
       start.after.kind === 'set' ? new SetPlace(start.after.set) : new ListPlace(start.after.list);
@@ -115,6 +117,7 @@ class MysqlChangeStream implements ChangeStream {
       own: options.own,
       tellsCascades: start.after.kind === 'set',
       memory,
+      stands: (read) => demandStanding(catalog, read, signal),
     });
     this.batches = this.#run();
   }
@@ -126,6 +129,10 @@ class MysqlChangeStream implements ChangeStream {
 
   mark(): string | null {
     return this.#mark === null ? null : JSON.stringify(this.#mark);
+  }
+
+  stands(signal: AbortSignal): Promise<void> {
+    return demandStanding(this.#parts.catalog, this.#assembler.read(), signal);
   }
 
   async close(): Promise<void> {

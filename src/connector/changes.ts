@@ -180,6 +180,11 @@ export interface ChangeStream {
    * do not say so. To be stored behind what was handed out. Null: nothing can be said yet. Absent: positions say it.
    */
   mark?(): string | null;
+  /**
+   * Throws TP-GAP where what was read does not stand in the log any more: only as long as it does are places of before
+   * and after one another. Absent: a log that was begun anew ends its streams.
+   */
+  stands?(signal: AbortSignal): Promise<void>;
   /** Sends the last acknowledgement, ends the connection, deletes what was set aside. */
   close(): Promise<void>;
 }

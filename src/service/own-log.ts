@@ -191,7 +191,7 @@ export class OwnLog {
       await untilFirstEnds(signal, [
         (one) => this.#read(stream, one),
         (one) => this.#show(one),
-        (one) => this.#ask(one),
+        (one) => this.#ask(stream, one),
       ]);
     } finally {
       this.#acknowledge = null;
@@ -235,12 +235,14 @@ export class OwnLog {
   }
 
   /** Its own head from time to time; one question at a time, until its log has answered it. */
-  async #ask(signal: AbortSignal): Promise<void> {
+  async #ask(stream: ChangeStream, signal: AbortSignal): Promise<void> {
     const { site, timing } = this.#session;
     while (!signal.aborted) {
       if (this.#asked === null) {
         const atMs = timing.now();
-        this.#asked = { position: (await site.witness(signal)).position, atMs };
+        const { position } = await site.witness(signal);
+        await stream.stands?.(signal);
+        this.#asked = { position, atMs };
       }
       await timing.sleep(ASK_EVERY_MS, signal).catch(() => undefined);
     }

@@ -103,6 +103,8 @@ export class PrimaryWatch {
   #witness(primary: WatchSite, signal: AbortSignal): Promise<void> {
     return this.#every(WITNESS_EVERY_MS, 'witness', signal, async () => {
       const reading = await primary.witness(signal);
+      // Of a log that was begun anew places that were read before lie behind its end.
+      await this.#tail.stands(signal);
       throwIfInterrupted(signal);
       if (reading.timeUs > 0n) this.#parts.watched.witness.offer(reading);
     });

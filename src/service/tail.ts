@@ -28,6 +28,7 @@ export class Tail {
   /** ChangeStream.mark of what is durable, and when one was stored last. */
   #mark: { readonly text: string; readonly stored: boolean } | null = null;
   #markedUs = 0n;
+  #stream: ChangeStream | null = null;
   /** Counts the runs. One that was given up may end after the next has begun: what is open then is not its own. */
   #runs = 0;
 
@@ -47,9 +48,11 @@ export class Tail {
       const stream = await this.#open(primary, pair, nowUs, signal);
       try {
         this.#start = 'stored';
+        this.#stream = stream;
         this.#log.state({ level: 'info', site: 'primary', event: 'stream', message: 'following the log' });
         await this.#follow(stream, nowUs, signal);
       } finally {
+        if (this.#stream === stream) this.#stream = null;
         await within(stream.close());
       }
     } catch (error) {
@@ -62,6 +65,11 @@ export class Tail {
     } finally {
       if (run === this.#runs) await this.#watched.abandon();
     }
+  }
+
+  /** As ChangeStream.stands, of the stream that goes on now. */
+  async stands(signal: AbortSignal): Promise<void> {
+    await this.#stream?.stands?.(signal);
   }
 
   async #open(

@@ -6,6 +6,7 @@ import { type CandidateVerdict, certify, fenced, weighty } from '../servers/harn
 import { builtProgram } from '../servers/harness/cli-build.ts';
 import { REPLICATOR } from '../servers/harness/mysql-accounts.ts';
 import { MysqlPair } from '../servers/harness/mysql-pair.ts';
+import type { MysqlServer } from '../servers/harness/mysql-server.ts';
 import { Replication } from '../../src/demo/mysql-replication.ts';
 import { describeMysql } from '../servers/harness/mysql-suite.ts';
 import { copyFolder } from '../servers/harness/mysql-template.ts';
@@ -94,6 +95,25 @@ await describeMysql('a %s replica that was the primary once, whose primary is go
     await untilProven(watch, folder, TABLES);
   }, 400_000);
 
+  it('is not safe where somebody wrote to it when its own log had been begun anew', async () => {
+    const executed = await executedOn(pair.replica);
+    // From here on the log is in its first file, whose name stays when it is begun anew.
+    await beginLogAnew(pair.replica, executed);
+    await watch.said(/^incarnation$/, /its own log has a gap/);
+    await untilProven(watch, folder, TABLES);
+    await pair.tamper(`UPDATE account SET owner = 'for a moment' WHERE id = 201`, true);
+    await pair.tamper(`UPDATE account SET owner = 'owner 201' WHERE id = 201`, true);
+    await untilProven(watch, folder, TABLES);
+    // What is written next gets the number of what was written then.
+    await beginLogAnew(pair.replica, executed);
+    await pair.tamper(`UPDATE account SET owner = 'mallory' WHERE id = 200`, true);
+    expect(unsafe(await certified())).toBe(true);
+    await watch.sees(async () => (await provenOf(folder, 'gasan')).differences.length === 1, 'it is found');
+    expect(await certified()).toMatchObject({ verdict: 'NOT_SAFE', integrity: 'different' });
+    await pair.tamper(`UPDATE account SET owner = 'owner 200' WHERE id = 200`, true);
+    await untilProven(watch, folder, TABLES);
+  }, 400_000);
+
   it('is not safe when a table was emptied there', async () => {
     await pair.tamper('TRUNCATE TABLE other', true);
     expect(unsafe(await certified())).toBe(true);
@@ -121,6 +141,22 @@ await describeMysql('a %s replica that was the primary once, whose primary is go
     return (await certify(folder, ...fenced())).verdict;
   }
 });
+
+/** Empty on MariaDB, whose replicas keep what they have applied apart from their own log. */
+async function executedOn(server: MysqlServer): Promise<string> {
+  if (server.flavor === 'mariadb') return '';
+  const [row] = await server.sql('SELECT @@global.gtid_executed AS gtids');
+  return String(row?.['gtids']);
+}
+
+/** As people do it to be rid of errant transactions. */
+async function beginLogAnew(server: MysqlServer, executed: string): Promise<void> {
+  await server.sql(
+    server.flavor === 'mysql'
+      ? `RESET BINARY LOGS AND GTIDS; SET GLOBAL gtid_purged = '${executed}'`
+      : 'RESET MASTER',
+  );
+}
 
 function unsafe(verdict: CandidateVerdict): boolean {
   expect(weighty(verdict)).not.toEqual([]);

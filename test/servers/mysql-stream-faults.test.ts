@@ -313,6 +313,35 @@ await describeMysql('the change stream of %s, where something is wrong,', (flavo
     for (const id of ids) await server.sql('INSERT INTO t VALUES (?)', [id], name);
   };
 
+  test.each(
+    mysql
+      ? [
+          'RESET BINARY LOGS AND GTIDS',
+          'SET @all = @@global.gtid_executed; RESET BINARY LOGS AND GTIDS; SET GLOBAL gtid_purged = @all',
+        ]
+      : ['RESET MASTER'],
+  )(
+    'ends where its log is begun anew under it, also in the first file, where the server says nothing: %s',
+    async (anew) => {
+      const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
+      await reset();
+      const follower = await follow(name);
+      const { stream } = follower;
+      await insert(name, [1, 2, 3]);
+      for (let n = 0; n < 3; n += 1) await follower.transaction();
+      await stream.stands?.(forever());
+      await server.sql(anew);
+      await insert(name, [4]);
+      const stands = await failure(stream.stands?.(forever()) ?? Promise.resolve());
+      const untilItEnds = async (): Promise<never> => {
+        for (;;) await follower.batch();
+      };
+      const ended = await failure(untilItEnds());
+      expect([stands.code, ended.code]).toEqual(['TP-GAP', 'TP-GAP']);
+      expect(follower.events.filter(({ type }) => type === 'insert')).toHaveLength(3);
+    },
+  );
+
   test('does not go on where the log was begun anew, though it has as many transactions again', async () => {
     const name = await database('CREATE TABLE t (id int PRIMARY KEY)');
     await reset();
