@@ -278,9 +278,16 @@ await describeMysql('a %s site under a ledger', (flavor) => {
     60_000,
   );
 
+  async function secondsUp(): Promise<number> {
+    const [row] = await pair.replica.sql("SHOW GLOBAL STATUS LIKE 'Uptime'");
+    return Number(row?.['Value']);
+  }
+
   it('is another incarnation after a restart, and refuses to follow when its replication was reset', async () => {
     const before = await candidate.incarnation(signal);
     expect(await candidate.incarnation(signal)).toBe(before);
+    // A server tells the second of its start, and starts in less than one.
+    await until(async () => (await secondsUp()) > 0, 'its first second is over', 30_000);
     await pair.replica.kill();
     await pair.replica.start();
     const again = await connect('replica');

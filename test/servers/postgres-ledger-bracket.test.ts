@@ -118,7 +118,7 @@ describe.each([14, 18] as const)('PostgreSQL %i: a read of a candidate', (versio
 
   test('lies within its bracket, under load', async () => {
     const reads: Read[] = [];
-    await underLoad(primary, 120, async () => {
+    await underLoad(primary, { rounds: 120, times: 3 }, async () => {
       for (const one of watched) reads.push(await readKeys(one), await readRange(one));
     });
     await streamed();

@@ -84,7 +84,7 @@ describe('what is read of the primary', () => {
 
   test('is under load exactly what the transactions did that its snapshot shows', async () => {
     const reads: Read[] = [];
-    await underLoad(cluster, 60, async () => {
+    await underLoad(cluster, { rounds: 60, times: 3 }, async () => {
       reads.push(await readKeys(), await readRange());
     });
     await cluster.sql('INSERT INTO t VALUES (-1, 1)');

@@ -20,10 +20,13 @@ export function rowsOf(bodies: readonly Uint8Array[]): Rows {
   return new Map(bodies.map((body) => integersOf(body)).map(([id = -1, v = -1]) => [id, v]));
 }
 
+/** On a machine that is busy the work may come seldom. */
+const ROUNDS_MAX = 5000;
+
 /** Updates, moves to other keys, deletes, aborted work, several rows at once, in the table `t (id, v)`. */
-export async function churn(cluster: Cluster, writer: number, rounds: number): Promise<void> {
+async function churn(cluster: Cluster, writer: number, goesOn: (round: number) => boolean): Promise<void> {
   const client = await cluster.connect();
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < ROUNDS_MAX && goesOn(round); round += 1) {
     const id = (round * 7 + writer * 3) % KEYS;
     await client.query('BEGIN');
     await client.query('UPDATE t SET v = v + 1 WHERE id = $1', [id]);
@@ -45,12 +48,25 @@ export async function churn(cluster: Cluster, writer: number, rounds: number): P
   await client.end();
 }
 
-/** Three writers at once, and what is done again and again while they write. */
-export async function underLoad(cluster: Cluster, rounds: number, work: () => Promise<void>): Promise<void> {
-  const writing = [0, 1, 2].map((writer) => churn(cluster, writer, rounds));
+/** Three writers at once, for `rounds` at least, and what is done again and again while they write, `times` at least. */
+export async function underLoad(
+  cluster: Cluster,
+  { rounds, times }: { readonly rounds: number; readonly times: number },
+  work: () => Promise<void>,
+): Promise<void> {
+  let done = 0;
+  const goesOn = (round: number): boolean => round < rounds || done < times;
+  const writing = [0, 1, 2].map((writer) => churn(cluster, writer, goesOn));
   const load = { over: false };
   void Promise.allSettled(writing).then(() => (load.over = true));
-  while (!load.over) await work();
+  try {
+    while (!load.over) {
+      await work();
+      done += 1;
+    }
+  } finally {
+    done = times;
+  }
   await Promise.all(writing);
 }
 
