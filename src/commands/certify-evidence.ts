@@ -265,7 +265,7 @@ function isWritable(known: Known): boolean {
   return known.stream()?.pair !== 'physical';
 }
 
-/** Whole milliseconds. */
+/** Whole milliseconds. Nothing happened in 1970: a clock that was never read says so. */
 export function dateOf(us: bigint | null): Date | null {
-  return us === null ? null : new Date(Number(us / 1000n));
+  return us === null || us === 0n ? null : new Date(Number(us / 1000n));
 }

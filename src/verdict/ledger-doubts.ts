@@ -181,7 +181,7 @@ function definitionDoubts({ definitionsKnownUntil, seenUntil, redefined }: Ledge
         definitionsKnownUntil === null
           ? 'the definitions of the primary’s tables were never read to the end'
           : `the definitions of the primary’s tables were last seen at ${definitionsKnownUntil.toISOString()}, long before its end`,
-      hint: 'some redefinitions leave no trace in the log: see why `twinproof watch` could not read the catalog',
+      hint: 'some redefinitions leave no trace in the log: see why `twinproof watch` could not read the catalog (of topics it is as old as the newest change: write a row)',
     },
   ];
 }
