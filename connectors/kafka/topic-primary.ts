@@ -24,10 +24,11 @@ import { TopicsAlone } from './topics-alone.ts';
 import { comparePositions } from './position.ts';
 import { ceilingAt } from './sink-group.ts';
 import { signedKey } from './store-order.ts';
-import { descriptionOf, noFacts, notTold, whyUnfollowed } from './topic-facts.ts';
+import { descriptionOf, noFacts, notTold } from './topic-facts.ts';
 import { topicAddress } from './topic-address.ts';
 import { compactedTopics } from './topic-log.ts';
 import { type FeedTopics, feedTopics } from './topic-names.ts';
+import { notedSources, silentSources } from './topic-sources.ts';
 import { openTopicStream } from './topic-stream.ts';
 
 const CAPABILITIES: Capabilities = {
@@ -77,6 +78,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   #isCaughtUp = false;
   #streamed: FeedTopics | null = null;
   #compacted: ReadonlySet<string> = new Set();
+  #known: readonly string[] = [];
   /** Ends the stream. */
   readonly #renewal = new AbortController();
 
@@ -136,6 +138,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     const topics = await this.#topics(signal);
     this.#compacted = await this.#share.ask(signal, (_, brokers) => compactedTopics(brokers, topics.changes));
     this.#streamed = topics;
+    this.#known = known;
     const { decimals, times, binary, dates, columns, wholeBefore, placeholder } = this.#settings;
     const options = {
       topics: topics.changes,
@@ -174,7 +177,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   /**
-   * As their newest records have them. A topic or a partition that came since the stream began ends it, for it has to
+   * As their newest records have them, and those of which no record tells. A topic or a partition that came since the stream began ends it, for it has to
    * be streamed from its beginning.
    */
   async sourceTables(
@@ -189,7 +192,12 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
       this.#renewal.abort(renewed);
       throw renewed;
     }
-    return this.#selected(selection).map((noted) => this.#sourceOf(noted));
+    const { changes } = this.#streamed ?? topics;
+    const about = { prefix: this.#prefix, topics: changes, compacted: this.#compacted, known: this.#known };
+    return [
+      ...notedSources(this.#selected(selection), about),
+      ...silentSources(this.#notes.tables, about),
+    ];
   }
 
   /**
@@ -224,16 +232,6 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
 
   close(): Promise<void> {
     return this.#share.close();
-  }
-
-  #sourceOf(noted: NotedTable): SourceTable {
-    const { table, topic } = noted;
-    const { id, leaf, fingerprint } = table;
-    const unfollowed = this.#compacted.has(topic)
-      ? `its topic ${topic} is compacted (cleanup.policy), or that may not be seen: not every change is kept`
-      : whyUnfollowed(noted);
-    const source = { id, leaf, root: leaf, fingerprint: fingerprint ?? '', unfollowed };
-    return { ...source, table: unfollowed === null ? table : null };
   }
 
   #selected(selection: TableSelection): readonly NotedTable[] {

@@ -120,11 +120,10 @@ const PROBLEMS: Readonly<
 function problemReasons({ table, problems, obstacle }: LedgerTable): readonly Reason[] {
   // What cannot be read was not compared either.
   const told = obstacle === null ? problems : problems.filter((problem) => problem !== 'never compared');
-  const reasons: Reason[] = told.map((problem) => ({
-    ...PROBLEMS[problem],
-    severity: 'warn',
-    subject: table,
-  }));
+  const reasons = told.map((problem): Reason => {
+    const { code, message, hint } = PROBLEMS[problem];
+    return { code, severity: 'warn', subject: table, message, hint };
+  });
   return obstacle === null ? reasons : [...reasons, cannotCompare(table, obstacle)];
 }
 

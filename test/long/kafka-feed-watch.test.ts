@@ -133,9 +133,13 @@ describe.skipIf(missing !== null)(
       await becomesProven(folder, 'gasan', 1);
     });
 
-    test('begins its stream again with a topic that is new', async () => {
+    test('begins its stream again with a topic that is new, which is not proven while no record tells of it', async () => {
       await sink.stop();
       await create('p.public.other');
+      await watch.said(
+        /table/,
+        /public\.other: not followed, so unproven: its topic p\.public\.other holds no record/,
+      );
       sink = await Sink.start(kafka.client(), postgresRows(candidate), BOTH);
       await sendChanges({ op: 'r', id: 9, text: 'z', tx: 7, lsn: 700, table: 'other', mark: 'last' });
       await becomesProven(folder, 'gasan', 2);
