@@ -128,11 +128,11 @@ export const MYSQL_REPLICATION_RULES: readonly Rule[] = [
   {
     code: 'TP-R-MY-LOG-FILTERS',
     title: 'nothing is left out by the primary’s log',
-    severity: { switchover: 'block', failover: 'warn' },
+    severity: 'block',
     pairs: LOGICAL,
     engines: MYSQL,
     reads: ['primary'],
-    why: 'what the log leaves out never reaches any replica, nor does a TRUNCATE or ALTER of any table that was run in such a database',
+    why: 'what the log leaves out never reaches any replica, nor does a TRUNCATE or ALTER of any table that was run in such a database; a ledger knows no more than the log',
     hint: 'take the filter out of the configuration file and restart the primary; then build the replica anew',
     docs: ['https://dev.mysql.com/doc/refman/en/replication-options-binary-log.html'],
     observe: withFact('primary', 'logFilters', (filters) => observeLogFilters('primary', filters)),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CandidateVerdict, certify, weighty } from '../servers/harness/certify-ledger.ts';
+import { type CandidateVerdict, certify, fenced, weighty } from '../servers/harness/certify-ledger.ts';
 import { builtProgram } from '../servers/harness/cli-build.ts';
 import type { MysqlFlavor } from '../servers/harness/mysql-installation.ts';
 import type { MysqlPair, MysqlPairOptions } from '../servers/harness/mysql-pair.ts';
@@ -34,7 +34,7 @@ class Watched {
 
   static async begin(
     flavor: MysqlFlavor,
-    settings: Pick<MysqlPairOptions, 'settings' | 'replicaSettings'>,
+    settings: Pick<MysqlPairOptions, 'settings' | 'sourceSettings' | 'replicaSettings'>,
   ): Promise<Watched> {
     builtProgram();
     const pair = await createWatchedPair({ flavor, schema: SCHEMA, ...settings });
@@ -110,6 +110,27 @@ await describeMysql('a %s pair', (flavor) => {
       const verdict = await site.verdict();
       expect(verdict.verdict).toBe('NOT_SAFE');
       expect(weighty(verdict).join()).toContain('TP-R-MY-OWN-LOG-FILTERS');
+    }, 400_000);
+  });
+
+  describe('whose primary left a database out of its log', () => {
+    let site: Watched;
+
+    beforeAll(async () => {
+      site = await Watched.begin(flavor, { sourceSettings: { binlog_ignore_db: 'scratch' } });
+    }, 400_000);
+
+    afterAll(() => site?.end());
+
+    it('is not safe after the loss either, since statements of that database changed others behind the ledger’s back', async () => {
+      const { pair, folder, watch } = site;
+      await pair.source.sql('CREATE DATABASE scratch; USE scratch; TRUNCATE TABLE bank.other');
+      await pair.write('UPDATE account SET owner = 1 WHERE id = 1');
+      await ledgerCaughtUp(folder, pair, watch);
+      await pair.source.kill();
+      const { verdict } = await certify(folder, ...fenced(), '--primary-lost');
+      expect(verdict.verdict).toBe('NOT_SAFE');
+      expect(weighty(verdict).join()).toContain('TP-R-MY-LOG-FILTERS');
     }, 400_000);
   });
 
