@@ -27,7 +27,7 @@ export function judgeIntegrity(evidence: Evidence): JudgedIntegrity {
       ...found,
       ...gaps,
       ...coverageReasons(evidence),
-      ...ageReasons(evidence),
+      ...ageReasons(evidence, outcome),
     ],
   };
 }
@@ -140,9 +140,14 @@ function coverageReasons({ integrity: { coverage }, policy }: Evidence): readonl
   ];
 }
 
-function ageReasons({ integrity, ledger, now, policy }: Evidence): readonly VerdictReason[] {
+/** What is not proven has no time, and a reason of its own already. */
+function ageReasons(
+  { integrity, ledger, now, policy }: Evidence,
+  outcome: Outcome,
+): readonly VerdictReason[] {
   const reasons: VerdictReason[] = [];
-  if (!isFresh(integrity.provenAt, now, policy.maxProofAgeMs)) {
+  const isTimeless = integrity.provenAt === null && outcome !== 'same';
+  if (!isTimeless && !isFresh(integrity.provenAt, now, policy.maxProofAgeMs)) {
     reasons.push(
       unproven({
         code: 'TP-V-STALE',

@@ -272,12 +272,13 @@ describe('integrity by the ledger', () => {
   it('is unproven for one reason where the log does not bring the changes of a table, whatever comes of that', () => {
     const judged = integrity({
       unfollowed: 'it is not in publication twinproof',
+      oldestProofAt: null,
       problems: ['no table', 'never compared'],
       obstacle: 'the candidate does not have this table',
       unknown: { 'not known': 3n },
     });
     expect(judged).toMatchObject({ verdict: 'UNKNOWN', integrity: 'unproven' });
-    const reasons = judged.reasons.filter(({ subject }) => subject === 'public.items');
+    const reasons = judged.reasons.filter(({ effect }) => effect === 'unknown');
     expect(reasons).toEqual([
       expect.objectContaining({
         code: 'TP-V-CANNOT-COMPARE',
