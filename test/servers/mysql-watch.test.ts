@@ -112,6 +112,28 @@ await describeLongMysql('watch and certify of a %s pair', (flavor) => {
     expect({ code, verdict }).toMatchObject({ code: 0, verdict: { verdict: 'SAFE', integrity: 'same' } });
   }, 400_000);
 
+  it('is SAFE again once a table without a key has got one, with the watch going on', async () => {
+    await watch.stop();
+    await write('CREATE TABLE plain (v int); INSERT INTO plain VALUES (1), (2)');
+    await pair.caughtUp();
+    watch = new RunningWatch(folder);
+    await watch.said(/^proven$/, /but for 1 table that cannot be proven/);
+    expect((await certify(folder)).verdict.reasons.filter(({ effect }) => effect === 'unknown')).toEqual([
+      expect.objectContaining({ code: 'TP-V-CANNOT-COMPARE', subject: 'bank.plain' }),
+    ]);
+    await write('ALTER TABLE plain ADD COLUMN id int AUTO_INCREMENT PRIMARY KEY FIRST');
+    await pair.caughtUp();
+    await untilProven(watch, folder, TABLES.length + 1);
+    await ledgerCaughtUp(folder, pair, watch);
+    await watch.sees(async () => (await certify(folder)).code === 0, 'it is safe');
+    await pair.tamper('UPDATE plain SET v = 3 WHERE id = 2', true);
+    await watch.said(/^difference$/, /bank\.plain: a row is changed \(id=2\)/);
+    await pair.tamper('UPDATE plain SET v = 2 WHERE id = 2', true);
+    await write('DROP TABLE plain');
+    await pair.caughtUp();
+    await untilProven(watch, folder, TABLES.length);
+  }, 400_000);
+
   it('says once that its account may not read the log, with what to run, and goes on when that was run', async () => {
     const { source } = pair;
     const account = `'${VERIFIER.user}'@'%'`;
