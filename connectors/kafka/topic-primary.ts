@@ -194,10 +194,7 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
     }
     const { changes } = this.#streamed ?? topics;
     const about = { prefix: this.#prefix, topics: changes, compacted: this.#compacted, known: this.#known };
-    return [
-      ...notedSources(this.#selected(selection), about),
-      ...silentSources(this.#notes.tables, about),
-    ];
+    return [...notedSources(this.#selected(selection), about), ...silentSources(this.#notes.tables, about)];
   }
 
   /**
