@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, createCluster } from '../servers/harness/cluster.ts';
-import { becomesProven } from '../servers/harness/certify-ledger.ts';
+import { becomesProven, certify, fenced, weighty } from '../servers/harness/certify-ledger.ts';
 import { prepareStream } from '../servers/harness/change-stream.ts';
 import { recordOf, type StatedChange } from '../servers/harness/kafka-changes.ts';
 import { FeedFolder } from '../servers/harness/kafka-feed.ts';
@@ -201,6 +201,19 @@ describe.skipIf(missing !== null)(
       await becomesProven(folder, 'gasan', 2);
       const trouble = watch.lines.slice(from).filter(({ event }) => /gap|difference|incarnation/.test(event));
       expect(trouble).toEqual([]);
+    });
+
+    test('is not known to be whole when the database’s clock was in the future', async () => {
+      const atMs = Date.now() + 10 * 86_400_000;
+      await sendChanges({ op: 'u', id: 1, text: 'to come', tx: 12, lsn: 1210, atMs });
+      await watch.sees(
+        async () => (await candidate.sql(`SELECT 1 FROM letters WHERE text = 'to come'`)).length === 1,
+        'the sink has written',
+      );
+      await becomesProven(folder, 'gasan', 2);
+      const { verdict } = await certify(folder, ...fenced(), '--primary-lost');
+      expect(verdict.verdict).toBe('UNKNOWN');
+      expect(weighty(verdict)).toEqual(['TP-V-LOSS-UNKNOWN loss', 'TP-V-FENCE-TIME primary']);
     });
   },
 );

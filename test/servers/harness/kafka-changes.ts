@@ -9,6 +9,8 @@ export interface StatedChange {
   readonly tx: number;
   readonly lsn: number;
   readonly table?: string;
+  /** When it was committed, milliseconds since 1970; default: long ago. */
+  readonly atMs?: number;
   /** The end of the transaction before. */
   readonly last?: number;
   /** Of a row that a snapshot read: Debezium's word for where it stands there. */
@@ -23,16 +25,17 @@ export const STATED_COLUMNS = [
 /** A record without schema. */
 export function recordOf(change: StatedChange): { readonly key: string | null; readonly value: string } {
   const { op, id, text = '', tx, lsn, table = 'letters', last = tx * 100, mark = 'true' } = change;
+  const { atMs = 1_700_000_000_000 + tx } = change;
   const row = { id, text };
   const source = {
     version: '3.3.1.Final',
     connector: 'postgresql',
     name: 'p',
-    ts_ms: 1_700_000_000_000 + tx,
+    ts_ms: atMs,
     snapshot: op === 'r' ? mark : 'false',
     db: 'postgres',
     sequence: JSON.stringify([String(last), String(lsn)]),
-    ts_us: (1_700_000_000_000 + tx) * 1000 + 7,
+    ts_us: atMs * 1000 + 7,
     schema: 'public',
     table,
     txId: tx,
