@@ -177,8 +177,8 @@ export class TopicPrimary extends TopicsAlone implements Connector, LedgerSite {
   }
 
   /**
-   * As their newest records have them, and those of which no record tells. A topic or a partition that came since the stream began ends it, for it has to
-   * be streamed from its beginning.
+   * As their newest records have them, and those of which no record tells. A topic or a partition that came since the
+   * stream began ends it, for it has to be streamed from its beginning.
    */
   async sourceTables(
     selection: TableSelection,

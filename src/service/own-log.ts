@@ -1,15 +1,14 @@
 import type { BeginEvent, ChangeEvent, ChangeStream } from '../connector/changes.ts';
-import type { SourceTable } from '../connector/ledger-sites.ts';
 import type { Position } from '../connector/position.ts';
 import { TwinproofError } from '../errors.ts';
 import { rootOf } from '../ledger/candidate-check.ts';
 import { entryChangedAt } from '../ledger/entry.ts';
 import { portableIdentity } from '../row/portable-key.ts';
 import { AnotherIncarnation, type CandidateSession } from './candidate-session.ts';
-import { rootsSignature } from './candidate-tables.ts';
 import { NOWHERE, OriginPlaces } from './origin-places.ts';
 import { Arrivals, type Touched } from './own-log-arrivals.ts';
-import { blindness, stepsOf } from './own-log-keys.ts';
+import { stepsOf } from './own-log-keys.ts';
+import { OwnLogTables } from './own-log-tables.ts';
 import { isFinal } from './site-errors.ts';
 import { untilFirstEnds } from './together.ts';
 import type { WatchLog } from './watch-log.ts';
@@ -20,7 +19,6 @@ const POLL_MS = 25;
 const RETRY_MS = 5_000;
 const ASK_EVERY_MS = 1_000;
 const SHOW_EVERY_MS = 100;
-const NAMED_MAX = 5;
 /** How long the ledger may take to bring what the candidate has applied already; then its keys are just looked at. */
 const PASS_MS = 5_000;
 
@@ -35,6 +33,7 @@ export class OwnLog {
   readonly #name: string;
   readonly #log: WatchLog;
   readonly #places: OriginPlaces;
+  readonly #tables: OwnLogTables;
   readonly #arrivals = new Arrivals();
   /** What is stored of Arrived.mark. */
   #reachedMark: string | null = null;
@@ -43,10 +42,6 @@ export class OwnLog {
   #guardedUs = 0n;
   #asked: { readonly position: Position; readonly atMs: number } | null = null;
   #acknowledge: ((position: Position) => void) | null = null;
-  /** Its tables as its own catalog had them, and the roots that were watched then; null: they are to be read. */
-  #sources: { readonly tables: readonly SourceTable[]; readonly roots: string } | null = null;
-  /** Of some of them its log does not tell: they are read again, for somebody may have mended it. */
-  #isBlind = false;
   #isFirst = false;
   /** Up to here in the journal every key was looked at before its log was followed. */
   #drainedTo = 0;
@@ -63,6 +58,7 @@ export class OwnLog {
     this.#session = session;
     this.#name = name;
     this.#log = log;
+    this.#tables = new OwnLogTables(session, name, log);
     const { watched } = session;
     this.#places = new OriginPlaces(watched.ledger.core, watched.compare);
   }
@@ -128,32 +124,9 @@ export class OwnLog {
     const order = site.comparePositions(reached, asked.position);
     if (order !== 'equal' && order !== 'after') return;
     this.#asked = null;
-    if (this.#sources?.roots !== rootsSignature(this.#session.roots) || this.#tellBlind(this.#sources.tables))
-      return;
+    if (!this.#tables.tellsAll()) return;
     this.#guardedUs = BigInt(Math.round(asked.atMs * 1000));
     this.#store(bound.incarnation, reached);
-  }
-
-  /** True: of some table that the primary's log is followed of its own log does not tell, or not which row was written. */
-  #tellBlind(sources: readonly SourceTable[]): boolean {
-    const about = { site: this.#name, event: 'own log tables' } as const;
-    const blind = sources.flatMap((source) => {
-      const relation = this.#session.roots.get(source.root)?.relations[0];
-      const why = relation === undefined ? null : blindness(source, relation);
-      return why === null ? [] : [`${source.leaf} (${why})`];
-    });
-    if (blind.length === 0) {
-      this.#isBlind = false;
-      this.#log.over({ ...about, level: 'info', message: 'its own log tells of every table' });
-      return false;
-    }
-    const more = blind.length > NAMED_MAX ? ` and ${blind.length - NAMED_MAX} more` : '';
-    const message = `what others write to ${blind.slice(0, NAMED_MAX).join(', ')}${more} is not seen, so the candidate is not proven`;
-    const hint =
-      'they need the primary’s key there too; on PostgreSQL its own publication must have them: `twinproof preflight --sql` prints how';
-    this.#log.state({ ...about, level: 'warn', message, hint });
-    this.#isBlind = true;
-    return true;
   }
 
   /** What was proven is void before the position is stored: whatever happens between, nothing is forgotten. */
@@ -193,7 +166,7 @@ export class OwnLog {
       });
       this.#isFirst = after === null;
       this.#drainedTo = bound.cursor;
-      this.#sources = null;
+      this.#tables.forget();
       await untilFirstEnds(signal, [
         (one) => this.#read(stream, one),
         (one) => this.#show(one),
@@ -245,22 +218,14 @@ export class OwnLog {
     const { site, timing } = this.#session;
     while (!signal.aborted) {
       if (this.#asked === null) {
-        await this.#readTables(signal);
+        await this.#tables.read(signal);
         const atMs = timing.now();
         const { position } = await site.witness(signal);
         await stream.stands?.(signal);
         this.#asked = { position, atMs };
       }
-      await timing.sleep(this.#isBlind ? RETRY_MS : ASK_EVERY_MS, signal).catch(() => undefined);
+      await timing.sleep(this.#tables.isBlind ? RETRY_MS : ASK_EVERY_MS, signal).catch(() => undefined);
     }
-  }
-
-  /** What somebody redefines there is another incarnation, or a gap in its log; what replication brings is neither. */
-  async #readTables(signal: AbortSignal): Promise<void> {
-    const { site, roots: watched, selection } = this.#session;
-    const roots = rootsSignature(watched);
-    if (this.#sources?.roots === roots && !this.#isBlind) return;
-    this.#sources = { tables: await site.sourceTables(selection, 'logical', signal), roots };
   }
 
   #take(
